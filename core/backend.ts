@@ -1,0 +1,223 @@
+/**
+ * The backend: the driver domain's side of a link.
+ *
+ * It trusts nothing that the frontend writes. A request is copied out of the ring once, the copy is checked, its grant
+ * references are looked up, and only then does the device see it. Every request is answered exactly once.
+ *
+ * @module
+ */
+
+import { claimResponse, entryWord, MAX_SEGMENTS, Operation, RequestCopy, Status, writeResponse } from "./blkif.ts";
+import { BlockRequest, type DeviceGate, type RequestOwner } from "./block_device.ts";
+import { ConnectionError } from "./errors.ts";
+import { GrantMapper } from "./grant_table.ts";
+import { awaitPeerState, type LinkEnd, pushAndNotify, type PushCounters } from "./link_end.ts";
+import { linkLayout } from "./link.ts";
+import { FRAME_SIZE, SECTOR_SIZE, SECTORS_PER_FRAME } from "./memory.ts";
+import { MAX_RING_ORDER, Ring } from "./ring.ts";
+import type { WaitSource } from "./waiter.ts";
+import { type BackendKey, type FrontendKey, VDISK_READONLY, XenbusState, XenbusStore } from "./xenbus.ts";
+
+const TWO_32 = 2 ** 32;
+
+/** Serves one frontend. The thread that runs it also runs the device. */
+export class Backend implements WaitSource, RequestOwner {
+  /** Pushes that notified the peer, and those that did not need to. */
+  readonly pushes: PushCounters = { sent: 0, suppressed: 0 };
+  readonly #end: LinkEnd;
+  readonly #gate: DeviceGate;
+  readonly #ringOrder: number;
+  readonly #store: XenbusStore<BackendKey, FrontendKey>;
+  readonly #grants: GrantMapper;
+  readonly #words: Int32Array;
+  readonly #ring: Ring;
+  readonly #copy = new RequestCopy();
+  /** Requests that the device does not have: a stack. */
+  readonly #idle: BlockRequest[] = [];
+  /** Requests that were taken from the ring in this turn. */
+  readonly #taken: BlockRequest[];
+
+  /**
+   * @param ringOrder the ring's order, as the link was laid out for it
+   * @param gate the device
+   */
+  constructor(end: LinkEnd, ringOrder: number, gate: DeviceGate) {
+    const layout = linkLayout(ringOrder);
+    this.#end = end;
+    this.#gate = gate;
+    this.#ringOrder = ringOrder;
+    this.#store = XenbusStore.backend(end.memory.frameWords(layout.controlFrame, 1));
+    this.#words = end.memory.frameWords(layout.ringFrame, layout.ringFrameCount);
+    this.#ring = Ring.back(this.#words, layout.entryCount);
+    this.#grants = new GrantMapper(
+      end.memory.frameWords(layout.grantFrame, layout.grantFrameCount),
+      end.domainId,
+      end.memory.frameCount,
+    );
+    for (let i = 0; i < layout.entryCount; i++) {
+      this.#idle.push(new BlockRequest(this, i, end.memory, MAX_SEGMENTS));
+    }
+    this.#taken = [...this.#idle];
+  }
+
+  /**
+   * Goes through the handshake.
+   *
+   * @throws {ConnectionError} when the frontend does not answer, or what it offers cannot be used
+   */
+  connect(stopRequested: () => boolean): void {
+    const store = this.#store;
+    const info = this.#gate.info;
+    store.switchTo(XenbusState.Initialising);
+    store.write("max-ring-page-order", MAX_RING_ORDER);
+    store.write("event-channel", this.#end.port);
+    store.write("feature-persistent", 1);
+    store.write("feature-flush-cache", info.canFlush ? 1 : 0);
+    store.write("feature-discard", info.canDiscard ? 1 : 0);
+    store.switchTo(XenbusState.InitWait);
+    this.#end.channel.notify();
+    awaitPeerState(this.#end, store, XenbusState.Initialised, stopRequested);
+    this.#mapRing();
+    const sectors = info.sizeBytes / SECTOR_SIZE;
+    store.write("sectors", sectors % TWO_32);
+    store.write("sectors-high", Math.floor(sectors / TWO_32));
+    store.write("sector-size", info.sectorSize);
+    store.write("info", info.readOnly ? VDISK_READONLY : 0);
+    store.switchTo(XenbusState.Connected);
+    this.#end.channel.notify();
+    awaitPeerState(this.#end, store, XenbusState.Connected, stopRequested);
+  }
+
+  /** Whether the frontend still uses the link. */
+  get connected(): boolean {
+    return this.#store.peerState() === XenbusState.Connected;
+  }
+
+  /** Lets go of everything shared. No request is at the device. */
+  close(): void {
+    if (this.#store.state === XenbusState.Closed) return;
+    this.#grants.unmapAll();
+    this.#store.switchTo(XenbusState.Closed);
+    this.#end.channel.notify();
+  }
+
+  /**
+   * Takes all requests that are there to the device.
+   *
+   * @returns whether there were any
+   * @throws {ConnectionError} when the frontend's index is impossible
+   */
+  service(): boolean {
+    const ring = this.#ring;
+    const available = ring.available();
+    if (available === 0) return false;
+    if (available > this.#idle.length) {
+      throw new ConnectionError(
+        `The connection is broken: the frontend claims ${available} new requests, the ring has room for ` +
+          this.#idle.length,
+      );
+    }
+    // All are fetched before the first is started: the cache misses of fetching them then overlap.
+    for (let i = 0; i < available; i++) this.#taken[i] = this.#take();
+    for (let i = 0; i < available; i++) {
+      const request = this.#taken[i];
+      if (request.status === Status.Okay) this.#gate.submit(request);
+      else this.completed(request);
+    }
+    return true;
+  }
+
+  /** Answers a request. Each answer is pushed at once, so that the frontend can work on it during the next request. */
+  completed(request: BlockRequest): void {
+    const ring = this.#ring;
+    const at = entryWord(ring.entryOf(ring.produced));
+    writeResponse(this.#words, at, request.idLow, request.idHigh, request.operation, request.status);
+    ring.produce();
+    this.#idle.push(request);
+    pushAndNotify(ring, this.#end.channel, this.pushes);
+  }
+
+  /** Whether there seem to be requests. */
+  peek(): boolean {
+    return this.#ring.peek();
+  }
+
+  /** Whether there are requests. */
+  ready(): boolean {
+    return this.#ring.available() > 0;
+  }
+
+  /** Asks to be notified of requests. */
+  arm(distance: number): boolean {
+    this.#end.channel.clear();
+    this.#ring.arm(distance);
+    return true;
+  }
+
+  /** Copies the next request out of the ring. Its status says whether it may go to the device. */
+  #take(): BlockRequest {
+    const ring = this.#ring;
+    const at = entryWord(ring.entryOf(ring.consumed));
+    this.#copy.fetch(this.#words, at);
+    ring.consume();
+    claimResponse(this.#words, at);
+    const request = this.#idle.pop() as BlockRequest;
+    request.status = this.#translate(this.#copy, request);
+    return request;
+  }
+
+  /** Finds the memory of a copied request. Refuses what the protocol or the grants do not allow. */
+  #translate(copy: RequestCopy, request: BlockRequest): Status {
+    const operation = copy.operation;
+    request.operation = operation;
+    request.idLow = copy.idLow;
+    request.idHigh = copy.idHigh;
+    request.offsetBytes = copy.sector * SECTOR_SIZE;
+    request.byteLength = 0;
+    request.extentCount = 0;
+    if (operation === Operation.Discard) {
+      request.byteLength = copy.discardSectors * SECTOR_SIZE;
+      return Status.Okay;
+    }
+    if (operation === Operation.Flush) return Status.Okay;
+    if (operation !== Operation.Read && operation !== Operation.Write) return Status.NotSupported;
+
+    const segmentCount = copy.segmentCount;
+    if (segmentCount === 0 || segmentCount > MAX_SEGMENTS) return Status.Error;
+    const intoFrames = operation === Operation.Read;
+    for (let i = 0; i < segmentCount; i++) {
+      const first = copy.firstSector(i);
+      const last = copy.lastSector(i);
+      if (first > last || last >= SECTORS_PER_FRAME) return Status.Error;
+      const frame = this.#grants.map(copy.grantReference(i), intoFrames);
+      if (frame < 0) return Status.Error;
+      const byteLength = (last - first + 1) * SECTOR_SIZE;
+      request.addExtent(frame * FRAME_SIZE + first * SECTOR_SIZE, byteLength);
+      request.byteLength += byteLength;
+    }
+    return Status.Okay;
+  }
+
+  /** Maps the frames that the frontend granted for the ring. They must be where the link's layout has the ring. */
+  #mapRing(): void {
+    const layout = linkLayout(this.#ringOrder);
+    const order = this.#store.read("ring-page-order");
+    if (order !== layout.ringOrder) {
+      throw new ConnectionError(
+        `The frontend offers a ring of order ${order}; the link is made for ${layout.ringOrder}`,
+      );
+    }
+    for (let i = 0; i < layout.ringFrameCount; i++) {
+      const reference = this.#store.read("ring-ref0", i);
+      const frame = this.#grants.map(reference, true);
+      if (frame !== layout.ringFrame + i) {
+        throw new ConnectionError(
+          `The frontend's ring reference ${reference} grants ${
+            frame < 0 ? `nothing (status ${frame})` : `frame ${frame}`
+          }` +
+            `; frame ${layout.ringFrame + i} is expected`,
+        );
+      }
+    }
+  }
+}

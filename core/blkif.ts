@@ -1,0 +1,220 @@
+/**
+ * What a ring entry says: block requests and responses, byte for byte as in Xen's `public/io/blkif.h` (x86-64 ABI).
+ *
+ * An entry is 112 bytes = 28 words. A response takes the first 16 bytes of one. All functions here read or write words
+ * of an `Int32Array`: the ring's own (writing an entry) or a private copy (reading one).
+ *
+ * @module
+ */
+
+import { RING_HEADER_BYTES } from "./ring.ts";
+
+/** Operations of a request (`BLKIF_OP_…`). */
+export const Operation = {
+  /** Device to frames. */
+  Read: 0,
+  /** Frames to device. */
+  Write: 1,
+  /** Obsolete; answered as unsupported. */
+  WriteBarrier: 2,
+  /** Makes acknowledged writes durable. */
+  Flush: 3,
+  /** Tells the device that sectors are no longer needed. */
+  Discard: 5,
+  /** A read or write whose segments lie in granted frames of their own. */
+  Indirect: 6,
+} as const;
+
+/** One of {@link Operation}'s values. */
+export type Operation = typeof Operation[keyof typeof Operation];
+
+/** Status of a response (`BLKIF_RSP_…`). */
+export const Status = {
+  /** Done. */
+  Okay: 0,
+  /** Refused or failed. */
+  Error: -1,
+  /** The device or the backend does not know the operation. */
+  NotSupported: -2,
+} as const;
+
+/** One of {@link Status}'s values. */
+export type Status = typeof Status[keyof typeof Status];
+
+/** Bytes in a ring entry. */
+export const ENTRY_BYTES = 112;
+/** Words in a ring entry. */
+export const ENTRY_WORDS = ENTRY_BYTES / 4;
+/** Segments that a request carries in itself: 44 KiB of data. */
+export const MAX_SEGMENTS = 11;
+
+const HEADER_WORDS = RING_HEADER_BYTES / 4;
+const TWO_32 = 2 ** 32;
+
+// Words of a request.
+const ID = 2;
+const SECTOR = 4;
+const SEGMENTS = 6;
+const DISCARD_SECTORS = 6;
+
+/** Word at which a ring's entry begins. */
+export function entryWord(entry: number): number {
+  return HEADER_WORDS + entry * ENTRY_WORDS;
+}
+
+/**
+ * Brings the cache lines of an entry that this side will write next into its own cache, by writing to bytes that mean
+ * nothing yet. Done while there is time, it keeps the next push from waiting for the lines (60 ns each).
+ */
+export function claimEntry(words: Int32Array, at: number): void {
+  words[at + 1] = 0;
+  words[at + SEGMENTS + 1] = 0;
+}
+
+/** As {@link claimEntry}, for an entry that was read and will take a response. */
+export function claimResponse(words: Int32Array, at: number): void {
+  words[at + 3] = 0;
+}
+
+/**
+ * Writes a read, write or flush, all but its segments.
+ *
+ * @param at word at which the entry begins
+ * @param id 0 … 2³²−1; the response repeats it
+ * @param sector first sector of 512 bytes, below 2⁵³
+ */
+export function writeRequest(
+  words: Int32Array,
+  at: number,
+  operation: number,
+  segmentCount: number,
+  handle: number,
+  id: number,
+  sector: number,
+): void {
+  words[at] = operation | (segmentCount << 8) | (handle << 16);
+  words[at + 1] = 0;
+  words[at + ID] = id;
+  words[at + ID + 1] = 0;
+  words[at + SECTOR] = sector | 0;
+  words[at + SECTOR + 1] = (sector / TWO_32) | 0;
+}
+
+/** Writes segment `index` of a request: sectors `first` to `last` (0–7, both inclusive) of a granted frame. */
+export function writeSegment(
+  words: Int32Array,
+  at: number,
+  index: number,
+  grantReference: number,
+  first: number,
+  last: number,
+): void {
+  const word = at + SEGMENTS + index * 2;
+  words[word] = grantReference;
+  words[word + 1] = first | (last << 8);
+}
+
+/** Writes a discard of `sectorCount` sectors. `flag` 1 asks for secure erasure. */
+export function writeDiscard(
+  words: Int32Array,
+  at: number,
+  flag: number,
+  handle: number,
+  id: number,
+  sector: number,
+  sectorCount: number,
+): void {
+  writeRequest(words, at, Operation.Discard, flag, handle, id, sector);
+  words[at + DISCARD_SECTORS] = sectorCount | 0;
+  words[at + DISCARD_SECTORS + 1] = (sectorCount / TWO_32) | 0;
+}
+
+/** Writes a response. Its padding is cleared, so that nothing of the driver's memory shows in it. */
+export function writeResponse(
+  words: Int32Array,
+  at: number,
+  idLow: number,
+  idHigh: number,
+  operation: number,
+  status: number,
+): void {
+  words[at] = idLow;
+  words[at + 1] = idHigh;
+  words[at + 2] = operation | (status << 16);
+  words[at + 3] = 0;
+}
+
+/** Operation of a response, from its third word. */
+export function responseOperation(word: number): number {
+  return word & 0xff;
+}
+
+/** Status of a response, from its third word. */
+export function responseStatus(word: number): number {
+  return word >> 16;
+}
+
+/**
+ * A request copied out of the ring into private memory.
+ *
+ * The peer can change an entry at any time, so each byte is fetched exactly once, and only the copy is checked and
+ * used (the double fetch of Xen's advisory 155).
+ */
+export class RequestCopy {
+  readonly #words: Int32Array = new Int32Array(ENTRY_WORDS);
+
+  /** Fetches the entry that begins at word `at`. */
+  fetch(ring: Int32Array, at: number): void {
+    const words = this.#words;
+    for (let i = 0; i < SEGMENTS; i++) words[i] = ring[at + i];
+    const carriesSegments = this.operation <= Operation.Write;
+    const segmentCount = carriesSegments ? Math.min(this.segmentCount, MAX_SEGMENTS) : 1;
+    const end = SEGMENTS + segmentCount * 2;
+    for (let i = SEGMENTS; i < end; i++) words[i] = ring[at + i];
+  }
+
+  /** What is asked for: any byte, see {@link Operation}. */
+  get operation(): number {
+    return this.#words[0] & 0xff;
+  }
+
+  /** Number of segments as claimed: 0–255, of which {@link MAX_SEGMENTS} are at most copied. */
+  get segmentCount(): number {
+    return (this.#words[0] >>> 8) & 0xff;
+  }
+
+  /** Low word of the id. */
+  get idLow(): number {
+    return this.#words[ID];
+  }
+
+  /** High word of the id. */
+  get idHigh(): number {
+    return this.#words[ID + 1];
+  }
+
+  /** First sector. Above 2⁵³ it is no longer exact, but still past the end of every device. */
+  get sector(): number {
+    return (this.#words[SECTOR] >>> 0) + (this.#words[SECTOR + 1] >>> 0) * TWO_32;
+  }
+
+  /** Sectors of a discard. */
+  get discardSectors(): number {
+    return (this.#words[DISCARD_SECTORS] >>> 0) + (this.#words[DISCARD_SECTORS + 1] >>> 0) * TWO_32;
+  }
+
+  /** Grant reference of a segment. */
+  grantReference(segment: number): number {
+    return this.#words[SEGMENTS + segment * 2] >>> 0;
+  }
+
+  /** First sector of a segment within its frame, as claimed: 0–255. */
+  firstSector(segment: number): number {
+    return this.#words[SEGMENTS + segment * 2 + 1] & 0xff;
+  }
+
+  /** Last sector of a segment within its frame, as claimed: 0–255. */
+  lastSector(segment: number): number {
+    return (this.#words[SEGMENTS + segment * 2 + 1] >>> 8) & 0xff;
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * Turns what a domain is handed into what it works with: views of its regions, and its plugins' instances.
+ *
+ * @module
+ */
+
+import { DeviceGate } from "./block_device.ts";
+import { type DomainBoot, DomainControl, type DomainReport, type LinkBoot } from "./domain.ts";
+import { EventChannel, EventPage } from "./event_channel.ts";
+import type { LinkEnd } from "./link_end.ts";
+import { SharedMemory } from "./memory.ts";
+import type { NotificationPolicy } from "./notification.ts";
+import { loadPlugin } from "./plugin.ts";
+import { pinThread } from "./thread.ts";
+import { AtomicsWaiter, type Waiter } from "./waiter.ts";
+import type { Workload } from "./workload.ts";
+
+/** A domain's workload, ready to run. */
+export interface WorkloadSetup {
+  /** The workload. */
+  readonly workload: Workload;
+  /** Slots that it needs. */
+  readonly queueDepth: number;
+}
+
+/** One end of a link, ready to connect. */
+export interface LinkSetup {
+  /** Which end, which device. */
+  readonly boot: LinkBoot;
+  /** The end. */
+  readonly end: LinkEnd;
+}
+
+/** What a domain works with. */
+export interface DomainSetup {
+  /** The hypervisor's words. */
+  readonly control: DomainControl;
+  /** Tells the hypervisor. */
+  readonly report: (report: DomainReport) => void;
+  /** The thread's one waiter. */
+  readonly waiter: Waiter;
+  /** How the thread waits. */
+  readonly policy: NotificationPolicy;
+  /** The domain's event page. */
+  readonly events: EventPage;
+  /** Its ends of links. */
+  readonly links: readonly LinkSetup[];
+  /** The devices that it drives, by name. */
+  readonly gates: ReadonlyMap<string, DeviceGate>;
+  /** Its workload; null for a driver. */
+  readonly workload: WorkloadSetup | null;
+  /** Seeds the workload. */
+  readonly seed: number;
+}
+
+/** Makes everything that a domain needs, and pins its thread. */
+export async function prepareDomain(
+  boot: DomainBoot,
+  report: (report: DomainReport) => void,
+): Promise<DomainSetup> {
+  const { plan } = boot;
+  if (plan.cpus.length > 0) pinThread(plan.cpus);
+  const events = new EventPage(SharedMemory.attach(boot.events));
+  const control = new DomainControl(SharedMemory.attach(boot.control), events);
+  control.beat();
+
+  const gates = new Map<string, DeviceGate>();
+  let reported = false;
+  for (const device of boot.devices) {
+    const plugin = await loadPlugin("device", device.plugin.url);
+    gates.set(
+      device.name,
+      new DeviceGate(plugin.create(device.plugin.options, device.medium), (message) => {
+        if (!reported) report({ type: "device-error", message: `The device ${device.name} failed: ${message}` });
+        reported = true;
+      }),
+    );
+  }
+  const policy = (await loadPlugin("policy", plan.policy.url)).create(plan.policy.options);
+  const workload = plan.workload === undefined ? null : {
+    workload: (await loadPlugin("workload", plan.workload.url)).create(plan.workload.options),
+    queueDepth: plan.workload.queueDepth,
+  };
+  return {
+    control,
+    report,
+    waiter: new AtomicsWaiter(events, () => control.beat()),
+    policy,
+    events,
+    links: boot.links.map((link) => ({ boot: link, end: linkEnd(boot, link, events) })),
+    gates,
+    workload,
+    seed: boot.seed,
+  };
+}
+
+function linkEnd(boot: DomainBoot, link: LinkBoot, events: EventPage): LinkEnd {
+  const peerEvents = new EventPage(SharedMemory.attach(link.peerEvents));
+  return {
+    memory: SharedMemory.attach(link.memory),
+    domainId: boot.domainId,
+    peerDomainId: link.peerDomainId,
+    events,
+    port: link.port,
+    channel: new EventChannel(events, link.port, peerEvents, link.peerPort),
+  };
+}

@@ -1,0 +1,46 @@
+/**
+ * Errors by meaning. Each class has a stable `code`, so that a caller need not read messages.
+ *
+ * @module
+ */
+
+/** Base of every error that iddr throws on purpose. */
+export abstract class IddrError extends Error {
+  /** Stable name of the kind of error. */
+  abstract readonly code: string;
+
+  /** The class's name, for logs. */
+  override get name(): string {
+    return this.constructor.name;
+  }
+}
+
+/** The peer broke the protocol, died or did not answer. The connection is unusable; its owner is unharmed. */
+export class ConnectionError extends IddrError {
+  override readonly code = "IDDR_CONNECTION";
+}
+
+/** A device cannot be opened, or an operation on it failed. */
+export class DeviceError extends IddrError {
+  override readonly code = "IDDR_DEVICE";
+}
+
+/** A workload cannot run on the device that it was given, or met a failed operation. */
+export class WorkloadError extends IddrError {
+  override readonly code = "IDDR_WORKLOAD";
+}
+
+/** A plugin's module or definition is wrong. */
+export class PluginError extends IddrError {
+  override readonly code = "IDDR_PLUGIN";
+}
+
+/** A domain died, hung or never became ready. */
+export class DomainError extends IddrError {
+  override readonly code = "IDDR_DOMAIN";
+}
+
+/** The message of anything that can be thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

@@ -1,0 +1,108 @@
+/**
+ * Event channels: how one domain tells another that there is work.
+ *
+ * Every domain has one event page: a doorbell word, on which its thread sleeps, and a pending and a mask word for each
+ * port. Notifying sets the peer's pending word and rings its doorbell unless the port is masked or already pending.
+ * The waiting itself is in `waiter.ts`.
+ *
+ * @module
+ */
+
+import { FRAME_SIZE, SharedMemory } from "./memory.ts";
+
+/** Ports of an event page. */
+export const MAX_PORTS = 256;
+
+const BELL = 0;
+// The bell has a cache line of its own: the owner polls it while peers set pending words.
+const PENDING = 16;
+const MASKED = PENDING + MAX_PORTS;
+
+/** The words by which one domain is woken: one frame, which each peer can write. */
+export class EventPage {
+  readonly #words: Int32Array<SharedArrayBuffer>;
+
+  /** @param memory a region of one frame */
+  constructor(memory: SharedMemory) {
+    this.#words = memory.frameWords(0, 1);
+  }
+
+  /** Counts every ring; it only ever changes. */
+  get bell(): number {
+    return Atomics.load(this.#words, BELL);
+  }
+
+  /** Wakes the owner, whatever it waits for. */
+  ring(): void {
+    Atomics.add(this.#words, BELL, 1);
+    Atomics.notify(this.#words, BELL);
+  }
+
+  /**
+   * Sleeps until the bell differs from `seen`, at most `timeoutMs`. Returns at once if it does already, so a ring
+   * between looking and sleeping is never lost.
+   */
+  sleep(seen: number, timeoutMs: number): void {
+    Atomics.wait(this.#words, BELL, seen, timeoutMs);
+  }
+
+  /** Sets a port's pending word and rings, unless it was pending or is masked. */
+  raise(port: number): void {
+    const wasPending = Atomics.exchange(this.#words, PENDING + port, 1);
+    if (wasPending === 0 && Atomics.load(this.#words, MASKED + port) === 0) this.ring();
+  }
+
+  /** Clears a port's pending word. */
+  clear(port: number): void {
+    Atomics.store(this.#words, PENDING + port, 0);
+  }
+
+  /** Keeps a port from ringing; events still become pending. */
+  mask(port: number): void {
+    Atomics.store(this.#words, MASKED + port, 1);
+  }
+
+  /** Lets a port ring again, and rings if an event came while it was masked. */
+  unmask(port: number): void {
+    Atomics.store(this.#words, MASKED + port, 0);
+    if (Atomics.load(this.#words, PENDING + port) !== 0) this.ring();
+  }
+}
+
+/** One domain's end of a channel between two ports. */
+export class EventChannel {
+  readonly #local: EventPage;
+  readonly #localPort: number;
+  readonly #remote: EventPage;
+  readonly #remotePort: number;
+
+  /** Binds `localPort` of this domain's page to `remotePort` of the peer's. */
+  constructor(local: EventPage, localPort: number, remote: EventPage, remotePort: number) {
+    for (const port of [localPort, remotePort]) {
+      if (!(port >= 0 && port < MAX_PORTS)) {
+        throw new RangeError(`Cannot bind port ${port}: allowed are 0 to ${MAX_PORTS - 1}`);
+      }
+    }
+    this.#local = local;
+    this.#localPort = localPort;
+    this.#remote = remote;
+    this.#remotePort = remotePort;
+  }
+
+  /** Tells the peer that there is work. */
+  notify(): void {
+    this.#remote.raise(this.#remotePort);
+  }
+
+  /** Forgets what was pending here. Do it before looking for work, or an event that comes in between is lost. */
+  clear(): void {
+    this.#local.clear(this.#localPort);
+  }
+}
+
+/** A new event page's memory. */
+export function allocateEventPage(): SharedMemory {
+  return SharedMemory.allocate(EVENT_PAGE_BYTES / FRAME_SIZE);
+}
+
+const EVENT_PAGE_BYTES = FRAME_SIZE;

@@ -1,0 +1,156 @@
+/**
+ * The grant table: which frames of a domain which other domain may use, and how.
+ *
+ * Entries are those of Xen's version 1 (`public/grant_table.h`): flags (16 bits), domain id (16 bits), frame (32 bits).
+ * The granting domain writes them ({@link GrantTable}); the domain that was granted something maps it through
+ * ({@link GrantMapper}), which refuses with Xen's status codes what was not granted.
+ *
+ * The table lies in the region that both domains share. It is checked bookkeeping, not a wall: a peer that forges it
+ * reaches no more than that region.
+ *
+ * @module
+ */
+
+/** Status codes of grant operations (`GNTST_…`). */
+export const GrantStatus = {
+  /** Done. */
+  Okay: 0,
+  /** The entry is granted to another domain. */
+  BadDomain: -2,
+  /** No such entry, or it grants nothing. */
+  BadReference: -3,
+  /** Writing asked for where reading was granted. */
+  PermissionDenied: -8,
+  /** The entry names a frame outside the region. */
+  BadPage: -9,
+} as const;
+
+/** One of {@link GrantStatus}'s values. */
+export type GrantStatus = typeof GrantStatus[keyof typeof GrantStatus];
+
+/** Bytes in a grant entry. */
+export const GRANT_ENTRY_BYTES = 8;
+/** The first references are reserved, as in Xen. */
+export const FIRST_GRANT_REFERENCE = 8;
+
+const PERMIT_ACCESS = 1;
+const TYPE_MASK = 3;
+const READ_ONLY = 1 << 2;
+const READING = 1 << 3;
+const WRITING = 1 << 4;
+const FLAGS_MASK = 0xffff;
+
+/** The granting domain's side: hands out references and takes them back. */
+export class GrantTable {
+  readonly #words: Int32Array;
+  readonly #free: number[] = [];
+  #next = FIRST_GRANT_REFERENCE;
+
+  /** @param words the table's frames */
+  constructor(words: Int32Array) {
+    this.#words = words;
+  }
+
+  /**
+   * Grants a frame to a domain.
+   *
+   * @returns the grant reference
+   * @throws {RangeError} when every entry is in use
+   */
+  grantAccess(domainId: number, frame: number, readOnly: boolean): number {
+    const reference = this.#free.pop() ?? this.#next++;
+    if (reference * 2 >= this.#words.length) throw new RangeError("Cannot grant a frame: the grant table is full");
+    Atomics.store(this.#words, reference * 2 + 1, frame);
+    // Flags and domain id share a word: one store, after the frame, makes the entry valid.
+    Atomics.store(this.#words, reference * 2, PERMIT_ACCESS | (readOnly ? READ_ONLY : 0) | (domainId << 16));
+    return reference;
+  }
+
+  /**
+   * Takes a grant back.
+   *
+   * @returns false when the peer has the frame mapped: it must not be used for anything else yet
+   */
+  endAccess(reference: number): boolean {
+    const word = reference * 2;
+    for (;;) {
+      const seen = Atomics.load(this.#words, word);
+      if (seen & (READING | WRITING)) return false;
+      if (Atomics.compareExchange(this.#words, word, seen, seen & ~FLAGS_MASK) === seen) break;
+    }
+    this.#free.push(reference);
+    return true;
+  }
+}
+
+/**
+ * The mapping domain's side, with persistent grants: a reference is checked and marked on first use, and stays mapped
+ * until {@link GrantMapper.unmapAll}, so that its use costs one array access afterwards.
+ */
+export class GrantMapper {
+  readonly #words: Int32Array;
+  readonly #domainId: number;
+  readonly #frameCount: number;
+  /** Frame + 1 of every mapped reference; 0 where nothing is mapped. */
+  readonly #frames: Int32Array;
+  readonly #writable: Uint8Array;
+
+  /**
+   * @param words the granting domain's table
+   * @param domainId the id of the domain that maps
+   * @param frameCount frames in the region that the table grants
+   */
+  constructor(words: Int32Array, domainId: number, frameCount: number) {
+    this.#words = words;
+    this.#domainId = domainId;
+    this.#frameCount = frameCount;
+    this.#frames = new Int32Array(words.length / 2);
+    this.#writable = new Uint8Array(words.length / 2);
+  }
+
+  /**
+   * The frame that a reference grants.
+   *
+   * @param reference as the peer gave it: any unsigned 32-bit number
+   * @param write whether this domain will write to the frame
+   * @returns the frame, or a negative {@link GrantStatus}
+   */
+  map(reference: number, write: boolean): number {
+    if (reference < this.#frames.length && this.#frames[reference] !== 0) {
+      if (write && this.#writable[reference] === 0) return GrantStatus.PermissionDenied;
+      return this.#frames[reference] - 1;
+    }
+    return this.#mapNew(reference, write);
+  }
+
+  /** Unmaps everything, so that the peer can take its frames back. */
+  unmapAll(): void {
+    for (let reference = 0; reference < this.#frames.length; reference++) {
+      if (this.#frames[reference] === 0) continue;
+      this.#frames[reference] = 0;
+      Atomics.and(this.#words, reference * 2, ~(READING | WRITING));
+    }
+  }
+
+  #mapNew(reference: number, write: boolean): number {
+    if (reference < FIRST_GRANT_REFERENCE || reference >= this.#frames.length) return GrantStatus.BadReference;
+    const word = reference * 2;
+    for (;;) {
+      const seen = Atomics.load(this.#words, word);
+      if ((seen & TYPE_MASK) !== PERMIT_ACCESS) return GrantStatus.BadReference;
+      if (seen >>> 16 !== this.#domainId) return GrantStatus.BadDomain;
+      const writable = (seen & READ_ONLY) === 0;
+      if (write && !writable) return GrantStatus.PermissionDenied;
+      const marked = seen | READING | (writable ? WRITING : 0);
+      if (Atomics.compareExchange(this.#words, word, seen, marked) !== seen) continue;
+      const frame = Atomics.load(this.#words, word + 1) >>> 0;
+      if (frame >= this.#frameCount) {
+        Atomics.and(this.#words, word, ~(READING | WRITING));
+        return GrantStatus.BadPage;
+      }
+      this.#frames[reference] = frame + 1;
+      this.#writable[reference] = writable ? 1 : 0;
+      return frame;
+    }
+  }
+}

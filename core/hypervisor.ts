@@ -1,0 +1,241 @@
+/**
+ * The hypervisor: creates domains, hands each what it may reach, tells them when to work, and sees every death.
+ *
+ * @module
+ */
+
+import {
+  Command,
+  type DomainBoot,
+  DomainControl,
+  type DomainPlan,
+  type DomainReport,
+  type DomainSample,
+  type LinkBoot,
+  type MachinePlan,
+} from "./domain.ts";
+import { DomainError, messageOf } from "./errors.ts";
+import { allocateEventPage, EventPage } from "./event_channel.ts";
+import { allocateLink } from "./link.ts";
+import type { SharedMemory } from "./memory.ts";
+import { loadPlugin, type MediumContext } from "./plugin.ts";
+
+const NS_PER_MS = 1e6;
+/** How long domains have for an orderly end once they were told to stop. */
+const STOP_GRACE_MS = 500;
+
+interface Domain {
+  readonly plan: DomainPlan;
+  readonly id: number;
+  readonly events: EventPage;
+  readonly eventMemory: SharedMemory;
+  readonly control: DomainControl;
+  readonly links: LinkBoot[];
+  readonly worker: Worker;
+  readonly ready: PromiseWithResolvers<void>;
+  readonly sampled: PromiseWithResolvers<DomainSample>;
+  readonly closed: PromiseWithResolvers<void>;
+  lastBeat: number;
+  lastBeatAt: number;
+}
+
+/** How long to work, in nanoseconds. */
+export interface RunWindow {
+  /** Unmeasured. */
+  readonly warmupNs: number;
+  /** Measured. */
+  readonly durationNs: number;
+}
+
+/** One machine: its domains and what they share. */
+export class Hypervisor {
+  readonly #plan: MachinePlan;
+  readonly #context: MediumContext;
+  readonly #domains: Domain[];
+  readonly #failed = Promise.withResolvers<never>();
+  #deviceError: string | undefined;
+  #watch: ReturnType<typeof setInterval> | undefined;
+
+  /** @param context where media may be made */
+  constructor(plan: MachinePlan, context: MediumContext) {
+    this.#plan = plan;
+    this.#context = context;
+    this.#failed.promise.catch(() => {}); // It is raced against; alone it must not end the process.
+    this.#domains = plan.domains.map((domain, index) => this.#createDomain(domain, index + 1));
+  }
+
+  /**
+   * Boots all domains, lets them work for the window, and ends them.
+   *
+   * @returns what each domain measured, by name
+   * @throws {DomainError} when a domain fails, hangs or ends; the other domains have been told to stop by then
+   */
+  async run(window: RunWindow): Promise<ReadonlyMap<string, DomainSample>> {
+    try {
+      return await Promise.race([this.#run(window), this.#failed.promise]);
+    } finally {
+      await this.#stop();
+    }
+  }
+
+  async #run(window: RunWindow): Promise<ReadonlyMap<string, DomainSample>> {
+    await this.#boot();
+    await Promise.all(this.#domains.map(({ ready }) => ready.promise));
+    this.#send(Command.WarmUp);
+    await delay(window.warmupNs);
+    this.#send(Command.Measure);
+    await delay(window.durationNs);
+    this.#send(Command.Finish);
+    const samples = await Promise.all(this.#domains.map(({ sampled }) => sampled.promise));
+    await Promise.all(this.#domains.map(({ closed }) => closed.promise));
+    return new Map(this.#domains.map(({ plan }, index) => [plan.name, samples[index]]));
+  }
+
+  #createDomain(plan: DomainPlan, id: number): Domain {
+    const eventMemory = allocateEventPage();
+    const events = new EventPage(eventMemory);
+    const domain: Domain = {
+      plan,
+      id,
+      events,
+      eventMemory,
+      control: DomainControl.allocate(events),
+      links: [],
+      worker: new Worker(import.meta.resolve("./domain_worker.ts"), { type: "module", name: plan.name }),
+      ready: Promise.withResolvers(),
+      sampled: Promise.withResolvers(),
+      closed: Promise.withResolvers(),
+      lastBeat: 0,
+      lastBeatAt: performance.now(),
+    };
+    domain.worker.onmessage = ({ data }: MessageEvent<DomainReport>) => this.#reported(domain, data);
+    domain.worker.onerror = (event) => {
+      event.preventDefault();
+      this.#fail(`The domain ${plan.name} died: ${event.message}`);
+    };
+    return domain;
+  }
+
+  async #boot(): Promise<void> {
+    const { devices, links } = this.#plan;
+    const media = new Map<string, unknown>();
+    for (const { name, plugin } of devices) {
+      const device = await loadPlugin("device", plugin.url);
+      try {
+        media.set(name, await device.openMedium(plugin.options, this.#context));
+      } catch (thrown) {
+        throw new DomainError(messageOf(thrown), { cause: thrown });
+      }
+    }
+    for (const { frontend, device, ringOrder } of links) {
+      const front = this.#domain(frontend);
+      const back = this.#domain(devices.find(({ name }) => name === device)?.domain);
+      const memory = allocateLink(ringOrder).buffer;
+      const port = front.links.length;
+      const peerPort = back.links.length;
+      const shared = { device, ringOrder, memory };
+      front.links.push({
+        ...shared,
+        side: "frontend",
+        port,
+        peerPort,
+        peerDomainId: back.id,
+        peerEvents: back.eventMemory.buffer,
+      });
+      back.links.push({
+        ...shared,
+        side: "backend",
+        port: peerPort,
+        peerPort: port,
+        peerDomainId: front.id,
+        peerEvents: front.eventMemory.buffer,
+      });
+    }
+    for (const domain of this.#domains) {
+      const boot: DomainBoot = {
+        plan: domain.plan,
+        domainId: domain.id,
+        seed: this.#plan.seed,
+        control: domain.control.memory.buffer,
+        events: domain.eventMemory.buffer,
+        links: domain.links,
+        devices: devices.filter((device) => device.domain === domain.plan.name)
+          .map((device) => ({ ...device, medium: media.get(device.name) })),
+      };
+      domain.worker.postMessage(boot);
+    }
+    this.#watchHeartbeats();
+  }
+
+  #domain(name: string | undefined): Domain {
+    const domain = this.#domains.find(({ plan }) => plan.name === name);
+    if (domain === undefined) throw new DomainError(`The plan names no domain ${name}`);
+    return domain;
+  }
+
+  #reported(domain: Domain, report: DomainReport): void {
+    switch (report.type) {
+      case "ready":
+        return domain.ready.resolve();
+      case "sample":
+        return domain.sampled.resolve(report.sample);
+      case "closed":
+        return domain.closed.resolve();
+      case "device-error":
+        this.#deviceError ??= report.message;
+        return;
+      case "failed":
+        this.#fail(`The domain ${domain.plan.name} failed: ${report.message}`);
+        return domain.closed.resolve();
+    }
+  }
+
+  /** A domain that shows no sign of life for too long hangs, or has ended without a word; both look the same. */
+  #watchHeartbeats(): void {
+    const timeoutMs = this.#plan.hangTimeoutNs / NS_PER_MS;
+    const open = new Set(this.#domains);
+    for (const domain of this.#domains) {
+      domain.lastBeatAt = performance.now();
+      domain.closed.promise.then(() => open.delete(domain));
+    }
+    this.#watch = setInterval(() => {
+      const now = performance.now();
+      for (const domain of open) {
+        const beat = domain.control.heartbeat;
+        if (beat !== domain.lastBeat) {
+          domain.lastBeat = beat;
+          domain.lastBeatAt = now;
+        } else if (now - domain.lastBeatAt > timeoutMs) {
+          this.#fail(
+            `The domain ${domain.plan.name} has shown no sign of life for ${timeoutMs} ms: ` +
+              "it hangs in an endless loop or a blocking call, or its worker has ended",
+          );
+        }
+      }
+    }, Math.max(10, timeoutMs / 10));
+  }
+
+  #fail(message: string): void {
+    const cause = this.#deviceError === undefined ? "" : `. ${this.#deviceError}`;
+    this.#failed.reject(new DomainError(message + cause));
+  }
+
+  #send(command: number): void {
+    for (const { control } of this.#domains) control.send(command);
+  }
+
+  /** Ends all workers. One that spins in a plugin's code cannot be ended; it goes with the process. */
+  async #stop(): Promise<void> {
+    clearInterval(this.#watch);
+    this.#send(Command.Stop);
+    const grace = Promise.withResolvers<void>();
+    const timer = setTimeout(grace.resolve, STOP_GRACE_MS);
+    await Promise.race([Promise.all(this.#domains.map(({ closed }) => closed.promise)), grace.promise]);
+    clearTimeout(timer);
+    for (const { worker } of this.#domains) worker.terminate();
+  }
+}
+
+function delay(ns: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ns / NS_PER_MS));
+}

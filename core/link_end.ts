@@ -1,0 +1,83 @@
+/**
+ * What a frontend and a backend have in common: their end of a link, waiting for the peer's state, and the push that
+ * notifies only if the peer asked for it.
+ *
+ * @module
+ */
+
+import { ConnectionError } from "./errors.ts";
+import type { EventChannel, EventPage } from "./event_channel.ts";
+import type { SharedMemory } from "./memory.ts";
+import type { Ring } from "./ring.ts";
+import { stateName, XenbusState, type XenbusStore } from "./xenbus.ts";
+
+/** One domain's end of a link. */
+export interface LinkEnd {
+  /** The link's region. */
+  readonly memory: SharedMemory;
+  /** Id of this domain. */
+  readonly domainId: number;
+  /** Id of the domain at the other end. */
+  readonly peerDomainId: number;
+  /** This domain's event page. */
+  readonly events: EventPage;
+  /** This domain's port of the event channel. */
+  readonly port: number;
+  /** Notifies the peer. */
+  readonly channel: EventChannel;
+}
+
+/** How often a push notified the peer, and how often it did not have to. */
+export interface PushCounters {
+  /** Notifications sent. */
+  sent: number;
+  /** Pushes without one. */
+  suppressed: number;
+}
+
+/** Publishes what a ring's end has produced. On the hot path. */
+export function pushAndNotify(ring: Ring, channel: EventChannel, counters: PushCounters): void {
+  if (ring.push()) {
+    channel.notify();
+    counters.sent++;
+  } else {
+    counters.suppressed++;
+  }
+}
+
+/** How long a handshake may take: the peer may have to open a device first. */
+const HANDSHAKE_TIMEOUT_MS = 30_000;
+/** Longest sleep between two looks at the peer's state. */
+const LOOK_MS = 20;
+
+/**
+ * Waits until the peer has reached a state.
+ *
+ * @throws {ConnectionError} when the peer closes, breaks the table of transitions or takes longer than 30 s, or when
+ * this domain is told to stop
+ */
+export function awaitPeerState<Own extends string, Peer extends string>(
+  end: LinkEnd,
+  store: XenbusStore<Own, Peer>,
+  wanted: XenbusState,
+  stopRequested: () => boolean,
+): void {
+  const deadline = performance.now() + HANDSHAKE_TIMEOUT_MS;
+  for (;;) {
+    const bell = end.events.bell;
+    end.channel.clear();
+    const state = store.peerState();
+    if (state === wanted) return;
+    if (state === XenbusState.Closing || state === XenbusState.Closed) {
+      throw new ConnectionError(`The peer closed the connection while ${stateName(wanted)} was awaited`);
+    }
+    if (stopRequested()) throw new ConnectionError(`Told to stop while the peer's ${stateName(wanted)} was awaited`);
+    if (performance.now() > deadline) {
+      throw new ConnectionError(
+        `The peer did not reach ${stateName(wanted)} within ${HANDSHAKE_TIMEOUT_MS / 1000} s: it is ` +
+          stateName(state),
+      );
+    }
+    end.events.sleep(bell, LOOK_MS);
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * The measured window of one domain.
+ *
+ * The domain's loop asks {@link MeasurementWindow.observe} for its command at every turn; when the command changes to
+ * Measure the window notes all counters, and when it changes to Finish it reports by how much they grew. So the window
+ * is cut by the domain's own thread, at a known point of its loop, and by its own clock.
+ *
+ * @module
+ */
+
+import { Command, type DomainControl, type DomainReport, type DomainSample, type OperationSample } from "./domain.ts";
+import type { PushCounters } from "./link_end.ts";
+import type { OperationMeter } from "./meter.ts";
+import { type ThreadUsage, threadUsage } from "./thread.ts";
+import type { WaitCounters } from "./waiter.ts";
+
+const NS_PER_MS = 1e6;
+
+/** What is measured. */
+export interface Measured {
+  /** The domain's waits. */
+  readonly waits: WaitCounters;
+  /** The pushes of its ends of links. */
+  readonly pushes: readonly PushCounters[];
+  /** The operations of its workload; null for a driver. */
+  readonly meter: OperationMeter | null;
+}
+
+interface Snapshot {
+  readonly at: number;
+  readonly usage: ThreadUsage;
+  readonly waits: WaitCounters;
+  readonly sent: number;
+  readonly suppressed: number;
+  readonly heapBytes: number;
+}
+
+/** Cuts the window of one domain. */
+export class MeasurementWindow {
+  readonly #control: DomainControl;
+  readonly #measured: Measured;
+  readonly #report: (report: DomainReport) => void;
+  #command: number = Command.Boot;
+  #start: Snapshot | undefined;
+
+  constructor(control: DomainControl, measured: Measured, report: (report: DomainReport) => void) {
+    this.#control = control;
+    this.#measured = measured;
+    this.#report = report;
+  }
+
+  /** The current command. Shows a sign of life. On the hot path. */
+  observe(): number {
+    this.#control.beat();
+    const command = this.#control.peekCommand();
+    if (command !== this.#command) this.#changed(command);
+    return command;
+  }
+
+  #changed(command: number): void {
+    this.#command = command;
+    if (command === Command.Measure) {
+      this.#measured.meter?.restart();
+      this.#start = this.#snapshot();
+    } else if (command === Command.Finish && this.#start !== undefined) {
+      this.#report({ type: "sample", sample: this.#sample(this.#start, this.#snapshot()) });
+      this.#start = undefined;
+    }
+  }
+
+  #snapshot(): Snapshot {
+    let sent = 0;
+    let suppressed = 0;
+    for (const pushes of this.#measured.pushes) {
+      sent += pushes.sent;
+      suppressed += pushes.suppressed;
+    }
+    const heapBytes = Deno.memoryUsage().heapUsed;
+    return {
+      at: performance.now(),
+      usage: threadUsage(),
+      waits: { ...this.#measured.waits },
+      sent,
+      suppressed,
+      heapBytes,
+    };
+  }
+
+  #sample(start: Snapshot, end: Snapshot): DomainSample {
+    const linked = this.#measured.pushes.length > 0;
+    const grown = (key: keyof WaitCounters): number => end.waits[key] - start.waits[key];
+    const voluntary = difference(start.usage.voluntarySwitches, end.usage.voluntarySwitches);
+    const involuntary = difference(start.usage.involuntarySwitches, end.usage.involuntarySwitches);
+    const { meter } = this.#measured;
+    return {
+      durationNs: (end.at - start.at) * NS_PER_MS,
+      cpuNs: difference(start.usage.cpuNs, end.usage.cpuNs),
+      contextSwitches: voluntary === null || involuntary === null ? null : { voluntary, involuntary },
+      cpus: start.usage.cpu === null || end.usage.cpu === null
+        ? null
+        : [...new Set([start.usage.cpu, end.usage.cpu])].sort((a, b) => a - b),
+      heapGrowthBytes: end.heapBytes - start.heapBytes,
+      notifications: linked ? { sent: end.sent - start.sent, suppressed: end.suppressed - start.suppressed } : null,
+      waits: linked
+        ? {
+          spinHits: grown("spinHits"),
+          spinMisses: grown("spinMisses"),
+          sleeps: grown("sleeps"),
+          spunNs: grown("spunNs"),
+          sleptNs: grown("sleptNs"),
+        }
+        : null,
+      operations: meter === null ? null : operationSample(meter),
+    };
+  }
+}
+
+function operationSample(meter: OperationMeter): OperationSample {
+  const { latencies } = meter;
+  return {
+    operations: meter.operations,
+    bytes: meter.bytes,
+    timedOperations: latencies.count,
+    latencyNs: latencies.count === 0 ? null : {
+      min: latencies.min,
+      mean: latencies.mean,
+      p50: latencies.quantile(0.5),
+      p95: latencies.quantile(0.95),
+      p99: latencies.quantile(0.99),
+      p999: latencies.quantile(0.999),
+      max: latencies.max,
+    },
+  };
+}
+
+function difference(start: number | null, end: number | null): number | null {
+  return start === null || end === null ? null : end - start;
+}

@@ -1,0 +1,106 @@
+/**
+ * Counts what a queue does: operations, bytes, and the latency of a sample of the operations.
+ *
+ * Reading the clock costs about 100 ns, as much as a round trip between two domains. So only every n-th operation is
+ * timed, with n such that the readings take about 2 % of the time: every operation of a slow device, one in some dozens
+ * of the fastest. The gaps are random, so that nothing periodic escapes or repeats. A latency runs from `submit` to the
+ * moment the workload gets the slot back: it includes the time in the ring, in the device and in waiting to be noticed.
+ *
+ * @module
+ */
+
+import { LatencyHistogram } from "./histogram.ts";
+
+const NS_PER_MS = 1e6;
+const CLOCK_SHARE = 0.02;
+const OPERATIONS = 0;
+const BYTES = 1;
+const ERRORS = 2;
+
+/** Meters one queue. */
+export class OperationMeter {
+  /** Latencies of the timed operations, in nanoseconds. */
+  readonly latencies: LatencyHistogram = new LatencyHistogram();
+  readonly #counts = new Float64Array(3);
+  readonly #lengths: Float64Array;
+  /** When each slot's operation was submitted, in milliseconds; 0 where it is not timed. */
+  readonly #submittedAt: Float64Array;
+  /** Mean distance between timed operations. */
+  #stride = 1;
+  #untilTimed = 1;
+  #random = 0x9e3779b9;
+  #startedAt = performance.now();
+
+  /** @param depth slots of the queue */
+  constructor(depth: number) {
+    this.#lengths = new Float64Array(depth);
+    this.#submittedAt = new Float64Array(depth);
+  }
+
+  /** Finished operations. */
+  get operations(): number {
+    return this.#counts[OPERATIONS];
+  }
+
+  /** Bytes of the finished operations. */
+  get bytes(): number {
+    return this.#counts[BYTES];
+  }
+
+  /** Finished operations that failed. */
+  get errors(): number {
+    return this.#counts[ERRORS];
+  }
+
+  /** One operation in about so many is timed. */
+  get stride(): number {
+    return this.#stride;
+  }
+
+  /** Starts counting anew, timing as many operations as the speed since the last start allows. */
+  restart(): void {
+    const now = performance.now();
+    const nsPerOperation = ((now - this.#startedAt) * NS_PER_MS) / Math.max(1, this.operations);
+    this.#stride = Math.max(1, Math.round((2 * clockCostNs()) / (CLOCK_SHARE * nsPerOperation)));
+    this.#untilTimed = 1;
+    this.#startedAt = now;
+    this.#counts.fill(0);
+    this.#submittedAt.fill(0);
+    this.latencies.reset();
+  }
+
+  /** A slot's operation was submitted. */
+  submitted(slot: number, byteLength: number): void {
+    this.#lengths[slot] = byteLength;
+    if (--this.#untilTimed > 0) return;
+    this.#untilTimed = this.#nextGap();
+    this.#submittedAt[slot] = performance.now();
+  }
+
+  /** A slot's operation is over and the workload gets it. */
+  completed(slot: number, status: number): void {
+    this.#counts[OPERATIONS]++;
+    this.#counts[BYTES] += this.#lengths[slot];
+    if (status !== 0) this.#counts[ERRORS]++;
+    if (this.#submittedAt[slot] === 0) return;
+    this.latencies.record((performance.now() - this.#submittedAt[slot]) * NS_PER_MS);
+    this.#submittedAt[slot] = 0;
+  }
+
+  /** 1 to 2 × stride − 1, evenly (xorshift32). */
+  #nextGap(): number {
+    if (this.#stride === 1) return 1;
+    this.#random ^= this.#random << 13;
+    this.#random ^= this.#random >>> 17;
+    this.#random ^= this.#random << 5;
+    return 1 + ((this.#random >>> 1) % (2 * this.#stride - 1));
+  }
+}
+
+/** What one reading of the clock costs here, in nanoseconds. */
+function clockCostNs(): number {
+  const readings = 1000;
+  const start = performance.now();
+  for (let i = 0; i < readings; i++) performance.now();
+  return ((performance.now() - start) * NS_PER_MS) / readings;
+}

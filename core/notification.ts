@@ -1,0 +1,49 @@
+/**
+ * Notification policies: how a consumer waits when there is nothing to consume.
+ *
+ * A policy decides and never touches a ring. It fills a {@link WaitPlan} before each wait and may learn from the
+ * {@link WaitOutcome} afterwards. Both objects are reused, so a wait allocates nothing.
+ *
+ * @module
+ */
+
+/** What a policy decides about one wait: spin for a while, then arm the ring's event and sleep. */
+export interface WaitPlan {
+  /** How long to look again and again before sleeping, in nanoseconds. 0: not at all; Infinity: never sleep. */
+  spinNs: number;
+  /** How long to sleep before looking at all, in nanoseconds, whether or not there is work (hybrid polling). */
+  preSleepNs: number;
+  /** How many entries must have arrived before the sleeper is woken, at least 1. */
+  armDistance: number;
+  /** Longest sleep in nanoseconds; the domain also wakes by itself, at the latest after 100 ms. */
+  blockNs: number;
+}
+
+/** How a wait went. */
+export interface WaitOutcome {
+  /** Whether work came while spinning. */
+  spinHit: boolean;
+  /** Time spent spinning, in nanoseconds; estimated from the number of looks when the spin was short. */
+  spunNs: number;
+  /** Time spent asleep, in nanoseconds. */
+  sleptNs: number;
+}
+
+/** Decides how one side of a ring waits. One instance serves one side; it lives as long as its domain. */
+export interface NotificationPolicy {
+  /**
+   * Fills the plan of the next wait. Members that it leaves alone are 0 (`spinNs`, `preSleepNs`), 1 (`armDistance`)
+   * and Infinity (`blockNs`). On the hot path: no allocation.
+   */
+  plan(plan: WaitPlan): void;
+  /** Learns how the wait went. On the hot path: no allocation. */
+  waited?(outcome: WaitOutcome): void;
+}
+
+/** A plan's members before the policy fills them. */
+export function resetPlan(plan: WaitPlan): void {
+  plan.spinNs = 0;
+  plan.preSleepNs = 0;
+  plan.armDistance = 1;
+  plan.blockNs = Infinity;
+}

@@ -1,0 +1,124 @@
+/**
+ * What a plugin is: plain data and one function, the default export of a module whose import does nothing.
+ *
+ * The runner reads the data (name, options, permissions); `create` runs only inside the domain that the plugin belongs
+ * to, with options that have passed the schema.
+ *
+ * @module
+ */
+
+import type { z } from "zod";
+import type { BlockDevice } from "./block_device.ts";
+import { PluginError } from "./errors.ts";
+import type { NotificationPolicy } from "./notification.ts";
+import type { Workload } from "./workload.ts";
+
+/** Version of the interfaces in this folder that a plugin was written for. */
+export const API_VERSION = "iddr/v1";
+
+/** Deno permissions that a plugin's domain needs, as the values of the flags. */
+export interface PermissionNeeds {
+  /** Paths to read. */
+  readonly read?: readonly string[];
+  /** Paths to write. */
+  readonly write?: readonly string[];
+}
+
+interface PluginBase<Kind extends string, Schema extends z.ZodType> {
+  /** {@link API_VERSION} */
+  readonly apiVersion: typeof API_VERSION;
+  /** What it plugs into. */
+  readonly kind: Kind;
+  /** How scenarios call it. */
+  readonly name: string;
+  /** One sentence. */
+  readonly description: string;
+  /** Strict schema of the options. */
+  readonly options: Schema;
+  /** What its domain may touch beyond shared memory; nothing when absent. */
+  permissions?(options: z.output<Schema>): PermissionNeeds;
+}
+
+/** A notification policy. */
+export interface PolicyPlugin<Schema extends z.ZodType = z.ZodType> extends PluginBase<"policy", Schema> {
+  /** Makes the policy of one side of a link. */
+  create(options: z.output<Schema>): NotificationPolicy;
+}
+
+/** What the hypervisor tells a device plugin when it opens the medium. */
+export interface MediumContext {
+  /** A folder for this run alone, removed after it. */
+  readonly scratchDirectory: string;
+}
+
+/** A device. */
+export interface DevicePlugin<Schema extends z.ZodType = z.ZodType, Medium = unknown>
+  extends PluginBase<"device", Schema> {
+  /**
+   * Opens what outlives a driver: runs in the hypervisor. What it returns must survive `postMessage`.
+   *
+   * @throws {DeviceError} when that is impossible
+   */
+  openMedium(options: z.output<Schema>, context: MediumContext): Medium;
+  /** Makes the device on its medium: runs in the driver domain. */
+  create(options: z.output<Schema>, medium: Medium): BlockDevice;
+}
+
+/** A workload. */
+export interface WorkloadPlugin<Schema extends z.ZodType = z.ZodType> extends PluginBase<"workload", Schema> {
+  /** How many slots of the queue it uses. */
+  queueDepth(options: z.output<Schema>): number;
+  /** Makes the workload: runs in the application domain. */
+  create(options: z.output<Schema>): Workload;
+}
+
+/** Any plugin. */
+export type Plugin = PolicyPlugin | DevicePlugin | WorkloadPlugin;
+/** What a plugin plugs into. */
+export type PluginKind = Plugin["kind"];
+
+/** Where the plugins are that scenarios may name: kind, then name, then the URL of the module. */
+export type PluginTable = Readonly<Record<PluginKind, Readonly<Record<string, string>>>>;
+
+/** Types a policy's definition. */
+export function definePolicy<Schema extends z.ZodType>(plugin: PolicyPlugin<Schema>): PolicyPlugin<Schema> {
+  return plugin;
+}
+
+/** Types a device's definition. */
+export function defineDevice<Schema extends z.ZodType, Medium>(
+  plugin: DevicePlugin<Schema, Medium>,
+): DevicePlugin<Schema, Medium> {
+  return plugin;
+}
+
+/** Types a workload's definition. */
+export function defineWorkload<Schema extends z.ZodType>(plugin: WorkloadPlugin<Schema>): WorkloadPlugin<Schema> {
+  return plugin;
+}
+
+type PluginOf<Kind extends PluginKind> = Extract<Plugin, { kind: Kind }>;
+
+/**
+ * Imports a plugin's module and checks what it is.
+ *
+ * @throws {PluginError} when the module cannot be loaded or is not a plugin of this kind and version
+ */
+export async function loadPlugin<Kind extends PluginKind>(kind: Kind, url: string): Promise<PluginOf<Kind>> {
+  let module: { default?: unknown };
+  try {
+    module = await import(url);
+  } catch (cause) {
+    throw new PluginError(`Cannot load the ${kind} ${url}: ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    });
+  }
+  const plugin = module.default as Partial<Plugin> | undefined;
+  if (plugin?.kind !== kind || plugin.apiVersion !== API_VERSION) {
+    throw new PluginError(
+      `${url} is no ${kind} for ${API_VERSION}: its default export says ` +
+        `kind ${JSON.stringify(plugin?.kind)}, apiVersion ${JSON.stringify(plugin?.apiVersion)}`,
+    );
+  }
+  return plugin as PluginOf<Kind>;
+}

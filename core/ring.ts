@@ -1,0 +1,155 @@
+/**
+ * The shared ring: one producer and one consumer of requests, and the same of responses, in shared frames.
+ *
+ * The layout is byte for byte that of Xen's `public/io/ring.h`: a 64-byte header with four 32-bit words
+ * (`req_prod`, `req_event`, `rsp_prod`, `rsp_event`), then a power of two of entries. A response takes the entry of a
+ * request that was consumed. Indices run freely through 2³² and are compared by difference, so that a full and an empty
+ * ring never look alike.
+ *
+ * The ring knows indices and nothing else: what an entry says is `blkif.ts`, how a side waits is `waiter.ts`.
+ *
+ * @module
+ */
+
+import { FRAME_SIZE } from "./memory.ts";
+
+/** Bytes before the first entry. */
+export const RING_HEADER_BYTES = 64;
+
+/** Largest ring order: 2⁴ = 16 frames. */
+export const MAX_RING_ORDER = 4;
+
+const REQ_PROD = 0;
+const REQ_EVENT = 1;
+const RSP_PROD = 2;
+const RSP_EVENT = 3;
+
+/** Entries that fit in `2^order` frames, rounded down to a power of two (`__RING_SIZE`). */
+export function ringEntryCount(order: number, entryBytes: number): number {
+  const fitting = Math.floor(((FRAME_SIZE << order) - RING_HEADER_BYTES) / entryBytes);
+  return 1 << (31 - Math.clz32(fitting));
+}
+
+/** Writes the header of an empty ring: both producers 0, both events 1 (`SHARED_RING_INIT`). */
+export function initialiseRing(words: Int32Array): void {
+  words.fill(0, 0, RING_HEADER_BYTES / 4);
+  Atomics.store(words, REQ_EVENT, 1);
+  Atomics.store(words, RSP_EVENT, 1);
+}
+
+/**
+ * Whether moving a producer index from `from` to `to` passes the point at which its consumer asked to be notified
+ * (`RING_PUSH_…_AND_CHECK_NOTIFY`).
+ */
+export function crossesEvent(event: number, from: number, to: number): boolean {
+  return ((to - event) >>> 0) < ((to - from) >>> 0);
+}
+
+/**
+ * One end of a ring. The front end produces requests and consumes responses, the back end the reverse; apart from that
+ * they are the same, and so is the code.
+ *
+ * An end is used by one thread. Its own indices are private to it, and an index that the peer wrote is only ever
+ * reported as a count, which the caller must check before it trusts it.
+ */
+export class Ring {
+  /** Slots in the ring, a power of two. */
+  readonly entryCount: number;
+  /** Index of the next entry that this end writes. Entries before it are invisible to the peer until {@link push}. */
+  produced = 0;
+  /** Index of the next entry that this end reads. */
+  consumed = 0;
+
+  readonly #words: Int32Array;
+  readonly #mask: number;
+  /** Index up to which the peer can see this end's entries. */
+  #published = 0;
+  readonly #ownProducer: number;
+  readonly #ownEvent: number;
+  readonly #peerProducer: number;
+  readonly #peerEvent: number;
+
+  private constructor(words: Int32Array, entryCount: number, front: boolean) {
+    this.#words = words;
+    this.entryCount = entryCount;
+    this.#mask = entryCount - 1;
+    this.#ownProducer = front ? REQ_PROD : RSP_PROD;
+    this.#peerEvent = front ? REQ_EVENT : RSP_EVENT;
+    this.#peerProducer = front ? RSP_PROD : REQ_PROD;
+    this.#ownEvent = front ? RSP_EVENT : REQ_EVENT;
+  }
+
+  /** The end that asks: produces requests, consumes responses. */
+  static front(words: Int32Array, entryCount: number): Ring {
+    return new Ring(words, entryCount, true);
+  }
+
+  /** The end that answers: produces responses, consumes requests. */
+  static back(words: Int32Array, entryCount: number): Ring {
+    return new Ring(words, entryCount, false);
+  }
+
+  /** Which entry a free-running index names. */
+  entryOf(index: number): number {
+    return index & this.#mask;
+  }
+
+  /**
+   * Whether the peer seems to have published something, by a plain load: a twentieth of the cost of an atomic one, but
+   * it orders nothing and may be late. Only a hint for a loop that looks again and again; {@link available} decides.
+   */
+  peek(): boolean {
+    return this.#words[this.#peerProducer] !== this.consumed;
+  }
+
+  /** Entries that the peer published and this end has not consumed. More than {@link entryCount} is a broken peer. */
+  available(): number {
+    return (Atomics.load(this.#words, this.#peerProducer) - this.consumed) >>> 0;
+  }
+
+  /** Moves past one entry that this end has written. */
+  produce(): void {
+    this.produced = (this.produced + 1) | 0;
+  }
+
+  /** Moves past one entry that this end has read. */
+  consume(): void {
+    this.consumed = (this.consumed + 1) | 0;
+  }
+
+  /** Whether entries were produced and not yet pushed. */
+  get unpushed(): boolean {
+    return this.produced !== this.#published;
+  }
+
+  /**
+   * Publishes what was produced. Call it only when {@link unpushed}.
+   *
+   * @returns whether the peer asked to be notified of it
+   */
+  push(): boolean {
+    const from = this.#published;
+    const to = this.produced;
+    this.#published = to;
+    // Both accesses are sequentially consistent: the entries are visible before the index, and the index before the
+    // event is read. With the consumer's order (arm, then look again) one of the two always sees the other.
+    // (An exchange is a store that V8 compiles in line; `Atomics.store` is a call.)
+    Atomics.exchange(this.#words, this.#ownProducer, to);
+    return crossesEvent(Atomics.load(this.#words, this.#peerEvent), from, to);
+  }
+
+  /**
+   * Asks the peer for a notification once `distance` more entries have been published. Look at {@link available} again
+   * afterwards and only then sleep: what was published before the request arrived raises no notification.
+   */
+  arm(distance: number): void {
+    Atomics.store(this.#words, this.#ownEvent, (this.consumed + distance) | 0);
+  }
+
+  /** Arms for the next entry, and tells whether one is already there (`RING_FINAL_CHECK_FOR_…`). */
+  finalCheck(): boolean {
+    if (this.available() > 0) return true;
+    this.arm(1);
+    return this.available() > 0;
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * How one thread waits for all its sources at once.
+ *
+ * A thread never waits on one ring alone: it would miss the others, and the word that tells it to stop. So it has one
+ * {@link Waiter}, with every source that can give it work. A wait goes through four steps, in this order:
+ *
+ * 1. spin: look at all sources, for as long as the policy says;
+ * 2. arm: ask every source's peer for a notification;
+ * 3. look again: what was published before the peer saw the request raises no notification;
+ * 4. sleep on the one doorbell, for a bounded time.
+ *
+ * @module
+ */
+
+import type { EventPage } from "./event_channel.ts";
+import { type NotificationPolicy, resetPlan, type WaitOutcome, type WaitPlan } from "./notification.ts";
+
+/** Something that can give a thread work. */
+export interface WaitSource {
+  /** Whether there seems to be work: what a spin looks at. It may be late, and it may be wrong. On the hot path. */
+  peek(): boolean;
+  /** Whether there is work, by an atomic access: what decides before a sleep. */
+  ready(): boolean;
+  /**
+   * Asks for the doorbell to be rung once `distance` more entries are there. Looking again is the waiter's task.
+   *
+   * @returns false when this source cannot ring: then the thread does not sleep but goes on looking
+   */
+  arm(distance: number): boolean;
+}
+
+/** What a waiter counts. Times in nanoseconds. */
+export interface WaitCounters {
+  /** Waits that ended while spinning. */
+  spinHits: number;
+  /** Spins that ended without work. */
+  spinMisses: number;
+  /** Times asleep. */
+  sleeps: number;
+  /** Time spinning. */
+  spunNs: number;
+  /** Time asleep. */
+  sleptNs: number;
+}
+
+/** Waits for the sources of one thread. */
+export interface Waiter {
+  /** What has been counted since the thread started. */
+  readonly counters: WaitCounters;
+  /** Adds a source. */
+  add(source: WaitSource): void;
+  /**
+   * Returns when a source has work, when the doorbell rang for another reason, or when the time is up: look at
+   * everything after it.
+   */
+  wait(policy: NotificationPolicy): void;
+}
+
+/** No sleep lasts longer, whatever happens: a thread shows that it lives, and a lost notification costs no more. */
+export const MAX_SLEEP_MS = 100;
+
+/** Looks between two readings of the clock and the doorbell: 1 µs at first, 5 µs once the loop pauses. */
+const LOOKS_PER_CHECK = 128;
+const NS_PER_MS = 1e6;
+
+/** A waiter that needs nothing but shared words: it sleeps in `Atomics.wait` on the domain's event page. */
+export class AtomicsWaiter implements Waiter {
+  readonly counters: WaitCounters = { spinHits: 0, spinMisses: 0, sleeps: 0, spunNs: 0, sleptNs: 0 };
+  readonly #events: EventPage;
+  readonly #beat: () => void;
+  readonly #sources: WaitSource[] = [];
+  readonly #plan: WaitPlan = { spinNs: 0, preSleepNs: 0, armDistance: 1, blockNs: Infinity };
+  readonly #outcome: WaitOutcome = { spinHit: false, spunNs: 0, sleptNs: 0 };
+  /** The bell as it was when the last wait ended. A ring since then ends the next wait, so none is overlooked. */
+  #bellSeen: number;
+  /** What one look costs, learnt from spins that were long enough to be timed. */
+  #nsPerLook = 10;
+
+  /**
+   * @param events the page on whose doorbell the thread sleeps
+   * @param beat called now and then during a long wait, to show that the thread lives
+   */
+  constructor(events: EventPage, beat: () => void) {
+    this.#events = events;
+    this.#beat = beat;
+    this.#bellSeen = events.bell;
+  }
+
+  add(source: WaitSource): void {
+    this.#sources.push(source);
+  }
+
+  wait(policy: NotificationPolicy): void {
+    const plan = this.#plan;
+    const outcome = this.#outcome;
+    resetPlan(plan);
+    policy.plan(plan);
+    outcome.spinHit = false;
+    outcome.spunNs = 0;
+    outcome.sleptNs = 0;
+
+    if (plan.preSleepNs > 0) this.#sleep(plan.preSleepNs);
+    if (plan.spinNs > 0) this.#spin(plan.spinNs);
+    if (!outcome.spinHit) {
+      // A bell that rang meanwhile is for something else than work: it is seen to first.
+      if (this.#events.bell === this.#bellSeen && this.#arm(plan.armDistance) && !this.#anyReady()) {
+        this.#sleep(plan.blockNs);
+      }
+      this.#bellSeen = this.#events.bell;
+      this.#beat();
+    }
+    policy.waited?.(outcome);
+  }
+
+  #peekAny(): boolean {
+    const sources = this.#sources;
+    for (let i = 0; i < sources.length; i++) {
+      if (sources[i].peek()) return true;
+    }
+    return false;
+  }
+
+  #anyReady(): boolean {
+    const sources = this.#sources;
+    for (let i = 0; i < sources.length; i++) {
+      if (sources[i].ready()) return true;
+    }
+    return false;
+  }
+
+  #arm(distance: number): boolean {
+    let canSleep = true;
+    const sources = this.#sources;
+    for (let i = 0; i < sources.length; i++) canSleep = sources[i].arm(distance) && canSleep;
+    return canSleep;
+  }
+
+  /** Looks until there is work, the time is up or the bell rings. The clock is read only when a wait is not short. */
+  #spin(spinNs: number): void {
+    let elapsedNs = 0;
+    let checkedAt = 0;
+    for (;;) {
+      for (let i = 0; i < LOOKS_PER_CHECK; i++) {
+        if (this.#peekAny()) {
+          this.#endSpin(true, elapsedNs + i * this.#nsPerLook);
+          return;
+        }
+        // The first looks are for the fastest answer; after them the loop is kind to the core's other thread.
+        if (checkedAt !== 0) Atomics.pause();
+      }
+      const now = performance.now();
+      if (checkedAt === 0) {
+        elapsedNs = LOOKS_PER_CHECK * this.#nsPerLook;
+      } else {
+        const sinceNs = (now - checkedAt) * NS_PER_MS;
+        elapsedNs += sinceNs;
+        // The cheapest looks are the true ones; in dearer ones the core was taken away.
+        this.#nsPerLook = Math.min(sinceNs / LOOKS_PER_CHECK, this.#nsPerLook * 1.01);
+        this.#beat();
+      }
+      checkedAt = now;
+      if (elapsedNs >= spinNs || this.#events.bell !== this.#bellSeen) {
+        this.#endSpin(false, elapsedNs);
+        return;
+      }
+    }
+  }
+
+  #endSpin(hit: boolean, spunNs: number): void {
+    this.#outcome.spinHit = hit;
+    this.#outcome.spunNs = spunNs;
+    this.counters.spunNs += spunNs;
+    if (hit) this.counters.spinHits++;
+    else this.counters.spinMisses++;
+  }
+
+  #sleep(forNs: number): void {
+    const startedAt = performance.now();
+    this.#events.sleep(this.#bellSeen, Math.min(forNs / NS_PER_MS, MAX_SLEEP_MS));
+    const sleptNs = (performance.now() - startedAt) * NS_PER_MS;
+    this.#outcome.sleptNs += sleptNs;
+    this.counters.sleptNs += sleptNs;
+    this.counters.sleeps++;
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * A disk in memory.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { synchronous } from "../../core/block_device.ts";
+import { DeviceError } from "../../core/errors.ts";
+import { FRAME_SIZE, SECTOR_SIZE } from "../../core/memory.ts";
+import { API_VERSION, defineDevice, type DevicePlugin } from "../../core/plugin.ts";
+import { formatSize, size } from "../../core/units.ts";
+
+const options = z.strictObject({
+  size: size().prefault("256MiB").describe("Size of the disk, a multiple of 512 bytes."),
+});
+
+/** The device `ramdisk`. */
+const plugin: DevicePlugin<typeof options, SharedArrayBuffer> = defineDevice({
+  apiVersion: API_VERSION,
+  kind: "device",
+  name: "ramdisk",
+  description: "A disk in memory, which is gone after the run.",
+  options,
+
+  openMedium({ size }) {
+    try {
+      const disk = new SharedArrayBuffer(size);
+      // Touch every page now: the kernel would otherwise clear each at its first use, inside the measurement.
+      const words = new Uint32Array(disk, 0, Math.floor(size / 4));
+      for (let word = 0; word < words.length; word += FRAME_SIZE / 4) words[word] = 1;
+      for (let word = 0; word < words.length; word += FRAME_SIZE / 4) words[word] = 0;
+      return disk;
+    } catch (cause) {
+      throw new DeviceError(`Cannot allocate a ramdisk of ${formatSize(size)}`, { cause });
+    }
+  },
+
+  create({ size }, medium) {
+    const disk = new Uint8Array(medium, 0, size);
+    return synchronous({
+      info: { sizeBytes: size, sectorSize: SECTOR_SIZE, readOnly: false, canFlush: true, canDiscard: true },
+      read(offsetBytes, into) {
+        into.set(disk.subarray(offsetBytes, offsetBytes + into.length));
+      },
+      write(offsetBytes, from) {
+        disk.set(from, offsetBytes);
+      },
+      discard(offsetBytes, byteLength) {
+        disk.fill(0, offsetBytes, offsetBytes + byteLength);
+      },
+    });
+  },
+});
+
+export default plugin;

@@ -1,0 +1,24 @@
+/**
+ * The built-in plugins, by kind and name.
+ *
+ * @module
+ */
+
+import type { PluginTable } from "../core/plugin.ts";
+
+/** Where each built-in plugin is. A name in a scenario is a name here; to add a plugin is to add a file and a line. */
+export const builtins: PluginTable = {
+  policy: {
+    "interrupt": import.meta.resolve("./policies/interrupt.ts"),
+    "fixed-spin": import.meta.resolve("./policies/fixed_spin.ts"),
+    "adaptive-spin": import.meta.resolve("./policies/adaptive_spin.ts"),
+  },
+  device: {
+    "null": import.meta.resolve("./devices/null.ts"),
+    "ramdisk": import.meta.resolve("./devices/ramdisk.ts"),
+    "loop-file": import.meta.resolve("./devices/loop_file.ts"),
+  },
+  workload: {
+    "sysbench-fileio": import.meta.resolve("./workloads/sysbench_fileio.ts"),
+  },
+};
