@@ -93,7 +93,7 @@ export class MeasurementWindow {
     const involuntary = difference(start.usage.involuntarySwitches, end.usage.involuntarySwitches);
     const { meter } = this.#measured;
     return {
-      durationNs: (end.at - start.at) * NS_PER_MS,
+      durationNs: Math.round((end.at - start.at) * NS_PER_MS),
       cpuNs: difference(start.usage.cpuNs, end.usage.cpuNs),
       contextSwitches: voluntary === null || involuntary === null ? null : { voluntary, involuntary },
       cpus: start.usage.cpu === null || end.usage.cpu === null
@@ -106,8 +106,8 @@ export class MeasurementWindow {
           spinHits: grown("spinHits"),
           spinMisses: grown("spinMisses"),
           sleeps: grown("sleeps"),
-          spunNs: grown("spunNs"),
-          sleptNs: grown("sleptNs"),
+          spunNs: Math.round(grown("spunNs")),
+          sleptNs: Math.round(grown("sleptNs")),
         }
         : null,
       operations: meter === null ? null : operationSample(meter),
@@ -122,13 +122,13 @@ function operationSample(meter: OperationMeter): OperationSample {
     bytes: meter.bytes,
     timedOperations: latencies.count,
     latencyNs: latencies.count === 0 ? null : {
-      min: latencies.min,
-      mean: latencies.mean,
-      p50: latencies.quantile(0.5),
-      p95: latencies.quantile(0.95),
-      p99: latencies.quantile(0.99),
-      p999: latencies.quantile(0.999),
-      max: latencies.max,
+      min: Math.round(latencies.min),
+      mean: Math.round(latencies.mean),
+      p50: Math.round(latencies.quantile(0.5)),
+      p95: Math.round(latencies.quantile(0.95)),
+      p99: Math.round(latencies.quantile(0.99)),
+      p999: Math.round(latencies.quantile(0.999)),
+      max: Math.round(latencies.max),
     },
   };
 }

@@ -22,6 +22,8 @@ export interface PermissionNeeds {
   readonly read?: readonly string[];
   /** Paths to write. */
   readonly write?: readonly string[];
+  /** Whether it puts files into {@link MediumContext.scratchDirectory}. */
+  readonly scratch?: boolean;
 }
 
 interface PluginBase<Kind extends string, Schema extends z.ZodType> {
@@ -47,8 +49,8 @@ export interface PolicyPlugin<Schema extends z.ZodType = z.ZodType> extends Plug
 
 /** What the hypervisor tells a device plugin when it opens the medium. */
 export interface MediumContext {
-  /** A folder for this run alone, removed after it. */
-  readonly scratchDirectory: string;
+  /** A folder for this run alone, removed after it; null unless the plugin's permissions ask for it. */
+  readonly scratchDirectory: string | null;
 }
 
 /** A device. */

@@ -1,7 +1,7 @@
 /**
  * What the kernel knows of the calling thread: CPU time, context switches, and on which cores it runs.
  *
- * CPU time needs no permission (to 10 ms). The rest is asked of libc, where `--allow-ffi=libc.so.6` allows it; without
+ * CPU time needs no permission (to 10 ms). The rest is asked of libc, where `--allow-ffi` allows it; without
  * it the rest is null and threads are not pinned. `/proc` has the same figures, but Deno opens it to `--allow-all` only.
  *
  * @module
@@ -21,10 +21,20 @@ export interface ThreadUsage {
   readonly cpu: number | null;
 }
 
-const LIBRARY = "libc.so.6";
+/**
+ * Where glibc is: Debian, Fedora, Arch and their kin on x86-64 and ARM. Full paths, because Deno checks a permission for
+ * one library by its path, and does not search for a library that is allowed by its name.
+ */
+const C_LIBRARIES = [
+  "/lib/x86_64-linux-gnu/libc.so.6",
+  "/lib/aarch64-linux-gnu/libc.so.6",
+  "/lib64/libc.so.6",
+  "/usr/lib/libc.so.6",
+];
 const SYMBOLS = {
   getrusage: { parameters: ["i32", "buffer"], result: "i32" },
   sched_getcpu: { parameters: [], result: "i32" },
+  sched_getaffinity: { parameters: ["i32", "usize", "buffer"], result: "i32" },
   sched_setaffinity: { parameters: ["i32", "usize", "buffer"], result: "i32" },
 } as const;
 
@@ -32,25 +42,38 @@ const RUSAGE_THREAD = 1;
 const RUSAGE_BYTES = 144;
 const CPU_SET_BYTES = 128;
 
-type LibC = Deno.DynamicLibrary<typeof SYMBOLS>;
+interface LibC {
+  readonly path: string;
+  readonly symbols: Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+}
 let libc: LibC | null | undefined;
 
 /** The C library, or null where it may not or cannot be opened. */
 function openLibC(): LibC | null {
-  if (libc === undefined) {
-    const allowed = Deno.permissions.querySync({ name: "ffi", path: LIBRARY }).state === "granted";
-    try {
-      libc = allowed ? Deno.dlopen(LIBRARY, SYMBOLS) : null;
-    } catch {
-      libc = null; // Another C library than glibc: the figures stay unknown.
-    }
-  }
+  libc ??= C_LIBRARIES.map(tryOpen).find((library) => library !== null) ?? null;
   return libc;
 }
 
-/** Whether threads can be pinned here. */
-export function canPin(): boolean {
-  return openLibC() !== null;
+function tryOpen(path: string): LibC | null {
+  if (Deno.permissions.querySync({ name: "ffi", path }).state !== "granted") return null;
+  try {
+    return { path, symbols: Deno.dlopen(path, SYMBOLS).symbols };
+  } catch {
+    return null; // No such file: another distribution.
+  }
+}
+
+/** The path of the C library, which `--allow-ffi` must name for all figures to be known; null where there is none. */
+export function cLibraryPath(): string | null {
+  return openLibC()?.path ?? null;
+}
+
+/** The cores that the calling thread may run on, ascending; null where that cannot be known. */
+export function allowedCpus(): readonly number[] | null {
+  const set = new Uint8Array(CPU_SET_BYTES);
+  if (openLibC()?.symbols.sched_getaffinity(0, BigInt(set.length), set) !== 0) return null;
+  const cpus = Array.from({ length: set.length * 8 }, (_, cpu) => cpu);
+  return cpus.filter((cpu) => (set[cpu >> 3] & (1 << (cpu & 7))) !== 0);
 }
 
 /**

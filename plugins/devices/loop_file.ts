@@ -31,10 +31,11 @@ const plugin: DevicePlugin<typeof options, { path: string; sizeBytes: number }> 
   description: "A disk in a file, through the page cache.",
   options,
 
-  permissions: ({ path, readOnly }) => path === undefined ? {} : { read: [path], write: readOnly ? [] : [path] },
+  permissions: ({ path, readOnly }) =>
+    path === undefined ? { scratch: true } : { read: [path], write: readOnly ? [] : [path] },
 
   openMedium({ path, size }, { scratchDirectory }) {
-    const file = path ?? join(scratchDirectory, "loop-file.img");
+    const file = path ?? join(scratchDirectory ?? "", "loop-file.img");
     try {
       // A file of holes would be read without touching the disk's blocks, so the new file is written in full.
       if (path === undefined) fill(file, size);

@@ -1,0 +1,24 @@
+/**
+ * `check`: says what is wrong with scenarios, or how many cells they make.
+ *
+ * @module
+ */
+
+import type { PluginTable } from "../core/plugin.ts";
+import type { CheckArguments } from "./cli.ts";
+import { ExitStatus } from "./exit_status.ts";
+import { printMistakes, readScenarios } from "./scenarios.ts";
+
+/** Runs the command. */
+export async function checkCommand({ files, set }: CheckArguments, plugins: PluginTable): Promise<number> {
+  const { scenarios, mistakes } = await readScenarios(files, set, plugins);
+  for (const { file, scenario, cells } of scenarios) {
+    const { repetitions, warmup, duration } = scenario.run;
+    const seconds = (cells.length * repetitions * (warmup + duration)) / 1e9;
+    const count = cells.length === 1 ? "1 cell" : `${cells.length} cells`;
+    console.log(`${file}: valid, ${count}, ${repetitions} repetitions, about ${Math.ceil(seconds)} s`);
+  }
+  if (mistakes.length === 0) return ExitStatus.Ok;
+  printMistakes(mistakes);
+  return ExitStatus.Invalid;
+}

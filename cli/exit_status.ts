@@ -1,0 +1,17 @@
+/**
+ * Exit statuses.
+ *
+ * @module
+ */
+
+/** What the program's end says. */
+export const ExitStatus = {
+  /** All cells ran. */
+  Ok: 0,
+  /** A cell failed. */
+  Failed: 1,
+  /** The command or a scenario is invalid, or a permission is missing; nothing ran. */
+  Invalid: 2,
+  /** Interrupted; what was measured is saved. */
+  Interrupted: 130,
+} as const;

@@ -1,0 +1,15 @@
+/**
+ * The command line's entry. It first makes sure of the permissions that everything else needs, with nothing but Deno
+ * itself, and only then loads the rest.
+ *
+ * @module
+ */
+
+import { basePermissions, ensurePermissions } from "./permissions.ts";
+
+if (import.meta.main) {
+  if (!ensurePermissions(basePermissions(Deno.args))) Deno.exit(2);
+  const { main } = await import("./cli.ts");
+  const { builtins } = await import("../plugins/mod.ts");
+  Deno.exit(await main(Deno.args, builtins));
+}

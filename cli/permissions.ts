@@ -1,0 +1,86 @@
+/**
+ * Permissions: what is needed and why, asked for on a terminal, named in one line without one.
+ *
+ * @module
+ */
+
+import { dirname, fromFileUrl } from "./paths.ts";
+
+/** One permission. */
+export interface PermissionNeed {
+  /** What to ask Deno for. */
+  readonly descriptor: Deno.PermissionDescriptor;
+  /** The flag that grants it. */
+  readonly flag: string;
+  /** Completes "needed to …". */
+  readonly reason: string;
+}
+
+const PROJECT = dirname(dirname(fromFileUrl(import.meta.url)));
+
+/** What every command needs. `args` are the command line's: the files named there are to be read. */
+export function basePermissions(args: readonly string[]): PermissionNeed[] {
+  const files = args.filter((arg) => /\.ya?ml$/.test(arg) && !arg.startsWith("-"));
+  return [
+    ...[PROJECT, ...files].map((path): PermissionNeed => {
+      return { descriptor: { name: "read", path }, flag: "--allow-read", reason: "read scenarios and plugins" };
+    }),
+    ...["LOG_TOKENS", "LOG_STREAM"].map((variable): PermissionNeed => {
+      return {
+        descriptor: { name: "env", variable },
+        flag: "--allow-env=LOG_TOKENS,LOG_STREAM",
+        reason: "parse YAML (its parser has two debugging switches)",
+      };
+    }),
+  ];
+}
+
+/** What it takes to run scenarios and save their results in a folder. */
+export function runPermissions(resultDirectory: string): PermissionNeed[] {
+  return [
+    {
+      descriptor: { name: "run", command: Deno.execPath() },
+      flag: "--allow-run",
+      reason: "start each measurement as a process of its own",
+    },
+    {
+      descriptor: { name: "write", path: resultDirectory },
+      flag: `--allow-write=${resultDirectory}`,
+      reason: "save what was measured",
+    },
+  ];
+}
+
+/** What the plugins of a scenario need: paths to read and to write. */
+export function pathPermissions(kind: "read" | "write", paths: readonly string[]): PermissionNeed[] {
+  return paths.map((path) => ({
+    descriptor: { name: kind, path },
+    flag: `--allow-${kind}=${path}`,
+    reason: "reach a file that a scenario names",
+  }));
+}
+
+/**
+ * Makes sure of permissions: on a terminal Deno asks for those that are missing, each after its reason; without one the
+ * flags to add are printed in one line.
+ *
+ * @returns whether all are granted
+ */
+export function ensurePermissions(needs: readonly PermissionNeed[]): boolean {
+  const missing = needs.filter(({ descriptor }) => Deno.permissions.querySync(descriptor).state !== "granted");
+  if (missing.length === 0) return true;
+  const flags = [...new Set(missing.map(({ flag }) => flag))].join(" ");
+  if (Deno.stdin.isTerminal()) {
+    for (const { descriptor, reason } of missing) {
+      console.error(`iddr needs this to ${reason}:`);
+      if (Deno.permissions.requestSync(descriptor).state !== "granted") {
+        console.error(`iddr: not allowed to ${reason}. To allow it, add: ${flags}`);
+        return false;
+      }
+    }
+    return true;
+  }
+  const reasons = [...new Set(missing.map(({ reason }) => reason))].join("; ");
+  console.error(`iddr: permissions are missing. Add: ${flags}   (to ${reasons})`);
+  return false;
+}

@@ -1,0 +1,65 @@
+/**
+ * Progress: one line that is rewritten on a terminal, one line for each round of repetitions in a log.
+ *
+ * @module
+ */
+
+import type { ExpandedScenario } from "../core/runner/expand.ts";
+import type { RunProgress } from "../core/runner/run.ts";
+
+const CLEAR_LINE = "\r\x1b[2K";
+
+/** Tells a person where a run is. */
+export interface Progress {
+  /** A scenario begins. */
+  start(scenario: ExpandedScenario): void;
+  /** A repetition begins. */
+  repetition(state: RunProgress): void;
+  /** The scenario is over. */
+  end(): void;
+}
+
+/** Progress on standard error; silent if it is not wanted. */
+export function createProgress(wanted: boolean): Progress {
+  if (!wanted) return { start: () => {}, repetition: () => {}, end: () => {} };
+  return Deno.stderr.isTerminal() ? new TerminalProgress() : new LogProgress();
+}
+
+class TerminalProgress implements Progress {
+  #name = "";
+  #startedAt = 0;
+
+  start({ scenario }: ExpandedScenario): void {
+    this.#name = scenario.name;
+    this.#startedAt = performance.now();
+  }
+
+  repetition({ cell, done, total }: RunProgress): void {
+    const left = ((performance.now() - this.#startedAt) / done) * (total - done);
+    const time = done === 0 ? "" : `, ${Math.ceil(left / 1000)} s left`;
+    const { columns } = Deno.consoleSize();
+    const line = `${this.#name}  ${done + 1}/${total}  ${cell.labels.policy}, ${cell.labels.placement}${time}`;
+    write(CLEAR_LINE + line.slice(0, columns - 1));
+  }
+
+  end(): void {
+    write(CLEAR_LINE);
+  }
+}
+
+class LogProgress implements Progress {
+  start({ file, scenario, cells }: ExpandedScenario): void {
+    const { repetitions } = scenario.run;
+    console.error(`${scenario.name} (${file}): ${cells.length} cells, ${repetitions} repetitions each`);
+  }
+
+  repetition({ done, total }: RunProgress): void {
+    if (done > 0 && done % Math.max(1, Math.floor(total / 4)) === 0) console.error(`  ${done} of ${total} done`);
+  }
+
+  end(): void {}
+}
+
+function write(text: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(text));
+}

@@ -1,0 +1,53 @@
+/**
+ * Reads the scenarios that the command line names.
+ *
+ * @module
+ */
+
+import type { PluginTable } from "../core/plugin.ts";
+import { type Diagnostic, formatDiagnostic, ScenarioError } from "../core/runner/diagnostics.ts";
+import { type ExpandedScenario, expandScenario } from "../core/runner/expand.ts";
+import { type Override, ScenarioDocument } from "../core/runner/load.ts";
+
+/** The scenarios, or all that is wrong with them. */
+export interface Scenarios {
+  /** Those without mistakes. */
+  readonly scenarios: readonly ExpandedScenario[];
+  /** The mistakes of the others. */
+  readonly mistakes: readonly Diagnostic[];
+}
+
+/** Reads and checks all files. */
+export async function readScenarios(
+  files: readonly string[],
+  set: readonly string[],
+  plugins: PluginTable,
+): Promise<Scenarios> {
+  const scenarios: ExpandedScenario[] = [];
+  const mistakes: Diagnostic[] = [];
+  for (const file of files) {
+    try {
+      const document = await ScenarioDocument.read(file, set.map(parseOverride));
+      scenarios.push(await expandScenario(document, plugins));
+    } catch (thrown) {
+      if (!(thrown instanceof ScenarioError)) throw thrown;
+      mistakes.push(...thrown.diagnostics);
+    }
+  }
+  return { scenarios, mistakes };
+}
+
+/** Prints mistakes, one a line. */
+export function printMistakes(mistakes: readonly Diagnostic[]): void {
+  for (const mistake of mistakes) console.error(formatDiagnostic(mistake));
+  console.error(`iddr: ${mistakes.length} ${mistakes.length === 1 ? "mistake" : "mistakes"}; nothing was run`);
+}
+
+function parseOverride(text: string): Override {
+  const at = text.indexOf("=");
+  if (at < 1) {
+    const message = `must be PATH=VALUE, such as workload.with.queueDepth=8: found ${text}`;
+    throw new ScenarioError([{ file: "--set", line: 1, column: 1, message }]);
+  }
+  return { path: text.slice(0, at), value: text.slice(at + 1) };
+}

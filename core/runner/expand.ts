@@ -1,0 +1,292 @@
+/**
+ * From a document to cells: applies the matrix, checks every cell against the schema and its plugins' schemas, and
+ * gives it labels and an id.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { loadPlugin, type Plugin, type PluginKind, type PluginTable } from "../plugin.ts";
+import { messageOf } from "../errors.ts";
+import { type Diagnostic, nearest, ScenarioError } from "./diagnostics.ts";
+import type { Path, ScenarioDocument } from "./load.ts";
+import { type Scenario, type ScenarioPluginUse, scenarioSchema } from "./scenario.ts";
+
+/** A plugin as one cell uses it. */
+export interface ResolvedPlugin {
+  /** Its definition. */
+  readonly plugin: Plugin;
+  /** Its module. */
+  readonly url: string;
+  /** Its options, after the schema. */
+  readonly options: unknown;
+  /** Its options as they are written, with units and defaults. */
+  readonly written: Readonly<Record<string, unknown>>;
+  /** Its name, with the options that differ from the defaults. */
+  readonly label: string;
+}
+
+/** One combination of the matrix: what is measured. */
+export interface Cell {
+  /** Hash of all that decides the measurement. */
+  readonly id: string;
+  /** Policy, device, workload, placement and every path of the matrix, each with its value. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** The scenario of this cell. */
+  readonly scenario: Scenario;
+  /** The device. */
+  readonly device: ResolvedPlugin;
+  /** The policies of both sides. */
+  readonly policy: { readonly frontend: ResolvedPlugin; readonly backend: ResolvedPlugin };
+  /** The workload. */
+  readonly workload: ResolvedPlugin;
+}
+
+/** A scenario that was checked. */
+export interface ExpandedScenario {
+  /** The file that it came from. */
+  readonly file: string;
+  /** The scenario without its matrix applied. */
+  readonly scenario: Scenario;
+  /** Its cells, in the matrix's order. */
+  readonly cells: readonly Cell[];
+}
+
+/** Most cells that a matrix may make. */
+const MAX_CELLS = 1000;
+
+type Json = Record<string, unknown>;
+
+/** A choice of one value for each key of the matrix. */
+interface Choice {
+  readonly key: string;
+  readonly index: number;
+  readonly value: unknown;
+}
+
+/**
+ * Checks a document and expands it.
+ *
+ * @throws {ScenarioError} with every mistake that was found
+ */
+export async function expandScenario(document: ScenarioDocument, plugins: PluginTable): Promise<ExpandedScenario> {
+  const raw = document.toJS();
+  const mistakes = new Mistakes(document);
+  const base = scenarioSchema.safeParse(withFirstChoices(raw));
+  const combinations = base.success ? combine(base.data.matrix) : [[]];
+  if (combinations.length > MAX_CELLS) {
+    mistakes.add(["matrix"], [], `makes ${combinations.length} cells; at most ${MAX_CELLS} are allowed`);
+    throw mistakes.error();
+  }
+  const cells: Cell[] = [];
+  for (const choices of combinations) {
+    const { value, misplaced } = applyChoices(raw, choices);
+    if (misplaced !== undefined) {
+      mistakes.add(["matrix", misplaced], [], "is not a path into the scenario", true);
+      continue;
+    }
+    const parsed = scenarioSchema.safeParse(value);
+    if (!parsed.success) {
+      for (const issue of parsed.error.issues) mistakes.addIssue(issue, choices);
+      continue;
+    }
+    const cell = await resolveCell(parsed.data, choices, plugins, mistakes);
+    if (cell !== undefined) cells.push(cell);
+  }
+  if (mistakes.any) throw mistakes.error();
+  return { file: document.file, scenario: cells[0].scenario, cells };
+}
+
+/** Collects mistakes, each once: many cells share the same text. */
+class Mistakes {
+  readonly #document: ScenarioDocument;
+  readonly #found = new Map<string, Diagnostic>();
+
+  constructor(document: ScenarioDocument) {
+    this.#document = document;
+  }
+
+  get any(): boolean {
+    return this.#found.size > 0;
+  }
+
+  error(): ScenarioError {
+    const byPlace = [...this.#found.values()].sort((a, b) => a.line - b.line || a.column - b.column);
+    return new ScenarioError(byPlace);
+  }
+
+  /** Adds a mistake at a path of a cell; a path that the matrix filled is placed in the matrix. */
+  add(path: Path, choices: readonly Choice[], message: string, atKey = false): void {
+    const written = path.join(".");
+    const choice = choices.find(({ key }) => written === key || written.startsWith(`${key}.`));
+    const place = choice === undefined
+      ? path
+      : ["matrix", choice.key, choice.index, ...path.slice(choice.key.split(".").length)];
+    const diagnostic = this.#document.diagnostic(place, message, atKey);
+    this.#found.set(JSON.stringify(diagnostic), diagnostic);
+  }
+
+  addIssue(issue: z.core.$ZodIssue, choices: readonly Choice[], prefix: Path = [], allowed?: readonly string[]): void {
+    const path = [...prefix, ...issue.path] as Path;
+    if (issue.code === "unrecognized_keys") {
+      for (const key of issue.keys) {
+        const hint = allowed === undefined ? "" : suggestion(key, allowed);
+        this.add([...path, key], choices, `is not a known key${hint}`, true);
+      }
+      return;
+    }
+    if (issue.code === "invalid_union") {
+      const branch = issue.errors.find((errors) => errors.some(({ path }) => path.length > 0)) ?? issue.errors[0] ?? [];
+      for (const inner of branch) this.addIssue(inner, choices, path);
+      return;
+    }
+    const missing = issue.code === "invalid_type" && issue.input === undefined && issue.message.includes("undefined");
+    this.add(path, choices, missing ? "is missing" : issue.message);
+  }
+}
+
+function suggestion(written: string, allowed: readonly string[]): string {
+  const near = nearest(written, allowed);
+  const list = allowed.length === 0 ? "none is" : allowed.join(", ");
+  return `${near === undefined ? "" : `; did you mean ${near}?`} (allowed: ${list})`;
+}
+
+/** The document with the matrix's first values put in, so that a key that only the matrix gives is not missed. */
+function withFirstChoices(raw: Json): Json {
+  const { matrix } = raw;
+  if (typeof matrix !== "object" || matrix === null) return raw;
+  const choices = Object.entries(matrix).flatMap(([key, values]) =>
+    Array.isArray(values) && values.length > 0 ? [{ key, index: 0, value: values[0] }] : []
+  );
+  return applyChoices(raw, choices).value;
+}
+
+function combine(matrix: Scenario["matrix"]): Choice[][] {
+  return Object.entries(matrix).reduce<Choice[][]>(
+    (combinations, [key, values]) =>
+      combinations.flatMap((choices) => values.map((value, index) => [...choices, { key, index, value }])),
+    [[]],
+  );
+}
+
+/** Puts the chosen values in. A path through something that is no mapping, or into the matrix itself, is misplaced. */
+function applyChoices(raw: Json, choices: readonly Choice[]): { value: Json; misplaced?: string } {
+  const value = structuredClone(raw);
+  for (const choice of choices) {
+    const keys = choice.key.split(".");
+    let place: Json = value;
+    for (const key of keys.slice(0, -1)) {
+      place[key] ??= {};
+      if (typeof place[key] !== "object" || Array.isArray(place[key])) return { value, misplaced: choice.key };
+      place = place[key] as Json;
+    }
+    if (keys[0] === "matrix") return { value, misplaced: choice.key };
+    place[keys[keys.length - 1]] = choice.value;
+  }
+  return { value };
+}
+
+async function resolveCell(
+  scenario: Scenario,
+  choices: readonly Choice[],
+  plugins: PluginTable,
+  mistakes: Mistakes,
+): Promise<Cell | undefined> {
+  const resolve = (kind: PluginKind, use: ScenarioPluginUse, path: Path): Promise<ResolvedPlugin | undefined> =>
+    resolvePlugin(kind, use, path, choices, plugins, mistakes);
+  const { policy } = scenario;
+  const [frontendUse, backendUse] = "use" in policy ? [policy, policy] : [policy.frontend, policy.backend];
+  const [frontendPath, backendPath] = "use" in policy
+    ? [["policy"], ["policy"]]
+    : [["policy", "frontend"], ["policy", "backend"]];
+  const device = await resolve("device", scenario.device, ["device"]);
+  const workload = await resolve("workload", scenario.workload, ["workload"]);
+  const frontend = await resolve("policy", frontendUse, frontendPath);
+  const backend = await resolve("policy", backendUse, backendPath);
+  if (device === undefined || workload === undefined || frontend === undefined || backend === undefined) return;
+
+  const resolved = { device, workload, policy: { frontend, backend } };
+  const labels: Record<string, string> = {
+    policy: frontend.label === backend.label ? frontend.label : `${frontend.label} / ${backend.label}`,
+    device: device.label,
+    workload: workload.label,
+    placement: scenario.placement,
+  };
+  for (const { key, value } of choices) labels[key] ??= labelOf(value, key, scenario);
+  return { id: cellId(scenario, resolved), labels, scenario, ...resolved };
+}
+
+async function resolvePlugin(
+  kind: PluginKind,
+  use: ScenarioPluginUse,
+  path: Path,
+  choices: readonly Choice[],
+  plugins: PluginTable,
+  mistakes: Mistakes,
+): Promise<ResolvedPlugin | undefined> {
+  const table = plugins[kind];
+  if (!Object.hasOwn(table, use.use)) {
+    const hint = suggestion(use.use, Object.keys(table));
+    mistakes.add([...path, "use"], choices, `${JSON.stringify(use.use)} is not a known ${kind}${hint}`);
+    return undefined;
+  }
+  const url = table[use.use];
+  try {
+    const plugin: Plugin = await loadPlugin(kind, url);
+    const parsed = plugin.options.safeParse(use.with);
+    if (!parsed.success) {
+      const allowed = plugin.options instanceof z.ZodObject ? Object.keys(plugin.options.shape) : undefined;
+      for (const issue of parsed.error.issues) mistakes.addIssue(issue, choices, [...path, "with"], allowed);
+      return undefined;
+    }
+    const written = z.encode(plugin.options, parsed.data) as Json;
+    return { plugin, url, options: parsed.data, written, label: pluginLabel(plugin, use.use, written) };
+  } catch (thrown) {
+    mistakes.add([...path, "use"], choices, messageOf(thrown));
+    return undefined;
+  }
+}
+
+function pluginLabel(plugin: Plugin, name: string, written: Json): string {
+  const defaults = plugin.options.safeParse({});
+  const usual = defaults.success ? z.encode(plugin.options, defaults.data) as Json : {};
+  const changed = Object.entries(written).filter(([key, value]) =>
+    JSON.stringify(value) !== JSON.stringify(usual[key])
+  );
+  return changed.length === 0 ? name : `${name}(${changed.map(([key, value]) => `${key}=${value}`).join(", ")})`;
+}
+
+/** The label of a matrix value that is not one of the plugins: a scalar as it is, a plugin's option as written. */
+function labelOf(value: unknown, key: string, scenario: Scenario): string {
+  if (typeof value !== "object" || value === null) return String(value);
+  const place = key.split(".").reduce<unknown>((at, part) => (at as Json | undefined)?.[part], scenario);
+  return JSON.stringify(place ?? value);
+}
+
+/** Twelve hexadecimal digits of a hash over everything that decides what is measured, in one canonical order. */
+function cellId(
+  scenario: Scenario,
+  { device, workload, policy }: Pick<Cell, "device" | "workload" | "policy">,
+): string {
+  const use = ({ plugin, written }: ResolvedPlugin): Json => ({ use: plugin.name, with: written });
+  const { placement, domains, affinity, channel, recovery } = scenario;
+  const { warmup, duration, seed } = scenario.run;
+  const canonical = canonicalJson({
+    ...{ placement, domains, affinity, channel, recovery, run: { warmup, duration, seed } },
+    device: use(device),
+    workload: use(workload),
+    policy: { frontend: use(policy.frontend), backend: use(policy.backend) },
+  });
+  return createHash("sha256").update(canonical).digest("hex").slice(0, 12);
+}
+
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(
+    value,
+    (_key, inner) =>
+      typeof inner === "object" && inner !== null && !Array.isArray(inner)
+        ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => a < b ? -1 : 1))
+        : inner,
+  );
+}

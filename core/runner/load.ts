@@ -1,0 +1,136 @@
+/**
+ * Reads a scenario file: YAML to a document that knows where everything in it stands.
+ *
+ * @module
+ */
+
+import { type Document, isMap, isScalar, LineCounter, parseDocument } from "yaml";
+import { messageOf } from "../errors.ts";
+import { type Diagnostic, ScenarioError } from "./diagnostics.ts";
+
+/** A path into a document: keys and indices. */
+export type Path = readonly (string | number)[];
+
+/** A value to put into a scenario in place of what the file says. */
+export interface Override {
+  /** Where: `workload.with.queueDepth`. */
+  readonly path: string;
+  /** YAML text of the value. */
+  readonly value: string;
+}
+
+/** A scenario file that was parsed and not yet checked. */
+export class ScenarioDocument {
+  /** The file, as the person named it. */
+  readonly file: string;
+  readonly #document: Document.Parsed;
+  readonly #lines: LineCounter;
+  readonly #overrides: readonly Override[];
+
+  private constructor(file: string, document: Document.Parsed, lines: LineCounter, overrides: readonly Override[]) {
+    this.file = file;
+    this.#document = document;
+    this.#lines = lines;
+    this.#overrides = overrides;
+  }
+
+  /**
+   * Parses YAML text.
+   *
+   * @param file names the text in messages
+   * @param overrides values that replace those of the text
+   * @throws {ScenarioError} when it is no YAML, or no mapping
+   */
+  static parse(file: string, text: string, overrides: readonly Override[] = []): ScenarioDocument {
+    const lines = new LineCounter();
+    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+    const mistakes = document.errors.map(({ message, pos }): Diagnostic => {
+      const { line, col } = lines.linePos(pos[0]);
+      return { file, line, column: col, message: `is not YAML: ${message}` };
+    });
+    if (mistakes.length > 0) throw new ScenarioError(mistakes);
+    if (!isMap(document.contents)) {
+      throw new ScenarioError([{
+        file,
+        line: 1,
+        column: 1,
+        message: "must be a mapping with apiVersion, kind, name, …",
+      }]);
+    }
+    const scenario = new ScenarioDocument(file, document, lines, overrides);
+    for (const override of overrides) scenario.#apply(override);
+    return scenario;
+  }
+
+  /**
+   * Reads and parses a file.
+   *
+   * @throws {ScenarioError} when it cannot be read, is no YAML, or no mapping
+   */
+  static async read(file: string, overrides: readonly Override[] = []): Promise<ScenarioDocument> {
+    let text: string;
+    try {
+      text = await Deno.readTextFile(file);
+    } catch (thrown) {
+      throw new ScenarioError([{ file, line: 1, column: 1, message: `cannot be read: ${messageOf(thrown)}` }]);
+    }
+    return ScenarioDocument.parse(file, text, overrides);
+  }
+
+  /** The plain value of the whole document. */
+  toJS(): Record<string, unknown> {
+    return this.#document.toJS();
+  }
+
+  /**
+   * A mistake at a path. Where the path does not exist, its nearest existing parent is named.
+   *
+   * @param atKey whether the key at the end of the path is at fault, and not its value
+   */
+  diagnostic(path: Path, message: string, atKey = false): Diagnostic {
+    const origin = this.#overrides.some((override) => `${path.join(".")}.`.startsWith(`${override.path}.`))
+      ? " (from --set)"
+      : "";
+    const { line, col } = this.#lines.linePos(this.#offset(path, atKey));
+    const where = path.length === 0 ? "" : `${path.join(".")}${origin}: `;
+    return { file: this.file, line, column: col, message: where + message };
+  }
+
+  #offset(path: Path, atKey: boolean): number {
+    for (let length = path.length; length > 0; length--) {
+      const node = this.#node(path.slice(0, length), atKey && length === path.length);
+      if (node !== undefined) return node;
+    }
+    return 0;
+  }
+
+  #node(path: Path, atKey: boolean): number | undefined {
+    const parent = this.#document.getIn(path.slice(0, -1), true);
+    if (atKey && isMap(parent)) {
+      const pair = parent.items.find(({ key }) => isScalar(key) && key.value === path.at(-1));
+      if (isScalar(pair?.key)) return pair.key.range?.[0];
+    }
+    const node = this.#document.getIn(path, true) as { range?: [number, number, number] | null } | undefined;
+    return node?.range?.[0];
+  }
+
+  /** Puts a value in, and takes what the matrix would put over it out: the person's word goes before both. */
+  #apply({ path, value }: Override): void {
+    const parsed = parseDocument(value);
+    if (parsed.errors.length > 0) {
+      throw new ScenarioError([this.diagnostic([], `--set ${path}=${value}: the value is not YAML`)]);
+    }
+    const keys = path.split(".").map((key) => /^\d+$/.test(key) ? Number(key) : key);
+    try {
+      this.#document.setIn(keys, this.#document.createNode(parsed.toJS()));
+    } catch {
+      throw new ScenarioError([this.diagnostic([], `--set ${path}=${value}: there is no such place`)]);
+    }
+    const matrix = this.#document.get("matrix");
+    if (!isMap(matrix)) return;
+    const keysOfMatrix = matrix.items.map(({ key }) => String(isScalar(key) ? key.value : key));
+    for (const key of keysOfMatrix) {
+      if (`${key}.`.startsWith(`${path}.`) || `${path}.`.startsWith(`${key}.`)) matrix.delete(key);
+    }
+  }
+}

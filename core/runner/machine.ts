@@ -1,0 +1,56 @@
+/**
+ * The machine process: one repetition of one cell, in a process of its own.
+ *
+ * A worker that hangs cannot be ended from outside, but a process can. It takes a job on its standard input, answers on
+ * its standard output, and ends; it also ends when its standard input does, as then the runner is gone.
+ *
+ * @module
+ */
+
+import { messageOf } from "../errors.ts";
+import { Hypervisor } from "../hypervisor.ts";
+import { allowedCpus } from "../thread.ts";
+import { type MachineAnswer, type MachineJob, RECORD } from "./machine_protocol.ts";
+
+/** Exit status after the runner has gone. */
+const ORPHANED = 3;
+
+// Ctrl-C reaches every process of the terminal; what it means is the runner's decision.
+Deno.addSignalListener("SIGINT", () => {});
+const job = await readJob();
+try {
+  const samples = await new Hypervisor(withCpus(job), job).run(job.window);
+  answer({ type: "samples", samples: Object.fromEntries(samples) });
+} catch (thrown) {
+  answer({ type: "failed", message: messageOf(thrown) });
+}
+Deno.exit(0); // Not by running out of work: a domain may still spin.
+
+async function readJob(): Promise<MachineJob> {
+  const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  while (!text.includes("\n")) {
+    const { done, value } = await lines.read();
+    if (done) Deno.exit(ORPHANED);
+    text += value;
+  }
+  lines.read().then(({ done }) => {
+    if (done) Deno.exit(ORPHANED);
+  });
+  return JSON.parse(text);
+}
+
+function answer(message: MachineAnswer): void {
+  let bytes = new TextEncoder().encode(`${RECORD}${JSON.stringify(message)}\n`);
+  while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+}
+
+/** The plan with a core for each domain: different ones in turn, the same for all, or any. */
+function withCpus({ plan, affinity }: MachineJob): MachineJob["plan"] {
+  const cpus = allowedCpus();
+  if (affinity === "none" || cpus === null) return plan;
+  const domains = plan.domains.map((domain, index) => {
+    return { ...domain, cpus: [affinity === "same" ? cpus[0] : cpus[index % cpus.length]] };
+  });
+  return { ...plan, domains };
+}

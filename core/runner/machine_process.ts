@@ -1,0 +1,127 @@
+/**
+ * The runner's side of a machine process: starts it with the permissions that its plugins need, gives it its job, and
+ * makes sure that it ends.
+ *
+ * @module
+ */
+
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { DomainSample } from "../domain.ts";
+import { DomainError } from "../errors.ts";
+import type { PermissionNeeds } from "../plugin.ts";
+import { cLibraryPath } from "../thread.ts";
+import { type MachineAnswer, type MachineJob, RECORD } from "./machine_protocol.ts";
+
+const NS_PER_MS = 1e6;
+/** How long a machine process may take beyond its window: to start, to open media, to end. */
+const OVERHEAD_MS = 120_000;
+/** How much of what a machine process says of its own is kept for a message. */
+const KEPT_CHARACTERS = 2000;
+
+/** How to run a machine process. */
+export interface MachineProcessOptions {
+  /** What its plugins need. */
+  readonly needs: PermissionNeeds;
+  /** Modules that it will import by name. */
+  readonly moduleUrls: readonly string[];
+  /** Where the folder for its media is made. */
+  readonly scratchParent?: string;
+  /** Ends it early. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Runs one repetition of one cell.
+ *
+ * @returns what each domain measured, by name
+ * @throws {DomainError} when the repetition failed, with its cause
+ * @throws the signal's reason when it was aborted
+ */
+export async function runMachineProcess(
+  job: Omit<MachineJob, "scratchDirectory">,
+  options: MachineProcessOptions,
+): Promise<Readonly<Record<string, DomainSample>>> {
+  options.signal?.throwIfAborted();
+  const scratchDirectory = options.needs.scratch
+    ? await Deno.makeTempDir({ dir: options.scratchParent, prefix: ".iddr-" })
+    : null;
+  try {
+    return await run({ ...job, scratchDirectory }, options);
+  } finally {
+    if (scratchDirectory !== null) await Deno.remove(scratchDirectory, { recursive: true });
+  }
+}
+
+async function run(job: MachineJob, options: MachineProcessOptions): Promise<Readonly<Record<string, DomainSample>>> {
+  const limitMs = (job.window.warmupNs + job.window.durationNs) / NS_PER_MS + OVERHEAD_MS;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-prompt", ...permissionFlags(job, options), import.meta.resolve("./machine.ts")],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const end = (): void => {
+    try {
+      child.kill("SIGKILL");
+    } catch {
+      // It has ended already.
+    }
+  };
+  let expired = false;
+  const timer = setTimeout(() => {
+    expired = true;
+    end();
+  }, limitMs);
+  options.signal?.addEventListener("abort", end);
+  try {
+    const input = child.stdin.getWriter();
+    const given = input.write(new TextEncoder().encode(`${JSON.stringify(job)}\n`)).catch(() => {});
+    const [output, errors, status] = await Promise.all([readText(child.stdout), readText(child.stderr), child.status]);
+    await given;
+    await input.close().catch(() => {});
+    options.signal?.throwIfAborted();
+    const answers = output.split("\n").filter((line) => line.startsWith(RECORD));
+    if (expired) throw new DomainError(`The machine process did not end within ${limitMs / 1000} s and was killed`);
+    if (answers.length === 0) throw new DomainError(deathMessage(status, errors));
+    const answer: MachineAnswer = JSON.parse(answers[0].slice(RECORD.length));
+    if (answer.type === "failed") throw new DomainError(answer.message);
+    return answer.samples;
+  } finally {
+    clearTimeout(timer);
+    options.signal?.removeEventListener("abort", end);
+  }
+}
+
+/** The fewest permissions with which a job can run; never more than this process has. */
+function permissionFlags({ scratchDirectory }: MachineJob, { needs, moduleUrls }: MachineProcessOptions): string[] {
+  const scratch = scratchDirectory === null ? [] : [scratchDirectory];
+  const modules = [new URL("..", import.meta.url).href, ...moduleUrls]
+    .filter((url) => url.startsWith("file:"))
+    .map((url) => url.endsWith("/") ? fileURLToPath(url) : dirname(fileURLToPath(url)));
+  const read = [...new Set([...modules, ...scratch, ...(needs.read ?? [])])];
+  const write = [...scratch, ...(needs.write ?? [])];
+  const library = cLibraryPath();
+  return [
+    `--allow-read=${read.map(escapePath).join(",")}`,
+    ...(write.length > 0 ? [`--allow-write=${write.map(escapePath).join(",")}`] : []),
+    ...(library === null ? [] : [`--allow-ffi=${library}`]),
+  ];
+}
+
+/** A comma separates the paths of a flag; doubled, it is part of one. */
+function escapePath(path: string): string {
+  return path.replaceAll(",", ",,");
+}
+
+async function readText(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
+  let text = "";
+  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) text += chunk;
+  return text;
+}
+
+function deathMessage({ code, signal }: Deno.CommandStatus, errors: string): string {
+  const how = signal === null ? `ended with status ${code}` : `was killed by ${signal}`;
+  const said = errors.trim().slice(-KEPT_CHARACTERS);
+  return `The machine process ${how} before it had measured anything${said === "" ? "" : `: ${said}`}`;
+}

@@ -1,0 +1,137 @@
+/**
+ * The result document of a run, `iddr.result/v1`. It is self-describing: units are in the names, and null stands where
+ * something could not be measured.
+ *
+ * @module
+ */
+
+import type { OperationSample } from "../domain.ts";
+
+/** The `schema` of a {@link Result}. */
+export const RESULT_SCHEMA = "iddr.result/v1";
+
+/** A value for each domain; null for a domain that does not exist or a thing that cannot be measured. */
+export interface PerDomain<T> {
+  /** Of the application domain. */
+  readonly application: T | null;
+  /** Of the driver domain. */
+  readonly driver: T | null;
+}
+
+/** A value for each side of the ring; null when monolithic. */
+export interface PerSide<T> {
+  /** Of the application's side. */
+  readonly frontend: T | null;
+  /** Of the driver's side. */
+  readonly backend: T | null;
+}
+
+/** One repetition of one cell. */
+export interface Sample {
+  /** Which repetition, from 0. */
+  readonly repetition: number;
+  /** Length of the measured window. */
+  readonly durationNs: number;
+  /** Finished operations. */
+  readonly operations: number;
+  /** Bytes transferred. */
+  readonly bytes: number;
+  /** Operations a second. */
+  readonly iops: number;
+  /** Bytes a second. */
+  readonly bytesPerSecond: number;
+  /** From submission to the moment the workload gets the completion, of the operations that were timed. */
+  readonly latencyNs: OperationSample["latencyNs"];
+  /** How many operations were timed: a random sample, so that the clock costs at most about 2 % of the time. */
+  readonly timedOperations: number;
+  /** CPU time over wall time. */
+  readonly cpuCores: PerDomain<number>;
+  /** Context switches in the window. */
+  readonly contextSwitches: PerDomain<{ readonly voluntary: number; readonly involuntary: number }>;
+  /** Cores that each domain was seen on. */
+  readonly cpus: PerDomain<readonly number[]>;
+  /** Notifications in the window. */
+  readonly notifications: PerSide<{ readonly sent: number; readonly suppressed: number }>;
+  /** Waits in the window. */
+  readonly waits: PerSide<{
+    readonly spinHits: number;
+    readonly spinMisses: number;
+    readonly sleeps: number;
+    readonly spunNs: number;
+    readonly sleptNs: number;
+  }>;
+}
+
+/** The middle of all repetitions and how sure it is. */
+export interface Estimate {
+  /** Median of the repetitions. */
+  readonly median: number;
+  /** Lower end of the interval. */
+  readonly low: number;
+  /** Upper end of the interval. */
+  readonly high: number;
+  /** `bootstrap95`: 95 % confidence interval of the median; `minmax`: smallest and largest of up to five. */
+  readonly interval: "bootstrap95" | "minmax";
+}
+
+/** What the repetitions of a cell say together. Null where no repetition measured it. */
+export interface Summary {
+  /** Operations a second. */
+  readonly iops: Estimate | null;
+  /** Bytes a second. */
+  readonly bytesPerSecond: Estimate | null;
+  /** Median latency. */
+  readonly latencyP50Ns: Estimate | null;
+  /** 99th percentile of the latency. */
+  readonly latencyP99Ns: Estimate | null;
+  /** Cores used by all domains together. */
+  readonly cpuCores: Estimate | null;
+  /** Operations a second for each core used. */
+  readonly iopsPerCpuCore: Estimate | null;
+}
+
+/** One cell. */
+export interface CellResult {
+  /** Hash of all that decides the measurement. */
+  readonly id: string;
+  /** What distinguishes it. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** `pending` only in a document of a run that was interrupted or goes on. */
+  readonly status: "ok" | "failed" | "pending";
+  /** Why it failed. */
+  readonly error?: string;
+  /** Its repetitions. */
+  readonly samples: readonly Sample[];
+  /** What they say together. */
+  readonly summary: Summary;
+}
+
+/** The machine that measured. */
+export interface Machine {
+  /** Model of the processor. */
+  readonly cpuModel: string | null;
+  /** Number of cores. */
+  readonly cores: number;
+  /** Release of the kernel. */
+  readonly kernel: string | null;
+  /** Version of Deno. */
+  readonly deno: string;
+  /** Version of V8. */
+  readonly v8: string;
+}
+
+/** One run of one scenario. */
+export interface Result {
+  /** {@link RESULT_SCHEMA} */
+  readonly schema: typeof RESULT_SCHEMA;
+  /** The scenario with all defaults, its plugins' options included, as its first cell has it. */
+  readonly scenario: unknown;
+  /** When it started, ISO 8601. */
+  readonly startedAt: string;
+  /** Whether it was interrupted before its end. */
+  readonly interrupted: boolean;
+  /** Where it ran. */
+  readonly machine: Machine;
+  /** Its cells, in the matrix's order. */
+  readonly cells: readonly CellResult[];
+}

@@ -1,0 +1,150 @@
+/**
+ * Runs a scenario: every repetition of every cell, one machine process after another.
+ *
+ * @module
+ */
+
+import { cpus } from "node:os";
+import { z } from "zod";
+import type { DomainSample } from "../domain.ts";
+import { messageOf } from "../errors.ts";
+import type { Cell, ExpandedScenario } from "./expand.ts";
+import { runMachineProcess } from "./machine_process.ts";
+import { APPLICATION, DRIVER, permissionNeeds, planMachine } from "./plan.ts";
+import { type CellResult, type Machine, type Result, RESULT_SCHEMA, type Sample } from "./result.ts";
+import { scenarioSchema } from "./scenario.ts";
+import { summarise } from "./summary.ts";
+
+/** How a run goes. */
+export interface RunOptions {
+  /** A folder in which media may be made; each repetition's are removed after it. The system's own by default. */
+  readonly scratchParent?: string;
+  /** Ends the run early; what was measured until then is in the result. */
+  readonly signal?: AbortSignal;
+  /** Called before each repetition. */
+  readonly onRepetition?: (progress: RunProgress) => void;
+  /** Called with the result so far after each repetition, so that it can be saved. */
+  readonly onUpdate?: (result: Result) => void | Promise<void>;
+}
+
+/** Where a run is. */
+export interface RunProgress {
+  /** The cell that runs next. */
+  readonly cell: Cell;
+  /** Which repetition of it, from 0. */
+  readonly repetition: number;
+  /** Repetitions of all cells that are over. */
+  readonly done: number;
+  /** Repetitions of all cells. */
+  readonly total: number;
+}
+
+interface CellState {
+  readonly cell: Cell;
+  readonly samples: Sample[];
+  error?: string;
+}
+
+/**
+ * Runs all cells. A cell that fails is reported in the result with its cause, and is not repeated; the others go on.
+ *
+ * @returns the result; `interrupted` says whether the signal ended it early
+ */
+export async function runScenario(expanded: ExpandedScenario, options: RunOptions = {}): Promise<Result> {
+  const { signal } = options;
+  const { order, repetitions } = expanded.scenario.run;
+  const startedAt = new Date().toISOString();
+  const machine = describeMachine();
+  const states = expanded.cells.map((cell): CellState => ({ cell, samples: [] }));
+  const result = (): Result => ({
+    schema: RESULT_SCHEMA,
+    scenario: writtenScenario(expanded),
+    startedAt,
+    interrupted: signal?.aborted ?? false,
+    machine,
+    cells: states.map((state) => cellResult(state, repetitions)),
+  });
+
+  const turns = order === "interleaved"
+    ? Array.from({ length: repetitions }, (_, repetition) => states.map((state) => ({ state, repetition }))).flat()
+    : states.flatMap((state) => Array.from({ length: repetitions }, (_, repetition) => ({ state, repetition })));
+  for (const [done, { state, repetition }] of turns.entries()) {
+    if (signal?.aborted) break;
+    if (state.error !== undefined) continue;
+    options.onRepetition?.({ cell: state.cell, repetition, done, total: turns.length });
+    try {
+      state.samples.push(await measure(state.cell, repetition, options));
+    } catch (thrown) {
+      if (signal?.aborted) break;
+      state.error = messageOf(thrown);
+    }
+    await options.onUpdate?.(result());
+  }
+  return result();
+}
+
+async function measure(cell: Cell, repetition: number, { signal, scratchParent }: RunOptions): Promise<Sample> {
+  const { run, affinity } = cell.scenario;
+  const used = [cell.device, cell.workload, cell.policy.frontend, cell.policy.backend];
+  const samples = await runMachineProcess({
+    plan: planMachine(cell),
+    window: { warmupNs: run.warmup, durationNs: run.duration },
+    affinity,
+  }, { needs: permissionNeeds(cell), moduleUrls: used.map(({ url }) => url), scratchParent, signal });
+  return toSample(repetition, samples[APPLICATION], samples[DRIVER]);
+}
+
+function toSample(repetition: number, application: DomainSample, driver: DomainSample | undefined): Sample {
+  const { durationNs, operations: counted } = application;
+  if (counted === null) throw new TypeError("The application domain has no workload");
+  const cores = (sample: DomainSample | undefined): number | null => {
+    return sample === undefined || sample.cpuNs === null ? null : sample.cpuNs / sample.durationNs;
+  };
+  const { operations, bytes, latencyNs, timedOperations } = counted;
+  return {
+    repetition,
+    durationNs,
+    operations,
+    bytes,
+    iops: operations / (durationNs / 1e9),
+    bytesPerSecond: bytes / (durationNs / 1e9),
+    latencyNs,
+    timedOperations,
+    cpuCores: { application: cores(application), driver: cores(driver) },
+    contextSwitches: { application: application.contextSwitches, driver: driver?.contextSwitches ?? null },
+    cpus: { application: application.cpus, driver: driver?.cpus ?? null },
+    notifications: { frontend: application.notifications, backend: driver?.notifications ?? null },
+    waits: { frontend: application.waits, backend: driver?.waits ?? null },
+  };
+}
+
+function cellResult({ cell, samples, error }: CellState, repetitions: number): CellResult {
+  const { id, labels } = cell;
+  const status = error !== undefined ? "failed" : samples.length < repetitions ? "pending" : "ok";
+  return { id, labels, status, ...(error === undefined ? {} : { error }), samples, summary: summarise(samples) };
+}
+
+/** The scenario as one would write it, with every default. */
+function writtenScenario({ scenario, cells }: ExpandedScenario): unknown {
+  const [{ device, workload, policy }] = cells;
+  const use = ({ plugin, written }: Cell["device"]): unknown => ({ use: plugin.name, with: written });
+  return {
+    ...z.encode(scenarioSchema, scenario),
+    device: use(device),
+    workload: use(workload),
+    policy: { frontend: use(policy.frontend), backend: use(policy.backend) },
+  };
+}
+
+function describeMachine(): Machine {
+  const may = (kind: "cpus" | "osRelease"): boolean => {
+    return Deno.permissions.querySync({ name: "sys", kind }).state === "granted";
+  };
+  return {
+    cpuModel: may("cpus") ? cpus()[0]?.model ?? null : null,
+    cores: navigator.hardwareConcurrency,
+    kernel: may("osRelease") ? Deno.osRelease() : null,
+    deno: Deno.version.deno,
+    v8: Deno.version.v8,
+  };
+}

@@ -1,0 +1,70 @@
+/**
+ * The schema of a scenario file.
+ *
+ * @module
+ */
+
+import { z } from "zod";
+import { API_VERSION } from "../plugin.ts";
+import { MAX_RING_ORDER } from "../ring.ts";
+import { duration } from "../units.ts";
+
+const pluginUse = z.strictObject({
+  use: z.string().min(1).describe("Name of a built-in plugin."),
+  with: z.record(z.string(), z.unknown()).prefault({}).describe("Options of the plugin."),
+});
+
+const policyUse = z.union([
+  pluginUse,
+  z.strictObject({
+    frontend: pluginUse.describe("How the application waits for responses."),
+    backend: pluginUse.describe("How the driver waits for requests."),
+  }),
+]);
+
+const domain = z.strictObject({
+  kind: z.literal("worker").default("worker").describe("Where the domain runs: a Deno worker."),
+});
+
+/** A scenario as it is written in YAML; the output has all defaults filled in and numbers in place of units. */
+export const scenarioSchema = z.strictObject({
+  apiVersion: z.literal(API_VERSION),
+  kind: z.literal("Scenario"),
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, "must be lower-case letters, digits and hyphens")
+    .describe("Names the result."),
+  description: z.string().default("").describe("What the scenario shows."),
+  placement: z.enum(["isolated", "monolithic"]).default("isolated")
+    .describe("Whether the driver has a domain of its own or runs in the application's."),
+  domains: z.strictObject({ application: domain.prefault({}), driver: domain.prefault({}) }).prefault({}),
+  affinity: z.enum(["spread", "same", "none"]).default("spread")
+    .describe("Domains on different cores, on the same core, or wherever the kernel puts them."),
+  device: pluginUse,
+  channel: z.strictObject({
+    ringOrder: z.int().min(0).max(MAX_RING_ORDER).default(0)
+      .describe("The ring has 2^ringOrder frames: 32, 64, 128, 256 or 512 entries."),
+    transfer: z.literal("zero-copy").default("zero-copy")
+      .describe("The workload uses the granted frames themselves as its buffers."),
+    suppression: z.literal("event-index").default("event-index")
+      .describe("How a consumer tells that it wants no notification."),
+  }).prefault({}),
+  policy: policyUse,
+  workload: pluginUse,
+  run: z.strictObject({
+    warmup: duration().prefault("500ms").describe("Time before the measurement."),
+    duration: duration().prefault("1s").describe("Time of the measurement."),
+    repetitions: z.int().min(1).max(1000).default(5).describe("How often each cell is measured."),
+    order: z.enum(["interleaved", "sequential"]).default("interleaved")
+      .describe("Whether the cells take turns, or each is finished before the next."),
+    seed: z.int().min(1).max(2 ** 31 - 1).default(42).describe("Seeds what the workloads draw at random."),
+  }).prefault({}),
+  recovery: z.strictObject({
+    hangTimeout: duration().prefault("5s").describe("A domain without a sign of life for so long has failed."),
+  }).prefault({}),
+  matrix: z.record(z.string(), z.array(z.unknown()).min(1)).prefault({})
+    .describe("Paths into the scenario, each with the values that it takes; every combination is a cell."),
+});
+
+/** A scenario with its defaults. */
+export type Scenario = z.output<typeof scenarioSchema>;
+/** A plugin's name and options in a scenario. */
+export type ScenarioPluginUse = z.output<typeof pluginUse>;
