@@ -35,7 +35,7 @@ export function renderResult(result: Result): string {
     `${name}: ${description}`,
     fixed.map((label) => `${label} ${cells[0].labels[label]}`).join(", "),
     table.render(),
-    legend(cells),
+    ...legend(cells),
     ...failures,
   ].join("\n");
 }
@@ -80,11 +80,15 @@ function share(samples: readonly Sample[], of: (sample: Sample) => number | null
   return values.length === 0 ? "–" : median(values).toFixed(2);
 }
 
-function legend(cells: readonly CellResult[]): string {
+function legend(cells: readonly CellResult[]): string[] {
   const interval = cells.map(({ summary }) => summary.iops?.interval).find((found) => found !== undefined);
+  if (interval === undefined) return [];
   const repetitions = Math.max(...cells.map(({ samples }) => samples.length));
   const range = interval === "bootstrap95" ? "its 95 % interval" : "the range";
-  return `IOPS: median and ${range} of ${repetitions} repetitions. CPU in cores. p50, p99: from submission to completion.`;
+  return [
+    `IOPS: median and ${range} of ${repetitions} repetitions. CPU in cores. p50, p99: from submission to completion.`,
+    "notified, suppressed: notifications that both sides together sent, and did not need to send, for each operation.",
+  ];
 }
 
 function count(value: number): string {

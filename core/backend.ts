@@ -7,7 +7,20 @@
  * @module
  */
 
-import { claimResponse, entryWord, MAX_SEGMENTS, Operation, RequestCopy, Status, writeResponse } from "./blkif.ts";
+import {
+  claimResponse,
+  entryWord,
+  FIRST_SEGMENT,
+  MAX_SEGMENTS,
+  Operation,
+  RequestCopy,
+  SEGMENT_WORDS,
+  segmentFirstSector,
+  segmentLastSector,
+  segmentReference,
+  Status,
+  writeResponse,
+} from "./blkif.ts";
 import { BlockRequest, type DeviceGate, type RequestOwner } from "./block_device.ts";
 import { ConnectionError } from "./errors.ts";
 import { GrantMapper } from "./grant_table.ts";
@@ -32,12 +45,17 @@ export class Backend implements WaitSource, RequestOwner {
   readonly #words: Int32Array;
   readonly #ring: Ring;
   readonly #copy = new RequestCopy();
-  /** Requests that the device does not have: a stack. */
-  readonly #idle: BlockRequest[] = [];
-  /** Requests that were taken from the ring in this turn. */
-  readonly #taken: BlockRequest[];
+  /** One request for each entry of the ring. */
+  readonly #requests: readonly BlockRequest[];
+  /** Slots of the requests that are not in use: a stack. */
+  readonly #idle: Int32Array;
+  #idleCount: number;
+  /** Slots of the requests that were taken from the ring in this turn. */
+  readonly #taken: Int32Array;
 
   /**
+   * The backend of one link to a device; {@link connect} comes next.
+   *
    * @param ringOrder the ring's order, as the link was laid out for it
    * @param gate the device
    */
@@ -54,10 +72,11 @@ export class Backend implements WaitSource, RequestOwner {
       end.domainId,
       end.memory.frameCount,
     );
-    for (let i = 0; i < layout.entryCount; i++) {
-      this.#idle.push(new BlockRequest(this, i, end.memory, MAX_SEGMENTS));
-    }
-    this.#taken = [...this.#idle];
+    const slots = Array.from({ length: layout.entryCount }, (_, slot) => slot);
+    this.#requests = slots.map((slot) => new BlockRequest(this, slot, end.memory, MAX_SEGMENTS));
+    this.#idle = Int32Array.from(slots);
+    this.#idleCount = slots.length;
+    this.#taken = new Int32Array(slots.length);
   }
 
   /**
@@ -111,16 +130,16 @@ export class Backend implements WaitSource, RequestOwner {
     const ring = this.#ring;
     const available = ring.available();
     if (available === 0) return false;
-    if (available > this.#idle.length) {
+    if (available > this.#idleCount) {
       throw new ConnectionError(
         `The connection is broken: the frontend claims ${available} new requests, the ring has room for ` +
-          this.#idle.length,
+          this.#idleCount,
       );
     }
     // All are fetched before the first is started: the cache misses of fetching them then overlap.
     for (let i = 0; i < available; i++) this.#taken[i] = this.#take();
     for (let i = 0; i < available; i++) {
-      const request = this.#taken[i];
+      const request = this.#requests[this.#taken[i]];
       if (request.status === Status.Okay) this.#gate.submit(request);
       else this.completed(request);
     }
@@ -133,7 +152,7 @@ export class Backend implements WaitSource, RequestOwner {
     const at = entryWord(ring.entryOf(ring.produced));
     writeResponse(this.#words, at, request.idLow, request.idHigh, request.operation, request.status);
     ring.produce();
-    this.#idle.push(request);
+    this.#idle[this.#idleCount++] = request.slot;
     pushAndNotify(ring, this.#end.channel, this.pushes);
   }
 
@@ -154,16 +173,17 @@ export class Backend implements WaitSource, RequestOwner {
     return true;
   }
 
-  /** Copies the next request out of the ring. Its status says whether it may go to the device. */
-  #take(): BlockRequest {
+  /** Copies the next request out of the ring, to the slot that is returned. Its status says whether it may go on. */
+  #take(): number {
     const ring = this.#ring;
     const at = entryWord(ring.entryOf(ring.consumed));
     this.#copy.fetch(this.#words, at);
     ring.consume();
     claimResponse(this.#words, at);
-    const request = this.#idle.pop() as BlockRequest;
+    const slot = this.#idle[--this.#idleCount];
+    const request = this.#requests[slot];
     request.status = this.#translate(this.#copy, request);
-    return request;
+    return slot;
   }
 
   /** Finds the memory of a copied request. Refuses what the protocol or the grants do not allow. */
@@ -185,16 +205,30 @@ export class Backend implements WaitSource, RequestOwner {
     const segmentCount = copy.segmentCount;
     if (segmentCount === 0 || segmentCount > MAX_SEGMENTS) return Status.Error;
     const intoFrames = operation === Operation.Read;
+    const { words } = copy;
+    // Segments that touch are joined: a device likes one long piece better than eleven short ones.
+    let byteLength = 0;
+    let start = 0;
+    let end = 0;
     for (let i = 0; i < segmentCount; i++) {
-      const first = copy.firstSector(i);
-      const last = copy.lastSector(i);
+      const word = FIRST_SEGMENT + i * SEGMENT_WORDS;
+      const first = segmentFirstSector(words[word + 1]);
+      const last = segmentLastSector(words[word + 1]);
       if (first > last || last >= SECTORS_PER_FRAME) return Status.Error;
-      const frame = this.#grants.map(copy.grantReference(i), intoFrames);
+      const frame = this.#grants.map(segmentReference(words[word]), intoFrames);
       if (frame < 0) return Status.Error;
-      const byteLength = (last - first + 1) * SECTOR_SIZE;
-      request.addExtent(frame * FRAME_SIZE + first * SECTOR_SIZE, byteLength);
-      request.byteLength += byteLength;
+      const segmentStart = frame * FRAME_SIZE + first * SECTOR_SIZE;
+      const segmentLength = (last - first + 1) * SECTOR_SIZE;
+      if (segmentStart !== end) {
+        if (end !== 0) request.addExtent(start, end);
+        start = segmentStart;
+        end = segmentStart;
+      }
+      end += segmentLength;
+      byteLength += segmentLength;
     }
+    request.addExtent(start, end);
+    request.byteLength = byteLength;
     return Status.Okay;
   }
 

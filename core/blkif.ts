@@ -54,8 +54,11 @@ const TWO_32 = 2 ** 32;
 // Words of a request.
 const ID = 2;
 const SECTOR = 4;
-const SEGMENTS = 6;
 const DISCARD_SECTORS = 6;
+/** Word of a request at which its segments begin. */
+export const FIRST_SEGMENT = 6;
+/** Words of a segment. */
+export const SEGMENT_WORDS = 2;
 
 /** Word at which a ring's entry begins. */
 export function entryWord(entry: number): number {
@@ -68,7 +71,7 @@ export function entryWord(entry: number): number {
  */
 export function claimEntry(words: Int32Array, at: number): void {
   words[at + 1] = 0;
-  words[at + SEGMENTS + 1] = 0;
+  words[at + FIRST_SEGMENT + 1] = 0;
 }
 
 /** As {@link claimEntry}, for an entry that was read and will take a response. */
@@ -109,7 +112,7 @@ export function writeSegment(
   first: number,
   last: number,
 ): void {
-  const word = at + SEGMENTS + index * 2;
+  const word = at + FIRST_SEGMENT + index * SEGMENT_WORDS;
   words[word] = grantReference;
   words[word + 1] = first | (last << 8);
 }
@@ -127,6 +130,29 @@ export function writeDiscard(
   writeRequest(words, at, Operation.Discard, flag, handle, id, sector);
   words[at + DISCARD_SECTORS] = sectorCount | 0;
   words[at + DISCARD_SECTORS + 1] = (sectorCount / TWO_32) | 0;
+}
+
+/**
+ * Writes an indirect read or write: its segments lie in frames of their own, of which the references are given.
+ *
+ * @param indirectOperation {@link Operation}.Read or Write
+ * @param segmentCount segments in all frames together, up to 512 a frame
+ * @param references grants of the frames that hold the segments, at most 8
+ */
+export function writeIndirect(
+  words: Int32Array,
+  at: number,
+  indirectOperation: number,
+  segmentCount: number,
+  handle: number,
+  id: number,
+  sector: number,
+  references: readonly number[],
+): void {
+  writeRequest(words, at, Operation.Indirect, 0, 0, id, sector);
+  words[at] = Operation.Indirect | (indirectOperation << 8) | (segmentCount << 16);
+  words[at + 6] = handle;
+  for (let i = 0; i < references.length; i++) words[at + 7 + i] = references[i];
 }
 
 /** Writes a response. Its padding is cleared, so that nothing of the driver's memory shows in it. */
@@ -161,60 +187,61 @@ export function responseStatus(word: number): number {
  * used (the double fetch of Xen's advisory 155).
  */
 export class RequestCopy {
-  readonly #words: Int32Array = new Int32Array(ENTRY_WORDS);
+  /** The copied words. Segments begin at word {@link FIRST_SEGMENT}. */
+  readonly words: Int32Array = new Int32Array(ENTRY_WORDS);
 
-  /** Fetches the entry that begins at word `at`. */
+  /** Fetches the entry that begins at word `at`. On the hot path. */
   fetch(ring: Int32Array, at: number): void {
-    const words = this.#words;
-    for (let i = 0; i < SEGMENTS; i++) words[i] = ring[at + i];
+    const { words } = this;
+    for (let i = 0; i < FIRST_SEGMENT; i++) words[i] = ring[at + i];
     const carriesSegments = this.operation <= Operation.Write;
     const segmentCount = carriesSegments ? Math.min(this.segmentCount, MAX_SEGMENTS) : 1;
-    const end = SEGMENTS + segmentCount * 2;
-    for (let i = SEGMENTS; i < end; i++) words[i] = ring[at + i];
+    const end = FIRST_SEGMENT + segmentCount * SEGMENT_WORDS;
+    for (let i = FIRST_SEGMENT; i < end; i++) words[i] = ring[at + i];
   }
 
   /** What is asked for: any byte, see {@link Operation}. */
   get operation(): number {
-    return this.#words[0] & 0xff;
+    return this.words[0] & 0xff;
   }
 
   /** Number of segments as claimed: 0–255, of which {@link MAX_SEGMENTS} are at most copied. */
   get segmentCount(): number {
-    return (this.#words[0] >>> 8) & 0xff;
+    return (this.words[0] >>> 8) & 0xff;
   }
 
   /** Low word of the id. */
   get idLow(): number {
-    return this.#words[ID];
+    return this.words[ID];
   }
 
   /** High word of the id. */
   get idHigh(): number {
-    return this.#words[ID + 1];
+    return this.words[ID + 1];
   }
 
   /** First sector. Above 2⁵³ it is no longer exact, but still past the end of every device. */
   get sector(): number {
-    return (this.#words[SECTOR] >>> 0) + (this.#words[SECTOR + 1] >>> 0) * TWO_32;
+    return (this.words[SECTOR] >>> 0) + (this.words[SECTOR + 1] >>> 0) * TWO_32;
   }
 
   /** Sectors of a discard. */
   get discardSectors(): number {
-    return (this.#words[DISCARD_SECTORS] >>> 0) + (this.#words[DISCARD_SECTORS + 1] >>> 0) * TWO_32;
+    return (this.words[DISCARD_SECTORS] >>> 0) + (this.words[DISCARD_SECTORS + 1] >>> 0) * TWO_32;
   }
+}
 
-  /** Grant reference of a segment. */
-  grantReference(segment: number): number {
-    return this.#words[SEGMENTS + segment * 2] >>> 0;
-  }
+/** Grant reference of a segment, from its first word. */
+export function segmentReference(word: number): number {
+  return word >>> 0;
+}
 
-  /** First sector of a segment within its frame, as claimed: 0–255. */
-  firstSector(segment: number): number {
-    return this.#words[SEGMENTS + segment * 2 + 1] & 0xff;
-  }
+/** First sector of a segment within its frame as claimed, 0–255, from its second word. */
+export function segmentFirstSector(word: number): number {
+  return word & 0xff;
+}
 
-  /** Last sector of a segment within its frame, as claimed: 0–255. */
-  lastSector(segment: number): number {
-    return (this.#words[SEGMENTS + segment * 2 + 1] >>> 8) & 0xff;
-  }
+/** Last sector of a segment within its frame as claimed, 0–255, from its second word. */
+export function segmentLastSector(word: number): number {
+  return (word >>> 8) & 0xff;
 }

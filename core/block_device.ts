@@ -65,6 +65,8 @@ export class BlockRequest {
   readonly #views: Uint8Array<SharedArrayBuffer>[];
 
   /**
+   * A request that carries nothing yet.
+   *
    * @param memory the region in which the data lies
    * @param maxExtents how many pieces the data may be in
    */
@@ -77,15 +79,10 @@ export class BlockRequest {
     this.#views = Array.from({ length: maxExtents }, () => new Uint8Array(memory.buffer, 0, 0));
   }
 
-  /** Appends memory at `memoryOffset`, joined with the piece before it where they touch. */
-  addExtent(memoryOffset: number, byteLength: number): void {
-    const last = this.extentCount - 1;
-    if (last >= 0 && this.#offsets[last] + this.#lengths[last] === memoryOffset) {
-      this.#lengths[last] += byteLength;
-      return;
-    }
-    this.#offsets[last + 1] = memoryOffset;
-    this.#lengths[last + 1] = byteLength;
+  /** Appends a piece of memory, from `start` up to `end`. */
+  addExtent(start: number, end: number): void {
+    this.#offsets[this.extentCount] = start;
+    this.#lengths[this.extentCount] = end - start;
     this.extentCount++;
   }
 
@@ -181,6 +178,8 @@ export class DeviceGate implements WaitSource {
   #finished: BlockRequest | null = null;
 
   /**
+   * The gate of a device.
+   *
    * @param report called with the message of everything that the device throws
    * @throws {DeviceError} when the device's info makes no sense
    */

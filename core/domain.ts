@@ -36,7 +36,11 @@ export class DomainControl {
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #events: EventPage;
 
-  /** @param events the domain's event page, whose bell rings at every command */
+  /**
+   * A view of existing words.
+   *
+   * @param events the domain's event page, whose bell rings at every command
+   */
   constructor(memory: SharedMemory, events: EventPage) {
     this.memory = memory;
     this.#words = memory.frameWords(0, 1);

@@ -17,26 +17,31 @@ export abstract class IddrError extends Error {
 
 /** The peer broke the protocol, died or did not answer. The connection is unusable; its owner is unharmed. */
 export class ConnectionError extends IddrError {
+  /** See {@link IddrError.code}. */
   override readonly code = "IDDR_CONNECTION";
 }
 
 /** A device cannot be opened, or an operation on it failed. */
 export class DeviceError extends IddrError {
+  /** See {@link IddrError.code}. */
   override readonly code = "IDDR_DEVICE";
 }
 
 /** A workload cannot run on the device that it was given, or met a failed operation. */
 export class WorkloadError extends IddrError {
+  /** See {@link IddrError.code}. */
   override readonly code = "IDDR_WORKLOAD";
 }
 
 /** A plugin's module or definition is wrong. */
 export class PluginError extends IddrError {
+  /** See {@link IddrError.code}. */
   override readonly code = "IDDR_PLUGIN";
 }
 
 /** A domain died, hung or never became ready. */
 export class DomainError extends IddrError {
+  /** See {@link IddrError.code}. */
   override readonly code = "IDDR_DOMAIN";
 }
 

@@ -22,7 +22,11 @@ const MASKED = PENDING + MAX_PORTS;
 export class EventPage {
   readonly #words: Int32Array<SharedArrayBuffer>;
 
-  /** @param memory a region of one frame */
+  /**
+   * A view of a page.
+   *
+   * @param memory a region of one frame
+   */
   constructor(memory: SharedMemory) {
     this.#words = memory.frameWords(0, 1);
   }

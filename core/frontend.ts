@@ -64,7 +64,7 @@ export interface FrontendOptions {
 /** A block queue whose device is in another domain. */
 export class Frontend implements BlockQueue, WaitSource {
   readonly depth: number;
-  readonly maxTransferBytes = SLOT_BYTES;
+  readonly maxTransferBytes: number = SLOT_BYTES;
   /** Pushes that notified the peer, and those that did not need to. */
   readonly pushes: PushCounters = { sent: 0, suppressed: 0 };
 

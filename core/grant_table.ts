@@ -40,13 +40,22 @@ const READING = 1 << 3;
 const WRITING = 1 << 4;
 const FLAGS_MASK = 0xffff;
 
+/** Bits of a {@link GrantMapper}'s own table. */
+const MAPPED = 1;
+const WRITABLE = 2;
+const FRAME_SHIFT = 2;
+
 /** The granting domain's side: hands out references and takes them back. */
 export class GrantTable {
   readonly #words: Int32Array;
   readonly #free: number[] = [];
   #next = FIRST_GRANT_REFERENCE;
 
-  /** @param words the table's frames */
+  /**
+   * A table that grants nothing yet.
+   *
+   * @param words the table's frames
+   */
   constructor(words: Int32Array) {
     this.#words = words;
   }
@@ -91,11 +100,12 @@ export class GrantMapper {
   readonly #words: Int32Array;
   readonly #domainId: number;
   readonly #frameCount: number;
-  /** Frame + 1 of every mapped reference; 0 where nothing is mapped. */
-  readonly #frames: Int32Array;
-  readonly #writable: Uint8Array;
+  /** For every reference 0, or its frame shifted over the bits {@link MAPPED} and {@link WRITABLE}. */
+  readonly #mapped: Int32Array;
 
   /**
+   * A mapper with nothing mapped.
+   *
    * @param words the granting domain's table
    * @param domainId the id of the domain that maps
    * @param frameCount frames in the region that the table grants
@@ -104,8 +114,7 @@ export class GrantMapper {
     this.#words = words;
     this.#domainId = domainId;
     this.#frameCount = frameCount;
-    this.#frames = new Int32Array(words.length / 2);
-    this.#writable = new Uint8Array(words.length / 2);
+    this.#mapped = new Int32Array(words.length / 2);
   }
 
   /**
@@ -116,24 +125,23 @@ export class GrantMapper {
    * @returns the frame, or a negative {@link GrantStatus}
    */
   map(reference: number, write: boolean): number {
-    if (reference < this.#frames.length && this.#frames[reference] !== 0) {
-      if (write && this.#writable[reference] === 0) return GrantStatus.PermissionDenied;
-      return this.#frames[reference] - 1;
-    }
-    return this.#mapNew(reference, write);
+    const mapped = reference < this.#mapped.length ? this.#mapped[reference] : 0;
+    if (mapped === 0) return this.#mapNew(reference, write);
+    if (write && (mapped & WRITABLE) === 0) return GrantStatus.PermissionDenied;
+    return mapped >> FRAME_SHIFT;
   }
 
   /** Unmaps everything, so that the peer can take its frames back. */
   unmapAll(): void {
-    for (let reference = 0; reference < this.#frames.length; reference++) {
-      if (this.#frames[reference] === 0) continue;
-      this.#frames[reference] = 0;
+    for (let reference = 0; reference < this.#mapped.length; reference++) {
+      if (this.#mapped[reference] === 0) continue;
+      this.#mapped[reference] = 0;
       Atomics.and(this.#words, reference * 2, ~(READING | WRITING));
     }
   }
 
   #mapNew(reference: number, write: boolean): number {
-    if (reference < FIRST_GRANT_REFERENCE || reference >= this.#frames.length) return GrantStatus.BadReference;
+    if (reference < FIRST_GRANT_REFERENCE || reference >= this.#mapped.length) return GrantStatus.BadReference;
     const word = reference * 2;
     for (;;) {
       const seen = Atomics.load(this.#words, word);
@@ -148,8 +156,7 @@ export class GrantMapper {
         Atomics.and(this.#words, word, ~(READING | WRITING));
         return GrantStatus.BadPage;
       }
-      this.#frames[reference] = frame + 1;
-      this.#writable[reference] = writable ? 1 : 0;
+      this.#mapped[reference] = (frame << FRAME_SHIFT) | MAPPED | (writable ? WRITABLE : 0);
       return frame;
     }
   }

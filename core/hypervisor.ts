@@ -56,7 +56,11 @@ export class Hypervisor {
   #deviceError: string | undefined;
   #watch: ReturnType<typeof setInterval> | undefined;
 
-  /** @param context where media may be made */
+  /**
+   * A machine whose domains are created and not yet booted.
+   *
+   * @param context where media may be made
+   */
   constructor(plan: MachinePlan, context: MediumContext) {
     this.#plan = plan;
     this.#context = context;

@@ -43,6 +43,7 @@ export class MeasurementWindow {
   #command: number = Command.Boot;
   #start: Snapshot | undefined;
 
+  /** A window that has not begun. What it measures is given to `report` when it is over. */
   constructor(control: DomainControl, measured: Measured, report: (report: DomainReport) => void) {
     this.#control = control;
     this.#measured = measured;

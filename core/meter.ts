@@ -31,7 +31,11 @@ export class OperationMeter {
   #random = 0x9e3779b9;
   #startedAt = performance.now();
 
-  /** @param depth slots of the queue */
+  /**
+   * A meter that counts from now on.
+   *
+   * @param depth slots of the queue
+   */
   constructor(depth: number) {
     this.#lengths = new Float64Array(depth);
     this.#submittedAt = new Float64Array(depth);

@@ -35,7 +35,7 @@ export interface MonolithicQueueOptions {
 /** A block queue whose device is in this domain. */
 export class MonolithicQueue implements BlockQueue, RequestOwner {
   readonly depth: number;
-  readonly maxTransferBytes = SLOT_BYTES;
+  readonly maxTransferBytes: number = SLOT_BYTES;
   inFlight = 0;
   readonly #options: MonolithicQueueOptions;
   readonly #gate: DeviceGate;
@@ -47,6 +47,7 @@ export class MonolithicQueue implements BlockQueue, RequestOwner {
   #doneHead = 0;
   #doneCount = 0;
 
+  /** A queue with its slots' memory. */
   constructor(options: MonolithicQueueOptions) {
     this.#options = options;
     this.#gate = options.gate;
@@ -86,7 +87,7 @@ export class MonolithicQueue implements BlockQueue, RequestOwner {
     request.offsetBytes = offsetBytes;
     request.byteLength = byteLength;
     request.extentCount = 0;
-    if (hasData) request.addExtent(slot * SLOT_BYTES, byteLength);
+    if (hasData) request.addExtent(slot * SLOT_BYTES, slot * SLOT_BYTES + byteLength);
     this.#busy[slot] = 1;
     this.inFlight++;
     this.#options.meter.submitted(slot, byteLength);

@@ -26,7 +26,8 @@ export interface PermissionNeeds {
   readonly scratch?: boolean;
 }
 
-interface PluginBase<Kind extends string, Schema extends z.ZodType> {
+/** What every plugin says of itself. */
+export interface PluginBase<Kind extends string, Schema extends z.ZodType> {
   /** {@link API_VERSION} */
   readonly apiVersion: typeof API_VERSION;
   /** What it plugs into. */
@@ -82,24 +83,20 @@ export type PluginKind = Plugin["kind"];
 /** Where the plugins are that scenarios may name: kind, then name, then the URL of the module. */
 export type PluginTable = Readonly<Record<PluginKind, Readonly<Record<string, string>>>>;
 
-/** Types a policy's definition. */
-export function definePolicy<Schema extends z.ZodType>(plugin: PolicyPlugin<Schema>): PolicyPlugin<Schema> {
-  return plugin;
-}
-
-/** Types a device's definition. */
-export function defineDevice<Schema extends z.ZodType, Medium>(
+/** Defines a policy. As every `definePlugin`, it returns its argument: it is there for the types. */
+export function definePlugin<Schema extends z.ZodType>(plugin: PolicyPlugin<Schema>): PolicyPlugin<Schema>;
+/** Defines a device. */
+export function definePlugin<Schema extends z.ZodType, Medium>(
   plugin: DevicePlugin<Schema, Medium>,
-): DevicePlugin<Schema, Medium> {
+): DevicePlugin<Schema, Medium>;
+/** Defines a workload. */
+export function definePlugin<Schema extends z.ZodType>(plugin: WorkloadPlugin<Schema>): WorkloadPlugin<Schema>;
+export function definePlugin(plugin: Plugin): Plugin {
   return plugin;
 }
 
-/** Types a workload's definition. */
-export function defineWorkload<Schema extends z.ZodType>(plugin: WorkloadPlugin<Schema>): WorkloadPlugin<Schema> {
-  return plugin;
-}
-
-type PluginOf<Kind extends PluginKind> = Extract<Plugin, { kind: Kind }>;
+/** The plugins of one kind. */
+export type PluginOf<Kind extends PluginKind> = Extract<Plugin, { kind: Kind }>;
 
 /**
  * Imports a plugin's module and checks what it is.

@@ -77,6 +77,8 @@ export class AtomicsWaiter implements Waiter {
   #nsPerLook = 10;
 
   /**
+   * A waiter without sources.
+   *
    * @param events the page on whose doorbell the thread sleeps
    * @param beat called now and then during a long wait, to show that the thread lives
    */

@@ -20,9 +20,14 @@ export interface Diagnostic {
 
 /** A scenario cannot be run. All its mistakes that were found are in `diagnostics`. */
 export class ScenarioError extends IddrError {
+  /** See {@link IddrError.code}. */
   override readonly code = "IDDR_SCENARIO";
 
-  /** @param diagnostics at least one */
+  /**
+   * An error of one or more mistakes.
+   *
+   * @param diagnostics at least one
+   */
   constructor(readonly diagnostics: readonly Diagnostic[]) {
     super(diagnostics.map(formatDiagnostic).join("\n"));
   }

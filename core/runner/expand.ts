@@ -7,8 +7,9 @@
 
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { loadPlugin, type Plugin, type PluginKind, type PluginTable } from "../plugin.ts";
 import { messageOf } from "../errors.ts";
+import { linkLayout } from "../link.ts";
+import { loadPlugin, type Plugin, type PluginKind, type PluginTable, type WorkloadPlugin } from "../plugin.ts";
 import { type Diagnostic, nearest, ScenarioError } from "./diagnostics.ts";
 import type { Path, ScenarioDocument } from "./load.ts";
 import { type Scenario, type ScenarioPluginUse, scenarioSchema } from "./scenario.ts";
@@ -206,6 +207,13 @@ async function resolveCell(
   const backend = await resolve("policy", backendUse, backendPath);
   if (device === undefined || workload === undefined || frontend === undefined || backend === undefined) return;
 
+  const slots = (workload.plugin as WorkloadPlugin).queueDepth(workload.options);
+  const entries = linkLayout(scenario.channel.ringOrder).entryCount;
+  if (scenario.placement === "isolated" && slots > entries) {
+    const order = `a ring of order ${scenario.channel.ringOrder} has ${entries} entries`;
+    mistakes.add(["workload"], choices, `keeps ${slots} requests in flight; ${order}. Use a larger channel.ringOrder`);
+    return;
+  }
   const resolved = { device, workload, policy: { frontend, backend } };
   const labels: Record<string, string> = {
     policy: frontend.label === backend.label ? frontend.label : `${frontend.label} / ${backend.label}`,

@@ -15,6 +15,7 @@ import { type MachineAnswer, type MachineJob, RECORD } from "./machine_protocol.
 /** Exit status after the runner has gone. */
 const ORPHANED = 3;
 
+let scratchDirectory: string | null = null;
 // Ctrl-C reaches every process of the terminal; what it means is the runner's decision.
 Deno.addSignalListener("SIGINT", () => {});
 const job = await readJob();
@@ -35,9 +36,17 @@ async function readJob(): Promise<MachineJob> {
     text += value;
   }
   lines.read().then(({ done }) => {
-    if (done) Deno.exit(ORPHANED);
+    if (done) endOrphaned();
   });
-  return JSON.parse(text);
+  const received: MachineJob = JSON.parse(text);
+  scratchDirectory = received.scratchDirectory;
+  return received;
+}
+
+/** The runner would have removed the folder. */
+function endOrphaned(): never {
+  if (scratchDirectory !== null) Deno.removeSync(scratchDirectory, { recursive: true });
+  Deno.exit(ORPHANED);
 }
 
 function answer(message: MachineAnswer): void {

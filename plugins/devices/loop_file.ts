@@ -10,7 +10,7 @@ import { z } from "zod";
 import { synchronous } from "../../core/block_device.ts";
 import { DeviceError, messageOf } from "../../core/errors.ts";
 import { SECTOR_SIZE } from "../../core/memory.ts";
-import { API_VERSION, defineDevice, type DevicePlugin } from "../../core/plugin.ts";
+import { API_VERSION, definePlugin, type DevicePlugin } from "../../core/plugin.ts";
 import { size } from "../../core/units.ts";
 
 const options = z.strictObject({
@@ -24,7 +24,7 @@ const options = z.strictObject({
 const FILL_BYTES = 1 << 20;
 
 /** The device `loop-file`. */
-const plugin: DevicePlugin<typeof options, { path: string; sizeBytes: number }> = defineDevice({
+const plugin: DevicePlugin<typeof options, { path: string; sizeBytes: number }> = definePlugin({
   apiVersion: API_VERSION,
   kind: "device",
   name: "loop-file",

@@ -8,7 +8,7 @@ import { z } from "zod";
 import { Status } from "../../core/blkif.ts";
 import type { BlockRequest } from "../../core/block_device.ts";
 import { SECTOR_SIZE } from "../../core/memory.ts";
-import { API_VERSION, defineDevice, type DevicePlugin } from "../../core/plugin.ts";
+import { API_VERSION, definePlugin, type DevicePlugin } from "../../core/plugin.ts";
 import { size } from "../../core/units.ts";
 
 const options = z.strictObject({
@@ -16,7 +16,7 @@ const options = z.strictObject({
 });
 
 /** The device `null`. */
-const plugin: DevicePlugin<typeof options, null> = defineDevice({
+const plugin: DevicePlugin<typeof options, null> = definePlugin({
   apiVersion: API_VERSION,
   kind: "device",
   name: "null",

@@ -8,7 +8,7 @@ import { z } from "zod";
 import { synchronous } from "../../core/block_device.ts";
 import { DeviceError } from "../../core/errors.ts";
 import { FRAME_SIZE, SECTOR_SIZE } from "../../core/memory.ts";
-import { API_VERSION, defineDevice, type DevicePlugin } from "../../core/plugin.ts";
+import { API_VERSION, definePlugin, type DevicePlugin } from "../../core/plugin.ts";
 import { formatSize, size } from "../../core/units.ts";
 
 const options = z.strictObject({
@@ -16,7 +16,7 @@ const options = z.strictObject({
 });
 
 /** The device `ramdisk`. */
-const plugin: DevicePlugin<typeof options, SharedArrayBuffer> = defineDevice({
+const plugin: DevicePlugin<typeof options, SharedArrayBuffer> = definePlugin({
   apiVersion: API_VERSION,
   kind: "device",
   name: "ramdisk",

@@ -9,7 +9,7 @@
 
 import { z } from "zod";
 import type { WaitPlan } from "../../core/notification.ts";
-import { API_VERSION, definePolicy, type PolicyPlugin } from "../../core/plugin.ts";
+import { API_VERSION, definePlugin, type PolicyPlugin } from "../../core/plugin.ts";
 import { duration } from "../../core/units.ts";
 
 const options = z.strictObject({
@@ -17,7 +17,7 @@ const options = z.strictObject({
 });
 
 /** The policy `fixed-spin`. */
-const plugin: PolicyPlugin<typeof options> = definePolicy({
+const plugin: PolicyPlugin<typeof options> = definePlugin({
   apiVersion: API_VERSION,
   kind: "policy",
   name: "fixed-spin",

@@ -5,12 +5,12 @@
  */
 
 import { z } from "zod";
-import { API_VERSION, definePolicy, type PolicyPlugin } from "../../core/plugin.ts";
+import { API_VERSION, definePlugin, type PolicyPlugin } from "../../core/plugin.ts";
 
 const options = z.strictObject({});
 
 /** The policy `interrupt`. */
-const plugin: PolicyPlugin<typeof options> = definePolicy({
+const plugin: PolicyPlugin<typeof options> = definePlugin({
   apiVersion: API_VERSION,
   kind: "policy",
   name: "interrupt",

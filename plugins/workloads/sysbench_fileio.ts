@@ -8,7 +8,7 @@ import { z } from "zod";
 import { Operation } from "../../core/blkif.ts";
 import { WorkloadError } from "../../core/errors.ts";
 import { SECTOR_SIZE } from "../../core/memory.ts";
-import { API_VERSION, defineWorkload, type WorkloadPlugin } from "../../core/plugin.ts";
+import { API_VERSION, definePlugin, type WorkloadPlugin } from "../../core/plugin.ts";
 import { formatSize, size } from "../../core/units.ts";
 import type { WorkloadContext } from "../../core/workload.ts";
 
@@ -21,7 +21,7 @@ const options = z.strictObject({
 });
 
 /** The workload `sysbench-fileio`. */
-const plugin: WorkloadPlugin<typeof options> = defineWorkload({
+const plugin: WorkloadPlugin<typeof options> = definePlugin({
   apiVersion: API_VERSION,
   kind: "workload",
   name: "sysbench-fileio",

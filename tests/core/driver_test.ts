@@ -1,0 +1,144 @@
+// A driver domain's loop, with scripted frontends, on this thread.
+import assert from "node:assert/strict";
+import { Operation, Status } from "../../core/blkif.ts";
+import { type BlockDevice, DeviceGate, synchronous } from "../../core/block_device.ts";
+import { Command, DomainControl, type DomainReport } from "../../core/domain.ts";
+import type { DomainSetup } from "../../core/domain_setup.ts";
+import { runDriver } from "../../core/driver.ts";
+import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
+import { XenbusState } from "../../core/xenbus.ts";
+import { LaterDevice, MemoryDevice } from "../helpers/devices.ts";
+import { BACK_STATE, FRONT_STATE, interrupt, PumpWaiter, stepFrontend } from "../helpers/link.ts";
+import { ScriptedFrontend } from "../helpers/scripted_frontend.ts";
+
+/** Frontends with one device behind them, and a driver domain for it that is ready to run. */
+function driverFor(device: BlockDevice, frontendCount = 1) {
+  const events = new EventPage(allocateEventPage());
+  const control = DomainControl.allocate(events);
+  const frontends = Array.from({ length: frontendCount }, () => new ScriptedFrontend(device));
+  const waiter = new PumpWaiter();
+  const reports: DomainReport[] = [];
+  for (const frontend of frontends) frontend.offer();
+  // Asked in every wait of the handshake.
+  control.stopRequested = () => {
+    for (const { ends } of frontends) stepFrontend(ends);
+    return control.command === Command.Stop;
+  };
+  const setup: DomainSetup = {
+    control,
+    report: (report) => void reports.push(report),
+    waiter,
+    policy: interrupt,
+    events,
+    links: frontends.map(({ ends }) => ({
+      boot: {
+        side: "backend",
+        device: "disk",
+        ringOrder: 0,
+        memory: ends.memory.buffer,
+        peerDomainId: ends.back.peerDomainId,
+        peerEvents: allocateEventPage().buffer,
+        port: ends.back.port,
+        peerPort: ends.front.port,
+      },
+      end: ends.back,
+    })),
+    gates: new Map([["disk", new DeviceGate(device, () => {})]]),
+    workload: null,
+    seed: 1,
+  };
+  return { setup, control, frontends, waiter, reports };
+}
+
+/** Does the steps one after the other, one in each wait of the domain. */
+function inTurn(waiter: PumpWaiter, ...steps: (() => void)[]): void {
+  waiter.pump = () => {
+    const step = steps.shift();
+    if (step === undefined) throw new Error("the driver waits once more than was expected");
+    step();
+  };
+}
+
+function stateOf({ ends }: ScriptedFrontend, word: number): number {
+  return ends.memory.words[word];
+}
+
+function leave({ ends }: ScriptedFrontend): void {
+  ends.memory.words[FRONT_STATE] = XenbusState.Closing;
+}
+
+Deno.test("a driver serves its frontend and ends when that leaves", () => {
+  const device = new MemoryDevice();
+  const { setup, frontends: [frontend], waiter, reports } = driverFor(synchronous(device));
+  inTurn(
+    waiter,
+    () => frontend.postTransfer(Operation.Read, 9, 0, [frontend.grant(0), 0, 7]),
+    () => leave(frontend),
+  );
+  runDriver(setup);
+  assert.deepEqual(frontend.responses(), [{ id: 9, idHigh: 0, operation: Operation.Read, status: Status.Okay }]);
+  assert.equal(stateOf(frontend, BACK_STATE), XenbusState.Closed);
+  assert.deepEqual(device.calls, ["read 0 4096", "close"]);
+  assert.deepEqual(reports, [{ type: "ready" }]);
+});
+
+Deno.test("a driver ends at the command to stop, though its frontend stays", () => {
+  const device = new MemoryDevice();
+  const { setup, control, frontends: [frontend], waiter } = driverFor(synchronous(device));
+  inTurn(waiter, () => control.send(Command.Stop));
+  runDriver(setup);
+  assert.equal(stateOf(frontend, BACK_STATE), XenbusState.Closed);
+  assert.deepEqual(device.calls, ["close"]);
+});
+
+Deno.test("a driver lets go of a frontend's memory only when its device is done with it", () => {
+  let polls = 0;
+  const later = new LaterDevice(new MemoryDevice(), () => ++polls > 20 ? 0 : -1);
+  const heldAtClose: number[] = [];
+  const device: BlockDevice = {
+    info: later.info,
+    submit: (request) => later.submit(request),
+    poll: () => later.poll(),
+    close: () => heldAtClose.push(later.held.length),
+  };
+  const { setup, frontends: [frontend], waiter } = driverFor(device);
+  const stateWhenDone: number[] = [];
+  const request = (): void => {
+    frontend.postTransfer(Operation.Read, 1, 0, [frontend.grant(0), 0, 7]);
+    const { poll } = later;
+    later.poll = () => {
+      const done = poll.call(later);
+      if (done !== null) stateWhenDone.push(stateOf(frontend, BACK_STATE));
+      return done;
+    };
+  };
+  inTurn(waiter, request, () => leave(frontend), ...Array(30).fill(() => {}));
+  runDriver(setup);
+  assert.deepEqual(heldAtClose, [0], "the device was closed with nothing in flight");
+  assert.deepEqual(stateWhenDone, [XenbusState.Connected], "and the link was closed after that");
+});
+
+Deno.test("a frontend that leaves does not have to wait for the others to leave too", () => {
+  const { setup, frontends, waiter } = driverFor(synchronous(new MemoryDevice()), 2);
+  const [first, second] = frontends;
+  const seen: number[] = [];
+  inTurn(waiter, () => leave(first), () => {}, () => {
+    seen.push(stateOf(first, BACK_STATE), stateOf(second, BACK_STATE));
+    leave(second);
+  });
+  runDriver(setup);
+  assert.deepEqual(seen, [XenbusState.Closed, XenbusState.Connected]);
+});
+
+Deno.test("a frontend that breaks the protocol does not take the others with it", () => {
+  const { setup, frontends, waiter } = driverFor(synchronous(new MemoryDevice()), 2);
+  const [bad, good] = frontends;
+  inTurn(
+    waiter,
+    () => bad.publish(99),
+    () => good.postTransfer(Operation.Read, 1, 0, [good.grant(0), 0, 7]),
+    () => leave(good),
+  );
+  runDriver(setup);
+  assert.deepEqual(good.responses().map(({ status }) => status), [Status.Okay]);
+});

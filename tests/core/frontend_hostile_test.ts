@@ -1,0 +1,180 @@
+// A hostile backend: the frontend breaks the connection, not the application.
+import assert from "node:assert/strict";
+import { Operation, RequestCopy, Status } from "../../core/blkif.ts";
+import { ConnectionError } from "../../core/errors.ts";
+import { XenbusState } from "../../core/xenbus.ts";
+import { deviceInfo } from "../helpers/devices.ts";
+import { BACK_STATE, FRONT_STATE } from "../helpers/link.ts";
+import { ScriptedBackend } from "../helpers/scripted_backend.ts";
+
+const { Read, Write, Flush, Discard } = Operation;
+
+/** A connected frontend that has pushed reads in slots 0 and 1. */
+function twoReads() {
+  const peer = new ScriptedBackend().connect();
+  const { frontend } = peer.test;
+  frontend.submit(0, Read, 0, 512);
+  frontend.submit(1, Read, 512, 512);
+  assert.equal(frontend.poll(), -1);
+  return { peer, frontend };
+}
+
+Deno.test("honest responses are accepted in any order, with any known status", () => {
+  const { peer, frontend } = twoReads();
+  peer.answer(1, Read, Status.NotSupported);
+  peer.answer(0, Read, Status.Error);
+  assert.deepEqual([frontend.wait(), frontend.wait()], [1, 0]);
+  assert.deepEqual([frontend.status(1), frontend.status(0)], [Status.NotSupported, Status.Error]);
+  assert.equal(frontend.inFlight, 0);
+});
+
+const lies: Readonly<Record<string, (peer: ScriptedBackend) => void>> = {
+  "an id beyond the ring": (peer) => peer.answer(32, Read, 0),
+  "a negative id": (peer) => peer.answer(-1, Read, 0),
+  "an id with high bits": (peer) => peer.answer(0, Read, 0, 1),
+  "an id that is not in flight": (peer) => peer.answer(2, Read, 0),
+  "the same id twice": (peer) => {
+    peer.answer(0, Read, 0);
+    peer.answer(0, Read, 0);
+  },
+  "another operation than was asked for": (peer) => peer.answer(0, Write, 0),
+  "an operation that does not exist": (peer) => peer.answer(0, 255, 0),
+  "a positive status": (peer) => peer.answer(0, Read, 1),
+  "a status below those that exist": (peer) => peer.answer(0, Read, -3),
+  "the lowest status": (peer) => peer.answer(0, Read, -32768),
+  "more responses than requests": (peer) => peer.publish(3),
+  "a response index that goes back": (peer) => peer.publish(-1),
+  "a response index half a world away": (peer) => peer.publish(2 ** 31),
+};
+for (const [what, lie] of Object.entries(lies)) {
+  Deno.test(`a backend that answers ${what} breaks the connection`, () => {
+    const { peer, frontend } = twoReads();
+    lie(peer);
+    assert.throws(() => {
+      for (let i = 0; i < 2; i++) frontend.poll();
+    }, ConnectionError);
+  });
+}
+
+Deno.test("a response that nobody asked for breaks the connection", () => {
+  const peer = new ScriptedBackend().connect();
+  peer.answer(0, Read, 0);
+  assert.throws(() => peer.test.frontend.poll(), ConnectionError);
+});
+
+Deno.test("a response to a request that was submitted but not yet pushed breaks the connection", () => {
+  const { peer, frontend } = twoReads();
+  peer.answer(0, Read, 0);
+  assert.equal(frontend.poll(), 0);
+  frontend.submit(0, Read, 0, 512);
+  peer.answer(1, Read, 0);
+  peer.answer(0, Write, 0);
+  assert.equal(frontend.poll(), 1);
+  assert.throws(() => frontend.poll(), ConnectionError);
+});
+
+Deno.test("a backend that leaves with requests in flight ends the wait", () => {
+  for (const state of [XenbusState.Closing, XenbusState.Closed, XenbusState.Unknown, 9]) {
+    const { peer, frontend } = twoReads();
+    peer.test.waiter.pump = () => peer.ends.memory.words[BACK_STATE] = state;
+    assert.throws(() => frontend.wait(), ConnectionError, `state ${state}`);
+  }
+});
+
+Deno.test("what a backend answered before it left is still taken", () => {
+  const { peer, frontend } = twoReads();
+  peer.test.waiter.pump = () => {
+    peer.answer(0, Read, 0);
+    peer.ends.memory.words[BACK_STATE] = XenbusState.Closed;
+  };
+  assert.equal(frontend.wait(), 0);
+  assert.throws(() => frontend.wait(), ConnectionError);
+});
+
+Deno.test("a backend that never answers is waited for until the domain is told to stop", () => {
+  const { peer, frontend } = twoReads();
+  peer.test.waiter.pump = () => peer.test.stop = () => true;
+  assert.equal(frontend.wait(), -1);
+  assert.equal(frontend.inFlight, 2);
+});
+
+Deno.test("a handshake ends when the backend closes, or breaks the table of states", () => {
+  for (const state of [XenbusState.Closing, XenbusState.Closed, -5]) {
+    const peer = new ScriptedBackend();
+    peer.test.stop = () => {
+      peer.ends.memory.words[BACK_STATE] = state;
+      peer.ends.front.events.ring();
+      return false;
+    };
+    assert.throws(() => peer.test.frontend.connect(), ConnectionError, `state ${state}`);
+  }
+});
+
+Deno.test("a handshake ends when the domain is told to stop", () => {
+  const peer = new ScriptedBackend();
+  peer.test.stop = () => true;
+  assert.throws(() => peer.test.frontend.connect(), ConnectionError);
+  assert.throws(() => peer.test.frontend.info, ConnectionError, "and the frontend is not connected");
+});
+
+Deno.test("a backend whose device makes no sense is refused at the handshake", () => {
+  for (
+    const nonsense of [{ sizeBytes: 0 }, { sectorSize: 0 }, { sectorSize: 513 }, { sizeBytes: 512, sectorSize: 4096 }]
+  ) {
+    const peer = new ScriptedBackend(deviceInfo(nonsense));
+    assert.throws(() => peer.connect(), ConnectionError, JSON.stringify(nonsense));
+  }
+});
+
+Deno.test("a frontend believes what an honest backend says of its device", () => {
+  const info = deviceInfo({ sizeBytes: 2 ** 45, sectorSize: 4096, readOnly: true, canDiscard: false });
+  assert.deepEqual(new ScriptedBackend(info).connect().test.frontend.info, info);
+});
+
+Deno.test("requests carry their slot as id, their sectors, and a grant for every frame", () => {
+  const peer = new ScriptedBackend().connect();
+  const { frontend } = peer.test;
+  frontend.submit(31, Write, 7 * 512, 4096 + 512);
+  frontend.submit(0, Read, 0, frontend.maxTransferBytes);
+  frontend.submit(3, Flush, 0, 0);
+  frontend.submit(4, Discard, 512, 2 ** 19);
+  frontend.poll();
+  const [write, read, flush, discard] = peer.take();
+  assert.deepEqual([write.operation, write.idLow, write.sector, write.segmentCount], [Write, 31, 7, 2]);
+  assert.deepEqual([write.words[7], write.words[9]], [7 << 8, 0], "eight sectors of one frame, one of the next");
+  assert.equal(read.segmentCount, 11);
+  assert.equal(new Set(references(read)).size, 11);
+  assert.deepEqual([flush.operation, flush.idLow, flush.segmentCount], [Flush, 3, 0]);
+  assert.deepEqual([discard.operation, discard.sector, discard.discardSectors], [Discard, 1, 1024]);
+});
+
+function references({ words, segmentCount }: RequestCopy): number[] {
+  return Array.from({ length: segmentCount }, (_, i) => words[6 + 2 * i]);
+}
+
+Deno.test("closing waits until the backend has let go", () => {
+  const peer = new ScriptedBackend().connect();
+  const { words } = peer.ends.memory;
+  const seen: number[] = [];
+  peer.test.stop = () => {
+    seen.push(words[FRONT_STATE]);
+    words[BACK_STATE] = XenbusState.Closed;
+    peer.ends.front.events.ring();
+    return false;
+  };
+  peer.test.frontend.close();
+  assert.deepEqual(seen, [XenbusState.Closing]);
+  assert.equal(words[FRONT_STATE], XenbusState.Closed);
+});
+
+Deno.test("a backend may pass through Closing when it closes", () => {
+  const peer = new ScriptedBackend().connect();
+  const { words } = peer.ends.memory;
+  peer.test.stop = () => {
+    words[BACK_STATE] = words[BACK_STATE] === XenbusState.Connected ? XenbusState.Closing : XenbusState.Closed;
+    peer.ends.front.events.ring();
+    return false;
+  };
+  peer.test.frontend.close();
+  assert.equal(words[FRONT_STATE], XenbusState.Closed);
+});

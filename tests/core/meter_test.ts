@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { OperationMeter } from "../../core/meter.ts";
+
+function operate(meter: OperationMeter, count: number, slot = 0): void {
+  for (let i = 0; i < count; i++) {
+    meter.submitted(slot, 512);
+    meter.completed(slot, 0);
+  }
+}
+
+Deno.test("operations, bytes and errors are counted as they finish", () => {
+  const meter = new OperationMeter(2);
+  meter.submitted(0, 4096);
+  meter.submitted(1, 512);
+  assert.deepEqual([meter.operations, meter.bytes, meter.errors], [0, 0, 0]);
+  meter.completed(1, -1);
+  assert.deepEqual([meter.operations, meter.bytes, meter.errors], [1, 512, 1]);
+  meter.completed(0, 0);
+  assert.deepEqual([meter.operations, meter.bytes, meter.errors], [2, 4608, 1]);
+});
+
+Deno.test("a new meter times every operation", () => {
+  const meter = new OperationMeter(1);
+  operate(meter, 50);
+  assert.equal(meter.stride, 1);
+  assert.equal(meter.latencies.count, 50);
+});
+
+Deno.test("slots are timed independently of each other", () => {
+  const meter = new OperationMeter(3);
+  for (const slot of [0, 1, 2]) meter.submitted(slot, 512);
+  for (const slot of [2, 0, 1]) meter.completed(slot, 0);
+  assert.equal(meter.latencies.count, 3);
+  assert(meter.latencies.min >= 0);
+});
+
+Deno.test("a restarted meter counts from nothing", () => {
+  const meter = new OperationMeter(1);
+  operate(meter, 3);
+  meter.restart();
+  assert.deepEqual([meter.operations, meter.bytes, meter.errors, meter.latencies.count], [0, 0, 0, 0]);
+});
+
+Deno.test("an operation that was in flight at a restart is counted but not timed", () => {
+  const meter = new OperationMeter(1);
+  meter.submitted(0, 512);
+  meter.restart();
+  meter.completed(0, 0);
+  assert.equal(meter.operations, 1);
+  assert.equal(meter.bytes, 512);
+  assert.equal(meter.latencies.count, 0);
+});
+
+Deno.test("after a run of fast operations about one in a stride is timed, at gaps that vary", () => {
+  const meter = new OperationMeter(1);
+  operate(meter, 100_000);
+  meter.restart();
+  assert(meter.stride > 1, "operations of some ten nanoseconds are not all timed");
+  const gaps = new Set<number>();
+  const wanted = meter.stride * 2000;
+  let timed = 0;
+  let last = 0;
+  for (let i = 1; i <= wanted; i++) {
+    operate(meter, 1);
+    if (meter.latencies.count === timed) continue;
+    timed = meter.latencies.count;
+    if (last > 0) gaps.add(i - last);
+    last = i;
+  }
+  assert(timed > 1600 && timed < 2400, `${timed} of ${wanted} at a stride of ${meter.stride}`);
+  assert(gaps.size > 1 && Math.max(...gaps) < 2 * meter.stride);
+});

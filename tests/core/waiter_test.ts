@@ -1,0 +1,228 @@
+import assert from "node:assert/strict";
+import type { NotificationPolicy, WaitOutcome, WaitPlan } from "../../core/notification.ts";
+import { AtomicsWaiter, MAX_SLEEP_MS } from "../../core/waiter.ts";
+import { RecordingEventPage, TestSource } from "../helpers/waiting.ts";
+
+/** A waiter with one source, every step of which is in `log`. */
+function setup() {
+  const log: string[] = [];
+  const events = new RecordingEventPage(log);
+  const source = new TestSource(log);
+  let beats = 0;
+  const waiter = new AtomicsWaiter(events, () => beats++);
+  waiter.add(source);
+  return { log, events, source, waiter, beats: () => beats };
+}
+
+function policy(plan: Partial<WaitPlan> = {}): NotificationPolicy & { outcomes: WaitOutcome[] } {
+  const outcomes: WaitOutcome[] = [];
+  return {
+    outcomes,
+    plan: (into) => void Object.assign(into, plan),
+    waited: (outcome) => void outcomes.push({ ...outcome }),
+  };
+}
+
+/** Peeks that find nothing until the n-th. */
+function peeksUntil(n: number): () => boolean {
+  let peeks = 0;
+  return () => ++peeks >= n;
+}
+
+Deno.test("a wait arms, looks again and only then sleeps", () => {
+  const { log, waiter } = setup();
+  waiter.wait(policy());
+  assert.deepEqual(log, ["arm", "ready", "sleep"]);
+});
+
+Deno.test("a wait without a spin does not look before it arms", () => {
+  const { source, waiter } = setup();
+  source.onPeek = () => assert.fail("peeked");
+  waiter.wait(policy());
+});
+
+Deno.test("work that comes between looking and arming is not slept upon", () => {
+  const { log, source, waiter } = setup();
+  source.onReady = () => true;
+  waiter.wait(policy());
+  assert.deepEqual(log, ["arm", "ready"]);
+  assert.equal(waiter.counters.sleeps, 0);
+});
+
+Deno.test("a spin that finds work ends the wait: nothing is armed, nobody sleeps", () => {
+  for (const looks of [1, 2, 100, 1000]) {
+    const { log, source, waiter } = setup();
+    source.onPeek = peeksUntil(looks);
+    waiter.wait(policy({ spinNs: Infinity }));
+    assert.deepEqual(log, []);
+    assert.deepEqual([waiter.counters.spinHits, waiter.counters.spinMisses, waiter.counters.sleeps], [1, 0, 0]);
+  }
+});
+
+Deno.test("a spin that finds nothing ends with arming and sleeping", () => {
+  const { log, waiter } = setup();
+  waiter.wait(policy({ spinNs: 1 }));
+  assert.deepEqual(log, ["arm", "ready", "sleep"]);
+  assert.deepEqual([waiter.counters.spinHits, waiter.counters.spinMisses, waiter.counters.sleeps], [0, 1, 1]);
+  assert(waiter.counters.spunNs > 0);
+});
+
+Deno.test("a ring before the wait ends it before it arms or sleeps, and only once", () => {
+  const { log, events, waiter } = setup();
+  events.ring();
+  waiter.wait(policy());
+  assert.deepEqual(log, []);
+  waiter.wait(policy());
+  assert.deepEqual(log, ["arm", "ready", "sleep"]);
+});
+
+Deno.test("a ring between the last look and the sleep is not lost", () => {
+  const { events, source, waiter } = setup();
+  source.onReady = () => {
+    events.ring();
+    return false;
+  };
+  waiter.wait(policy());
+  assert.deepEqual(events.slept.map(({ rung }) => rung), [true]);
+});
+
+Deno.test("a ring between two waits, when the first one found work by spinning, is not lost", () => {
+  const { events, source, waiter } = setup();
+  source.onPeek = () => {
+    events.ring();
+    return true;
+  };
+  waiter.wait(policy({ spinNs: Infinity }));
+  source.onPeek = () => false;
+  waiter.wait(policy());
+  assert.equal(events.slept.length, 0);
+});
+
+Deno.test("a ring ends a spin that would last for ever", () => {
+  const { events, source, waiter } = setup();
+  let peeks = 0;
+  source.onPeek = () => {
+    if (++peeks === 1000) events.ring();
+    return false;
+  };
+  waiter.wait(policy({ spinNs: Infinity }));
+  assert.deepEqual([waiter.counters.spinMisses, waiter.counters.sleeps], [1, 0]);
+});
+
+Deno.test("a source that cannot arm keeps the thread from sleeping, and the others are armed all the same", () => {
+  for (const order of [0, 1]) {
+    const { log, source, waiter } = setup();
+    const other = new TestSource(log, "other-");
+    waiter.add(other);
+    [source, other][order].canArm = false;
+    for (let i = 0; i < 5; i++) waiter.wait(policy({ spinNs: i }));
+    assert.equal(waiter.counters.sleeps, 0);
+    assert.deepEqual(log.slice(0, 2), ["arm", "other-arm"]);
+  }
+});
+
+Deno.test("every source is looked at before sleeping", () => {
+  const { log, waiter } = setup();
+  const other = new TestSource(log, "other-");
+  other.onReady = () => true;
+  waiter.add(other);
+  waiter.wait(policy());
+  assert.deepEqual(log, ["arm", "other-arm", "ready", "other-ready"]);
+});
+
+Deno.test("every source is looked at while spinning", () => {
+  const { waiter } = setup();
+  const other = new TestSource();
+  other.onPeek = peeksUntil(3);
+  waiter.add(other);
+  waiter.wait(policy({ spinNs: Infinity }));
+  assert.equal(waiter.counters.spinHits, 1);
+});
+
+Deno.test("sources are armed at the distance that the policy says", () => {
+  const { source, waiter } = setup();
+  waiter.wait(policy({ armDistance: 7 }));
+  waiter.wait(policy());
+  assert.deepEqual(source.distances, [7, 1]);
+});
+
+Deno.test("no sleep is longer than its bound, and a shorter one is as long as the policy says", () => {
+  const { events, waiter } = setup();
+  for (const blockNs of [Infinity, 1e12, 3e6, 0]) waiter.wait(policy({ blockNs }));
+  assert.deepEqual(events.slept.map(({ timeoutMs }) => timeoutMs), [MAX_SLEEP_MS, MAX_SLEEP_MS, 3, 0]);
+});
+
+Deno.test("a policy may sleep first, for a time of its own, and look then", () => {
+  const { log, events, source, waiter } = setup();
+  source.onPeek = () => {
+    log.push("peek");
+    return true;
+  };
+  const hybrid = policy({ preSleepNs: 2e6, spinNs: 1e6 });
+  waiter.wait(hybrid);
+  assert.deepEqual(log, ["sleep", "peek"]);
+  assert.equal(events.slept[0].timeoutMs, 2);
+  assert.equal(hybrid.outcomes[0].spinHit, true);
+  assert.equal(waiter.counters.sleeps, 1);
+});
+
+Deno.test("a ring during the sleep that comes first is seen to before anything else", () => {
+  const { log, events, waiter } = setup();
+  events.ring();
+  waiter.wait(policy({ preSleepNs: 1e6 }));
+  assert.deepEqual(log, ["sleep"]);
+  assert.equal(events.slept[0].rung, true);
+});
+
+Deno.test("a policy is told how each wait went", () => {
+  const { source, waiter } = setup();
+  const told = policy({ spinNs: 1 });
+  waiter.wait(told);
+  source.onPeek = () => true;
+  waiter.wait(told);
+  const [missed, hit] = told.outcomes;
+  assert.equal(missed.spinHit, false);
+  assert(missed.spunNs > 0 && missed.sleptNs >= 0);
+  assert.deepEqual([hit.spinHit, hit.sleptNs], [true, 0]);
+});
+
+Deno.test("counters are the sums of what the policies were told", () => {
+  const { source, waiter } = setup();
+  const told = policy({ spinNs: 1000, preSleepNs: 1 });
+  for (let i = 0; i < 20; i++) {
+    source.onPeek = i % 3 === 0 ? () => true : () => false;
+    waiter.wait(told);
+  }
+  for (const key of ["spunNs", "sleptNs"] as const) {
+    const sum = told.outcomes.reduce((total, outcome) => total + outcome[key], 0);
+    assert(Math.abs(waiter.counters[key] - sum) < 1, key);
+  }
+  assert.equal(waiter.counters.spinHits, told.outcomes.filter(({ spinHit }) => spinHit).length);
+});
+
+Deno.test("a plan starts afresh in each wait, in the same object", () => {
+  const { waiter } = setup();
+  const seen: WaitPlan[] = [];
+  const copies: WaitPlan[] = [];
+  const greedy: NotificationPolicy = {
+    plan(plan) {
+      seen.push(plan);
+      copies.push({ ...plan });
+      Object.assign(plan, { spinNs: 1, preSleepNs: 1, armDistance: 9, blockNs: 5 });
+    },
+  };
+  waiter.wait(greedy);
+  waiter.wait(greedy);
+  assert.equal(seen[0], seen[1]);
+  assert.deepEqual(copies[1], { spinNs: 0, preSleepNs: 0, armDistance: 1, blockNs: Infinity });
+});
+
+Deno.test("a wait that slept, and a long spin, show that the thread lives", () => {
+  const slept = setup();
+  slept.waiter.wait(policy());
+  assert(slept.beats() > 0);
+  const spun = setup();
+  spun.source.onPeek = peeksUntil(10_000);
+  spun.waiter.wait(policy({ spinNs: Infinity }));
+  assert(spun.beats() > 0);
+});

@@ -1,0 +1,40 @@
+/**
+ * A backend with a device in memory, on a thread of its own, until its frontend closes.
+ *
+ * @module
+ */
+
+/// <reference lib="deno.worker" />
+
+import { Backend } from "../../core/backend.ts";
+import { DeviceGate, synchronous } from "../../core/block_device.ts";
+import { EventChannel, EventPage } from "../../core/event_channel.ts";
+import { SharedMemory } from "../../core/memory.ts";
+import { AtomicsWaiter } from "../../core/waiter.ts";
+import { MemoryDevice } from "./devices.ts";
+
+/** What the worker is handed: the link's region and both event pages. */
+export interface BackendTask {
+  readonly link: SharedArrayBuffer;
+  readonly events: SharedArrayBuffer;
+  readonly peerEvents: SharedArrayBuffer;
+  readonly ringOrder: number;
+}
+
+if (typeof WorkerGlobalScope !== "undefined") {
+  globalThis.onmessage = ({ data }: MessageEvent<BackendTask>) => {
+    const events = new EventPage(SharedMemory.attach(data.events));
+    const channel = new EventChannel(events, 1, new EventPage(SharedMemory.attach(data.peerEvents)), 2);
+    const memory = SharedMemory.attach(data.link);
+    const gate = new DeviceGate(synchronous(new MemoryDevice()), () => {});
+    const end = { memory, domainId: 2, peerDomainId: 1, events, port: 1, channel };
+    const backend = new Backend(end, data.ringOrder, gate);
+    const waiter = new AtomicsWaiter(events, () => {});
+    waiter.add(backend);
+    backend.connect(() => false);
+    while (backend.connected) if (!backend.service()) waiter.wait({ plan() {} });
+    backend.close();
+    globalThis.postMessage({ ...waiter.counters });
+  };
+  globalThis.postMessage("listening");
+}

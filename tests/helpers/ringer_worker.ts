@@ -1,0 +1,44 @@
+/**
+ * Another thread that deals with an event page once it is told to. `mode` says how:
+ *
+ * - `work`: sets the work word, then raises port 0, as a producer does;
+ * - `ring`: rings the bell without there being any work;
+ * - `wake`: wakes whoever sleeps on the bell, without ringing it, and sets the work word once there was someone.
+ *
+ * @module
+ */
+
+/// <reference lib="deno.worker" />
+
+import { EventPage } from "../../core/event_channel.ts";
+import { SharedMemory } from "../../core/memory.ts";
+
+/** Word that tells the worker to go on. */
+export const GO = 0;
+/** Word that the worker sets when there is work. */
+export const WORK = 1;
+
+/** What the worker is told. */
+export interface RingerTask {
+  readonly mode: "work" | "ring" | "wake";
+  readonly events: SharedArrayBuffer;
+  readonly words: SharedArrayBuffer;
+}
+
+if (typeof WorkerGlobalScope !== "undefined") {
+  globalThis.onmessage = ({ data }: MessageEvent<RingerTask>) => {
+    const events = new EventPage(SharedMemory.attach(data.events));
+    const words = new Int32Array(data.words);
+    Atomics.wait(words, GO, 0);
+    if (data.mode === "work") {
+      Atomics.store(words, WORK, 1);
+      events.raise(0);
+    } else if (data.mode === "ring") {
+      events.ring();
+    } else {
+      while (Atomics.notify(new Int32Array(data.events), 0) === 0);
+      Atomics.store(words, WORK, 1);
+    }
+  };
+  globalThis.postMessage("listening");
+}

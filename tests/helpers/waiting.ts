@@ -1,0 +1,60 @@
+/**
+ * What a waiter works with, made so that a test sees every step: an event page that notes its sleeps, and a source that
+ * notes when it is asked.
+ *
+ * @module
+ */
+
+import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
+import type { SharedMemory } from "../../core/memory.ts";
+import type { WaitSource } from "../../core/waiter.ts";
+
+/** Notes sleeps instead of sleeping. */
+export class RecordingEventPage extends EventPage {
+  readonly log: string[];
+  readonly memory: SharedMemory;
+  /** Of each sleep: its limit, and whether the bell had already rung, so that a real one would return at once. */
+  readonly slept: { readonly timeoutMs: number; readonly rung: boolean }[] = [];
+
+  constructor(log: string[] = []) {
+    const memory = allocateEventPage();
+    super(memory);
+    this.memory = memory;
+    this.log = log;
+  }
+
+  override sleep(seen: number, timeoutMs: number): void {
+    this.log.push("sleep");
+    this.slept.push({ timeoutMs, rung: this.bell !== seen });
+  }
+}
+
+/** A source that does what the test sets, and notes what it is asked. */
+export class TestSource implements WaitSource {
+  readonly log: string[];
+  readonly name: string;
+  readonly distances: number[] = [];
+  onPeek: () => boolean = () => false;
+  onReady: () => boolean = () => false;
+  canArm = true;
+
+  constructor(log: string[] = [], name = "") {
+    this.log = log;
+    this.name = name;
+  }
+
+  peek(): boolean {
+    return this.onPeek();
+  }
+
+  ready(): boolean {
+    this.log.push(`${this.name}ready`);
+    return this.onReady();
+  }
+
+  arm(distance: number): boolean {
+    this.log.push(`${this.name}arm`);
+    this.distances.push(distance);
+    return this.canArm;
+  }
+}

@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { Operation, Status } from "../../core/blkif.ts";
+import { DeviceError } from "../../core/errors.ts";
+import loopFile from "../../plugins/devices/loop_file.ts";
+import nullDevice from "../../plugins/devices/null.ts";
+import ramdisk from "../../plugins/devices/ramdisk.ts";
+import { builtins } from "../../plugins/mod.ts";
+import { fillPattern } from "../helpers/devices.ts";
+import { type DeviceExpectation, openDevice, testDevice, withDevice } from "./device_suite.ts";
+
+const expectations: Readonly<Record<string, DeviceExpectation>> = {
+  "null": { options: { size: "128KiB" }, keepsNothing: "it touches no data" },
+  "ramdisk": { options: { size: "128KiB" } },
+  "loop-file": { options: { size: "128KiB" } },
+};
+
+Deno.test("every built-in device is held to something", () => {
+  assert.deepEqual(Object.keys(expectations).sort(), Object.keys(builtins.device).sort());
+});
+
+for (const [name, url] of Object.entries(builtins.device)) testDevice(name, url, expectations[name]);
+
+const { Read, Write, Flush } = Operation;
+
+/** A folder with a file of `sizeBytes` in it, for the time of `body`. */
+async function withFile(
+  sizeBytes: number,
+  body: (path: string, content: Uint8Array, folder: string) => void | Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  try {
+    const path = `${folder}/disk.img`;
+    const content = new Uint8Array(sizeBytes);
+    fillPattern(content, 4);
+    await Deno.writeFile(path, content);
+    await body(path, content, folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** The loop-file device on a file. */
+function onFile(given: { path?: string; size?: string; readOnly?: boolean }, scratchDirectory = "/nonexistent") {
+  const options = loopFile.options.parse(given);
+  return openDevice(loopFile, options, loopFile.openMedium(options, { scratchDirectory }));
+}
+
+Deno.test("null leaves the buffer of a read and of a write alone", async () => {
+  await withDevice(nullDevice, { size: "1MiB" }, ({ queue, run }) => {
+    for (const operation of [Read, Write]) {
+      queue.buffer(0).fill(0x5a);
+      assert.equal(run(operation, 0, 4096), Status.Okay);
+      assert(queue.buffer(0).every((byte) => byte === 0x5a));
+    }
+  });
+});
+
+Deno.test("a ramdisk larger than memory can be is refused with its size in the message", () => {
+  const options = ramdisk.options.parse({ size: "8000TiB" });
+  assert.throws(() => ramdisk.openMedium(options, { scratchDirectory: "" }), (error) => {
+    return error instanceof DeviceError && error.message.includes("8000TiB");
+  });
+});
+
+Deno.test("a loop file given by its path has the file's bytes and size", async () => {
+  await withFile(64 * 512, (path, content) => {
+    const { queue, run, gate } = onFile({ path });
+    try {
+      assert.equal(queue.info.sizeBytes, 64 * 512);
+      assert.equal(run(Read, 5 * 512, 8 * 512), Status.Okay);
+      assert.deepEqual(new Uint8Array(queue.buffer(0).slice(0, 8 * 512)), content.slice(5 * 512, 13 * 512));
+    } finally {
+      gate.close();
+    }
+  });
+});
+
+Deno.test("what is written to a loop file is in the file, at its place, and the rest is as it was", async () => {
+  await withFile(64 * 512, async (path, content) => {
+    const { queue, run, gate } = onFile({ path });
+    try {
+      fillPattern(queue.buffer(0), 77);
+      content.set(queue.buffer(0).subarray(0, 1536), 1024);
+      assert.equal(run(Write, 1024, 1536), Status.Okay);
+      assert.equal(run(Flush, 0, 0), Status.Okay);
+      assert.deepEqual(await Deno.readFile(path), content);
+    } finally {
+      gate.close();
+    }
+  });
+});
+
+Deno.test("a loop file without a path is made in the scratch folder, written in full", async () => {
+  await withDevice(loopFile, { size: "3MiB" }, async (_device, scratch) => {
+    const entries = [...Deno.readDirSync(scratch)];
+    assert.equal(entries.length, 1);
+    const { size, blocks } = await Deno.stat(`${scratch}/${entries[0].name}`);
+    assert.equal(size, 3 << 20);
+    assert(blocks === null || blocks * 512 >= size, "a file of holes would be read without touching the disk");
+  });
+});
+
+Deno.test("a loop file that is not there is refused with its path in the message, and not made", async () => {
+  await withFile(512, (path) => {
+    const missing = `${path}.missing`;
+    assert.throws(() => onFile({ path: missing }), (error) => {
+      return error instanceof DeviceError && error.message.includes(missing);
+    });
+    assert.throws(() => Deno.statSync(missing), Deno.errors.NotFound);
+  });
+});
+
+Deno.test("a scratch folder that is not there is refused with the file's path in the message", () => {
+  assert.throws(() => onFile({ size: "1MiB" }, "/nonexistent/folder"), (error) => {
+    return error instanceof DeviceError && error.message.includes("/nonexistent/folder");
+  });
+});
+
+Deno.test("a read-only loop file can be read and not be written", async () => {
+  await withFile(64 * 512, async (path, content) => {
+    await Deno.chmod(path, 0o444);
+    const { queue, run, gate, reports } = onFile({ path, readOnly: true });
+    try {
+      assert.equal(queue.info.readOnly, true);
+      assert.equal(run(Read, 0, 512), Status.Okay);
+      assert.equal(run(Write, 0, 512), Status.Error);
+      assert.equal(run(Flush, 0, 0), Status.Okay);
+      assert.deepEqual(reports, []);
+      assert.deepEqual(await Deno.readFile(path), content);
+    } finally {
+      gate.close();
+    }
+  });
+});
+
+Deno.test("a file that does not end with a sector is a disk up to its last whole one", async () => {
+  await withFile(3 * 512 + 100, async (path, content) => {
+    const { queue, run, gate } = onFile({ path });
+    try {
+      assert.equal(queue.info.sizeBytes, 3 * 512);
+      assert.equal(run(Write, 3 * 512, 512), Status.Error);
+      assert.deepEqual(await Deno.readFile(path), content);
+    } finally {
+      gate.close();
+    }
+  });
+});
+
+Deno.test("a file that shrinks under its driver fails the reads past its end, and those alone", async () => {
+  await withFile(8 * 512, async (path) => {
+    const { run, gate, reports } = onFile({ path });
+    try {
+      await Deno.truncate(path, 4 * 512);
+      assert.equal(run(Read, 3 * 512, 1024), Status.Error);
+      assert.equal(reports.length, 1);
+      assert.equal(run(Read, 3 * 512, 512), Status.Okay);
+    } finally {
+      gate.close();
+    }
+  });
+});
+
+Deno.test("a loop file asks for permission to its path, to write only if it writes", () => {
+  const needs = (given: unknown) => loopFile.permissions?.(loopFile.options.parse(given));
+  assert.deepEqual(needs({ path: "/x" }), { read: ["/x"], write: ["/x"] });
+  assert.deepEqual(needs({ path: "/x", readOnly: true }), { read: ["/x"], write: [] });
+});

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { resetPlan, type WaitOutcome, type WaitPlan } from "../../core/notification.ts";
+import { formatDuration } from "../../core/units.ts";
+import adaptiveSpin from "../../plugins/policies/adaptive_spin.ts";
+import fixedSpin from "../../plugins/policies/fixed_spin.ts";
+import interrupt from "../../plugins/policies/interrupt.ts";
+import { builtins } from "../../plugins/mod.ts";
+import { outcomes, testPolicy } from "./policy_suite.ts";
+
+/** Options to try beside the defaults; a policy that is not here is tried with its defaults alone. */
+const examples: Readonly<Record<string, readonly unknown[]>> = {
+  "fixed-spin": [{ spin: "0ns" }, { spin: "1s" }],
+  "adaptive-spin": [{ floor: "0ns" }, { floor: "1us", ceiling: "1ms" }, { floor: "50us", ceiling: "50us" }],
+};
+for (const [name, url] of Object.entries(builtins.policy)) testPolicy(name, url, examples[name] ?? []);
+
+function planOf(policy: { plan(plan: WaitPlan): void }): WaitPlan {
+  const plan = { spinNs: 0, preSleepNs: 0, armDistance: 1, blockNs: 0 };
+  resetPlan(plan);
+  policy.plan(plan);
+  return plan;
+}
+
+Deno.test("interrupt sleeps at once, for as long as it takes", () => {
+  const policy = interrupt.create(interrupt.options.parse({}));
+  assert.deepEqual(planOf(policy), { spinNs: 0, preSleepNs: 0, armDistance: 1, blockNs: Infinity });
+});
+
+Deno.test("fixed-spin spins for the time that it was given, whatever happens", () => {
+  const policy = fixedSpin.create(fixedSpin.options.parse({ spin: "7us" }));
+  fc.assert(fc.property(outcomes, (outcome) => {
+    policy.waited?.(outcome);
+    assert.deepEqual(planOf(policy), { spinNs: 7000, preSleepNs: 0, armDistance: 1, blockNs: Infinity });
+  }));
+});
+
+const FLOOR = 10_000;
+const CEILING = 200_000;
+
+/** An adaptive policy with the default options, and its spin after each of some outcomes. */
+function adaptive() {
+  const policy = adaptiveSpin.create(adaptiveSpin.options.parse({}));
+  const spin = (): number => planOf(policy).spinNs;
+  const after = (...sequence: WaitOutcome[]): number[] => {
+    return sequence.map((outcome) => {
+      policy.waited?.(outcome);
+      return spin();
+    });
+  };
+  return { spin, after };
+}
+
+/** A wait that ended after a sleep, `totalNs` after it began. */
+function slept(totalNs: number): WaitOutcome {
+  return { spinHit: false, spunNs: totalNs / 2, sleptNs: totalNs / 2 };
+}
+
+Deno.test("adaptive-spin begins with its longest spin", () => {
+  assert.equal(adaptive().spin(), CEILING);
+});
+
+Deno.test("adaptive-spin halves when waits are long, down to no spin at all", () => {
+  const { after } = adaptive();
+  const spins = after(...Array(6).fill(slept(10 * CEILING)));
+  assert.deepEqual(spins, [100_000, 50_000, 25_000, 12_500, 0, 0]);
+});
+
+Deno.test("adaptive-spin doubles, from the floor to the ceiling, when a longer spin would have caught the work", () => {
+  const { after } = adaptive();
+  after(...Array(6).fill(slept(10 * CEILING)));
+  assert.deepEqual(after(...Array(6).fill(slept(CEILING))), [10_000, 20_000, 40_000, 80_000, 160_000, 200_000]);
+});
+
+Deno.test("adaptive-spin changes nothing when the spin found work, or nobody slept", () => {
+  const { after } = adaptive();
+  after(slept(10 * CEILING));
+  const unchanged = [
+    { spinHit: true, spunNs: 5, sleptNs: 0 },
+    { spinHit: true, spunNs: CEILING, sleptNs: 10 * CEILING },
+    { spinHit: false, spunNs: 10 * CEILING, sleptNs: 0 },
+  ];
+  assert.deepEqual(after(...unchanged), [100_000, 100_000, 100_000]);
+});
+
+Deno.test("adaptive-spin never spins outside of 0 or floor to ceiling, for any floor and ceiling", () => {
+  const bounds = fc.tuple(fc.nat(1_000_000), fc.nat(1_000_000)).map((pair) => pair.sort((a, b) => a - b));
+  fc.assert(fc.property(bounds, fc.array(outcomes, { maxLength: 60 }), ([floor, ceiling], sequence) => {
+    const options = { floor: formatDuration(floor), ceiling: formatDuration(ceiling) };
+    const policy = adaptiveSpin.create(adaptiveSpin.options.parse(options));
+    for (const outcome of sequence) {
+      const { spinNs } = planOf(policy);
+      assert(spinNs === 0 || (spinNs >= floor && spinNs <= ceiling), `spins ${spinNs}`);
+      policy.waited?.(outcome);
+    }
+  }));
+});
+
+Deno.test("adaptive-spin comes to rest at the ceiling on a busy ring and at nothing on an idle one", () => {
+  const history = fc.array(outcomes, { maxLength: 30 });
+  fc.assert(fc.property(history, fc.integer({ min: 1, max: CEILING }), (sequence, total) => {
+    const { after } = adaptive();
+    after(...sequence);
+    assert.equal(after(...Array(20).fill(slept(total))).at(-1), CEILING);
+    assert.equal(after(...Array(20).fill(slept(CEILING + total))).at(-1), 0);
+    assert.equal(after(slept(total))[0], FLOOR);
+  }));
+});
+
+Deno.test("adaptive-spin refuses a floor above its ceiling", () => {
+  assert.equal(adaptiveSpin.options.safeParse({ floor: "1ms", ceiling: "10us" }).success, false);
+});

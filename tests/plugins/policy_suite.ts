@@ -1,0 +1,115 @@
+/**
+ * What holds for every notification policy.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { resetPlan, type WaitOutcome, type WaitPlan } from "../../core/notification.ts";
+import { loadPlugin, type PolicyPlugin } from "../../core/plugin.ts";
+
+const duration = fc.oneof(fc.constantFrom(0, 1, 1e3, 75e3, 1e8), fc.double({ min: 0, max: 1e9, noNaN: true }));
+
+/** How a wait may have gone: who found work while spinning did not sleep afterwards, but perhaps before. */
+export const outcomes: fc.Arbitrary<WaitOutcome> = fc.record({
+  spinHit: fc.boolean(),
+  spunNs: duration,
+  sleptNs: duration,
+});
+
+function freshPlan(): WaitPlan {
+  const plan: WaitPlan = { spinNs: NaN, preSleepNs: NaN, armDistance: NaN, blockNs: NaN };
+  resetPlan(plan);
+  return plan;
+}
+
+function assertInRange(plan: WaitPlan): void {
+  assert.deepEqual(Object.keys(plan).sort(), ["armDistance", "blockNs", "preSleepNs", "spinNs"]);
+  assert(plan.spinNs >= 0, `spinNs is ${plan.spinNs}`);
+  assert(plan.preSleepNs >= 0 && plan.preSleepNs < Infinity, `preSleepNs is ${plan.preSleepNs}`);
+  assert(Number.isInteger(plan.armDistance) && plan.armDistance >= 1, `armDistance is ${plan.armDistance}`);
+  assert(plan.blockNs >= 0, `blockNs is ${plan.blockNs}`);
+}
+
+/**
+ * Registers the tests for one policy.
+ *
+ * @param examples options to try, beside the defaults
+ */
+export function testPolicy(name: string, url: string, examples: readonly unknown[]): void {
+  const load = (): Promise<PolicyPlugin> => loadPlugin("policy", url);
+
+  Deno.test(`${name}: its defaults are a valid choice, and unknown options are refused`, async () => {
+    const { options } = await load();
+    for (const example of [{}, ...examples]) assert.equal(options.safeParse(example).success, true);
+    const unknown = options.safeParse({ nosuch: 1 });
+    assert.match(unknown.error?.message ?? "accepted", /nosuch/);
+  });
+
+  Deno.test(`${name}: it is called what the table of built-ins calls it, and says what it does`, async () => {
+    const plugin = await load();
+    assert.equal(plugin.name, name);
+    assert.match(plugin.description, /^[A-Z].*\.$/);
+  });
+
+  Deno.test(`${name}: its plans are in range after any sequence of outcomes`, async () => {
+    const plugin = await load();
+    for (const example of [{}, ...examples]) {
+      fc.assert(fc.property(fc.array(outcomes, { maxLength: 100 }), (sequence) => {
+        const policy = plugin.create(plugin.options.parse(example));
+        for (const outcome of sequence) {
+          const plan = freshPlan();
+          policy.plan(plan);
+          assertInRange(plan);
+          policy.waited?.(outcome);
+        }
+      }));
+    }
+  });
+
+  Deno.test(`${name}: it fills the plan that it is given, and keeps neither plan nor outcome`, async () => {
+    const plugin = await load();
+    const policy = plugin.create(plugin.options.parse({}));
+    const plan = freshPlan();
+    for (let i = 0; i < 10; i++) {
+      assert.equal(policy.plan(plan), undefined, "there is no other plan than the one that was given");
+      const before = { ...plan };
+      const outcome = Object.freeze({ spinHit: i % 2 === 0, spunNs: 100, sleptNs: 50_000 });
+      policy.waited?.(outcome);
+      assert.deepEqual(plan, before, "the outcome changes the next plan, not this one");
+      resetPlan(plan);
+    }
+  });
+
+  Deno.test(`${name}: two sides with the same policy do not influence each other`, async () => {
+    const plugin = await load();
+    fc.assert(fc.property(fc.array(outcomes, { maxLength: 30 }), (sequence) => {
+      const [taught, untaught, reference] = [1, 2, 3].map(() => plugin.create(plugin.options.parse({})));
+      const [plan, expected] = [freshPlan(), freshPlan()];
+      for (const outcome of sequence) {
+        taught.plan(freshPlan());
+        taught.waited?.(outcome);
+      }
+      untaught.plan(plan);
+      reference.plan(expected);
+      assert.deepEqual(plan, expected);
+    }));
+  });
+
+  Deno.test(`${name}: the same history leads to the same plan`, async () => {
+    const plugin = await load();
+    fc.assert(fc.property(fc.array(outcomes, { maxLength: 30 }), (sequence) => {
+      const plans = [1, 2].map(() => {
+        const policy = plugin.create(plugin.options.parse({}));
+        return sequence.map((outcome) => {
+          const plan = freshPlan();
+          policy.plan(plan);
+          policy.waited?.(outcome);
+          return plan;
+        });
+      });
+      assert.deepEqual(plans[0], plans[1]);
+    }));
+  });
+}
