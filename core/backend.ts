@@ -50,6 +50,7 @@ export class Backend implements WaitSource, RequestOwner {
   /** Slots of the requests that are not in use: a stack. */
   readonly #idle: Int32Array;
   #idleCount: number;
+  #abandoned = false;
   /** Slots of the requests that were taken from the ring in this turn. */
   readonly #taken: Int32Array;
 
@@ -109,7 +110,17 @@ export class Backend implements WaitSource, RequestOwner {
 
   /** Whether the frontend still uses the link. */
   get connected(): boolean {
-    return this.#store.peerState() === XenbusState.Connected;
+    return !this.#abandoned && this.#store.peerState() === XenbusState.Connected;
+  }
+
+  /** Whether the device has requests of this frontend. */
+  get busy(): boolean {
+    return this.#idleCount < this.#requests.length;
+  }
+
+  /** Takes no more requests: the frontend broke the protocol. Those that the device has are finished. */
+  abandon(): void {
+    this.#abandoned = true;
   }
 
   /** Lets go of everything shared. No request is at the device. */
@@ -128,7 +139,7 @@ export class Backend implements WaitSource, RequestOwner {
    */
   service(): boolean {
     const ring = this.#ring;
-    const available = ring.available();
+    const available = this.#abandoned ? 0 : ring.available();
     if (available === 0) return false;
     if (available > this.#idleCount) {
       throw new ConnectionError(
@@ -158,12 +169,12 @@ export class Backend implements WaitSource, RequestOwner {
 
   /** Whether there seem to be requests. */
   peek(): boolean {
-    return this.#ring.peek();
+    return !this.#abandoned && this.#ring.peek();
   }
 
   /** Whether there are requests. */
   ready(): boolean {
-    return this.#ring.available() > 0;
+    return !this.#abandoned && this.#ring.available() > 0;
   }
 
   /** Asks to be notified of requests. */

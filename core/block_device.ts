@@ -184,7 +184,8 @@ export class DeviceGate implements WaitSource {
    * @throws {DeviceError} when the device's info makes no sense
    */
   constructor(device: BlockDevice, report: (message: string) => void) {
-    checkInfo(device.info);
+    const mistake = mistakeIn(device.info);
+    if (mistake !== null) throw new DeviceError(`The device cannot be: ${mistake}`);
     this.info = device.info;
     this.#device = device;
     this.#report = report;
@@ -210,6 +211,11 @@ export class DeviceGate implements WaitSource {
     } catch (thrown) {
       request.status = Status.Error;
       this.#report(messageOf(thrown));
+    }
+    if (!done && this.#device.poll === undefined) {
+      done = true;
+      request.status = Status.Error;
+      this.#report("submit left a request pending, and there is no poll to complete it");
     }
     if (done) this.#complete(request);
   }
@@ -276,14 +282,13 @@ function isMultiple(value: number, unit: number): boolean {
   return Math.floor(quotient) === quotient;
 }
 
-function checkInfo(info: DeviceInfo): void {
-  const { sectorSize, sizeBytes } = info;
+/** What makes a device's info impossible, or null. */
+export function mistakeIn({ sectorSize, sizeBytes }: DeviceInfo): string | null {
   if (!(sectorSize >= SECTOR_SIZE && Number.isInteger(Math.log2(sectorSize)))) {
-    throw new DeviceError(`A device's sector size must be a power of two from 512 up: found ${sectorSize}`);
+    return `its sector size must be a power of two from 512 up: found ${sectorSize}`;
   }
   if (!(Number.isSafeInteger(sizeBytes) && sizeBytes >= sectorSize && sizeBytes % sectorSize === 0)) {
-    throw new DeviceError(
-      `A device's size must be a multiple of its sector size (${sectorSize} bytes) and not 0: found ${sizeBytes}`,
-    );
+    return `its size must be a multiple of its sector size (${sectorSize} bytes) and not 0: found ${sizeBytes}`;
   }
+  return null;
 }

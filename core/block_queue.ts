@@ -5,8 +5,9 @@
  * @module
  */
 
-import type { Operation } from "./blkif.ts";
+import { Operation } from "./blkif.ts";
 import type { DeviceInfo } from "./block_device.ts";
+import { SECTOR_SIZE } from "./memory.ts";
 
 /**
  * A queue of `depth` slots. Each slot has a buffer of its own and carries one operation at a time.
@@ -66,6 +67,18 @@ export interface BlockQueue {
 
   /** The outcome of the slot's last operation: 0, or a negative `Status`. */
   status(slot: number): number;
+}
+
+/** Whether an operation's bounds are such that a queue can carry it. On the hot path. */
+export function isTransfer(
+  operation: Operation,
+  offsetBytes: number,
+  byteLength: number,
+  maxTransferBytes: number,
+): boolean {
+  if (((offsetBytes | byteLength) & (SECTOR_SIZE - 1)) !== 0 || offsetBytes < 0 || byteLength < 0) return false;
+  if (operation <= Operation.Write) return byteLength <= maxTransferBytes;
+  return operation !== Operation.Flush || byteLength === 0;
 }
 
 /** The error for a submission that no queue accepts. */

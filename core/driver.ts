@@ -8,9 +8,13 @@ import { Backend } from "./backend.ts";
 import type { DeviceGate } from "./block_device.ts";
 import { Command } from "./domain.ts";
 import type { DomainSetup } from "./domain_setup.ts";
+import { ConnectionError } from "./errors.ts";
 import { MeasurementWindow } from "./measurement.ts";
 
-/** Runs a driver domain. Returns when every frontend has closed, or at the command to stop. */
+/** How often the devices are looked at for what they still have, once the domain is to stop. */
+const LAST_LOOKS = 1000;
+
+/** Runs a driver domain. Returns when every frontend has left, or at the command to stop. */
 export function runDriver(setup: DomainSetup): void {
   const { control, waiter, policy, report } = setup;
   const stopRequested = (): boolean => control.stopRequested();
@@ -25,18 +29,40 @@ export function runDriver(setup: DomainSetup): void {
   for (const backend of backends) backend.connect(stopRequested);
   report({ type: "ready" });
 
-  while (window.observe() !== Command.Stop) {
+  let open: readonly Backend[] = backends;
+  while (open.length > 0 && window.observe() !== Command.Stop) {
     let worked = false;
-    for (let i = 0; i < backends.length; i++) worked = backends[i].service() || worked;
+    for (let i = 0; i < open.length; i++) worked = service(open[i], setup) || worked;
     for (let i = 0; i < gates.length; i++) worked = gates[i].reap() || worked;
     if (worked) continue;
-    if (!backends.some(isConnected)) break;
-    waiter.wait(policy);
+    if (!open.every(isInUse)) open = closeUnused(open);
+    else waiter.wait(policy);
   }
-  for (const backend of backends) backend.close();
+  for (let look = 0; look < LAST_LOOKS && gates.some(({ inFlight }) => inFlight > 0); look++) {
+    for (const gate of gates) gate.reap();
+  }
+  for (const backend of open) backend.close();
   for (const gate of gates) gate.close();
 }
 
-function isConnected(backend: Backend): boolean {
-  return backend.connected;
+/** Serves one frontend. One that breaks the protocol loses its connection; the others keep theirs. */
+function service(backend: Backend, { report }: DomainSetup): boolean {
+  try {
+    return backend.service();
+  } catch (thrown) {
+    if (!(thrown instanceof ConnectionError)) throw thrown;
+    backend.abandon();
+    report({ type: "failed", message: thrown.message });
+    return true;
+  }
+}
+
+/** A frontend that has left is still served while the device has requests of it: they go into its memory. */
+function isInUse(backend: Backend): boolean {
+  return backend.connected || backend.busy;
+}
+
+function closeUnused(backends: readonly Backend[]): readonly Backend[] {
+  for (const backend of backends) if (!isInUse(backend)) backend.close();
+  return backends.filter(isInUse);
 }

@@ -19,8 +19,8 @@ import {
   writeRequest,
   writeSegment,
 } from "./blkif.ts";
-import type { DeviceInfo } from "./block_device.ts";
-import { type BlockQueue, submissionError } from "./block_queue.ts";
+import { type DeviceInfo, mistakeIn } from "./block_device.ts";
+import { type BlockQueue, isTransfer, submissionError } from "./block_queue.ts";
 import { ConnectionError } from "./errors.ts";
 import { GrantTable } from "./grant_table.ts";
 import { awaitPeerState, type LinkEnd, pushAndNotify, type PushCounters } from "./link_end.ts";
@@ -133,13 +133,16 @@ export class Frontend implements BlockQueue, WaitSource {
     store.switchTo(XenbusState.Initialised);
     this.#end.channel.notify();
     awaitPeerState(this.#end, store, XenbusState.Connected, this.#stopRequested);
-    this.#info = {
+    const info: DeviceInfo = {
       sizeBytes: (store.read("sectors") + store.read("sectors-high") * TWO_32) * SECTOR_SIZE,
       sectorSize: store.read("sector-size"),
       readOnly: (store.read("info") & VDISK_READONLY) !== 0,
       canFlush: store.read("feature-flush-cache") === 1,
       canDiscard: store.read("feature-discard") === 1,
     };
+    const mistake = mistakeIn(info);
+    if (mistake !== null) throw this.#broken(`offers a device that cannot be: ${mistake}`);
+    this.#info = info;
     store.switchTo(XenbusState.Connected);
     this.#end.channel.notify();
   }
@@ -172,10 +175,9 @@ export class Frontend implements BlockQueue, WaitSource {
   /** Writes the ring entry. On the hot path: about 30 ns. */
   submit(slot: number, operation: Operation, offsetBytes: number, byteLength: number): void {
     const shadow = slot * SHADOW_WORDS;
-    const hasData = operation <= Operation.Write;
     if (
-      this.#shadow[shadow + SHADOW_STATE] !== IDLE || ((offsetBytes | byteLength) & (SECTOR_SIZE - 1)) !== 0 ||
-      (hasData && byteLength > SLOT_BYTES) || slot >= this.depth
+      this.#shadow[shadow + SHADOW_STATE] !== IDLE || slot >= this.depth ||
+      !isTransfer(operation, offsetBytes, byteLength, SLOT_BYTES)
     ) {
       throw submissionError(this, slot, offsetBytes, byteLength);
     }

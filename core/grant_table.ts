@@ -78,13 +78,14 @@ export class GrantTable {
   /**
    * Takes a grant back.
    *
-   * @returns false when the peer has the frame mapped: it must not be used for anything else yet
+   * @returns false when the peer has the frame mapped, so that it must not be used for anything else yet, or when
+   * nothing was granted
    */
   endAccess(reference: number): boolean {
     const word = reference * 2;
     for (;;) {
       const seen = Atomics.load(this.#words, word);
-      if (seen & (READING | WRITING)) return false;
+      if ((seen & (READING | WRITING)) !== 0 || (seen & TYPE_MASK) === 0) return false;
       if (Atomics.compareExchange(this.#words, word, seen, seen & ~FLAGS_MASK) === seen) break;
     }
     this.#free.push(reference);

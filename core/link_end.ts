@@ -9,7 +9,7 @@ import { ConnectionError } from "./errors.ts";
 import type { EventChannel, EventPage } from "./event_channel.ts";
 import type { SharedMemory } from "./memory.ts";
 import type { Ring } from "./ring.ts";
-import { stateName, XenbusState, type XenbusStore } from "./xenbus.ts";
+import { canReach, stateName, XenbusState, type XenbusStore } from "./xenbus.ts";
 
 /** One domain's end of a link. */
 export interface LinkEnd {
@@ -68,8 +68,8 @@ export function awaitPeerState<Own extends string, Peer extends string>(
     end.channel.clear();
     const state = store.peerState();
     if (state === wanted) return;
-    if (state === XenbusState.Closing || state === XenbusState.Closed) {
-      throw new ConnectionError(`The peer closed the connection while ${stateName(wanted)} was awaited`);
+    if (state === XenbusState.Closed || !canReach(state, wanted)) {
+      throw new ConnectionError(`The peer is ${stateName(state)} where ${stateName(wanted)} was awaited`);
     }
     if (stopRequested()) throw new ConnectionError(`Told to stop while the peer's ${stateName(wanted)} was awaited`);
     if (performance.now() > deadline) {

@@ -46,7 +46,7 @@ export class OperationMeter {
     return this.#counts[OPERATIONS];
   }
 
-  /** Bytes of the finished operations. */
+  /** Bytes of the finished operations that succeeded. */
   get bytes(): number {
     return this.#counts[BYTES];
   }
@@ -84,8 +84,8 @@ export class OperationMeter {
   /** A slot's operation is over and the workload gets it. */
   completed(slot: number, status: number): void {
     this.#counts[OPERATIONS]++;
-    this.#counts[BYTES] += this.#lengths[slot];
-    if (status !== 0) this.#counts[ERRORS]++;
+    if (status === 0) this.#counts[BYTES] += this.#lengths[slot];
+    else this.#counts[ERRORS]++;
     if (this.#submittedAt[slot] === 0) return;
     this.latencies.record((performance.now() - this.#submittedAt[slot]) * NS_PER_MS);
     this.#submittedAt[slot] = 0;

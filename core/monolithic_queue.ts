@@ -7,8 +7,8 @@
 
 import { MAX_SEGMENTS, Operation } from "./blkif.ts";
 import { BlockRequest, type DeviceGate, type DeviceInfo, type RequestOwner } from "./block_device.ts";
-import { type BlockQueue, submissionError } from "./block_queue.ts";
-import { FRAME_SIZE, SECTOR_SIZE, SharedMemory } from "./memory.ts";
+import { type BlockQueue, isTransfer, submissionError } from "./block_queue.ts";
+import { FRAME_SIZE, SharedMemory } from "./memory.ts";
 import type { OperationMeter } from "./meter.ts";
 import type { NotificationPolicy } from "./notification.ts";
 import type { Waiter } from "./waiter.ts";
@@ -75,10 +75,8 @@ export class MonolithicQueue implements BlockQueue, RequestOwner {
   }
 
   submit(slot: number, operation: Operation, offsetBytes: number, byteLength: number): void {
-    const hasData = operation <= Operation.Write;
     if (
-      slot >= this.depth || this.#busy[slot] !== 0 || ((offsetBytes | byteLength) & (SECTOR_SIZE - 1)) !== 0 ||
-      (hasData && byteLength > SLOT_BYTES)
+      slot >= this.depth || this.#busy[slot] !== 0 || !isTransfer(operation, offsetBytes, byteLength, SLOT_BYTES)
     ) {
       throw submissionError(this, slot, offsetBytes, byteLength);
     }
@@ -87,7 +85,7 @@ export class MonolithicQueue implements BlockQueue, RequestOwner {
     request.offsetBytes = offsetBytes;
     request.byteLength = byteLength;
     request.extentCount = 0;
-    if (hasData) request.addExtent(slot * SLOT_BYTES, slot * SLOT_BYTES + byteLength);
+    if (operation <= Operation.Write) request.addExtent(slot * SLOT_BYTES, slot * SLOT_BYTES + byteLength);
     this.#busy[slot] = 1;
     this.inFlight++;
     this.#options.meter.submitted(slot, byteLength);

@@ -173,7 +173,7 @@ export class XenbusStore<OwnKey extends string, PeerKey extends string> {
   peerState(): number {
     const state = Atomics.load(this.#words, this.#peerStateWord);
     if (state !== this.#peerState) {
-      if (!isReachable(this.#peerState, state)) {
+      if (!canReach(this.#peerState, state)) {
         throw new ConnectionError(`The peer went from ${stateName(this.#peerState)} to ${stateName(state)}`);
       }
       this.#peerState = state;
@@ -182,13 +182,15 @@ export class XenbusStore<OwnKey extends string, PeerKey extends string> {
   }
 }
 
-/** Whether some path of allowed transitions that does not pass through Closed leads from one state to another. */
-function isReachable(from: number, to: number, seen: ReadonlySet<number> = new Set([from])): boolean {
+/**
+ * Whether some path of allowed transitions that does not pass through Closed leads from one state to another.
+ *
+ * @param seen states that the path must not pass through
+ */
+export function canReach(from: number, to: number, seen: ReadonlySet<number> = new Set([from, S.Closed])): boolean {
   if (isAllowedTransition(from, to)) return true;
   const next = ALLOWED_TRANSITIONS[from as XenbusState] ?? [];
-  return next.some((state) =>
-    state !== S.Closed && !seen.has(state) && isReachable(state, to, new Set([...seen, state]))
-  );
+  return next.some((state) => !seen.has(state) && canReach(state, to, new Set([...seen, state])));
 }
 
 /** A state's name, for messages. */

@@ -12,7 +12,7 @@ import { linkLayout } from "../link.ts";
 import { loadPlugin, type Plugin, type PluginKind, type PluginTable, type WorkloadPlugin } from "../plugin.ts";
 import { type Diagnostic, nearest, ScenarioError } from "./diagnostics.ts";
 import type { Path, ScenarioDocument } from "./load.ts";
-import { type Scenario, type ScenarioPluginUse, scenarioSchema } from "./scenario.ts";
+import { parseScenario, type Scenario, type ScenarioPluginUse } from "./scenario.ts";
 
 /** A plugin as one cell uses it. */
 export interface ResolvedPlugin {
@@ -74,7 +74,7 @@ interface Choice {
 export async function expandScenario(document: ScenarioDocument, plugins: PluginTable): Promise<ExpandedScenario> {
   const raw = document.toJS();
   const mistakes = new Mistakes(document);
-  const base = scenarioSchema.safeParse(withFirstChoices(raw));
+  const base = parseScenario(withFirstChoices(raw));
   const combinations = base.success ? combine(base.data.matrix) : [[]];
   if (combinations.length > MAX_CELLS) {
     mistakes.add(["matrix"], [], `makes ${combinations.length} cells; at most ${MAX_CELLS} are allowed`);
@@ -87,7 +87,7 @@ export async function expandScenario(document: ScenarioDocument, plugins: Plugin
       mistakes.add(["matrix", misplaced], [], "is not a path into the scenario", true);
       continue;
     }
-    const parsed = scenarioSchema.safeParse(value);
+    const parsed = parseScenario(value);
     if (!parsed.success) {
       for (const issue of parsed.error.issues) mistakes.addIssue(issue, choices);
       continue;

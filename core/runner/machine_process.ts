@@ -19,12 +19,18 @@ const OVERHEAD_MS = 120_000;
 /** How much of what a machine process says of its own is kept for a message. */
 const KEPT_CHARACTERS = 2000;
 
+/**
+ * Garbage is collected by the thread whose it is. V8's helper threads would have to wait for a core on which a domain
+ * spins, and the domain for them: up to 4 ms, the kernel's time slice.
+ */
+const COLLECT_ALONE = "--single-threaded-gc";
+
 /** How to run a machine process. */
 export interface MachineProcessOptions {
   /** What its plugins need. */
   readonly needs: PermissionNeeds;
-  /** Modules that it will import by name. */
-  readonly moduleUrls: readonly string[];
+  /** Options of V8, for who measures it. */
+  readonly v8Flags?: readonly string[];
   /** Where the folder for its media is made. */
   readonly scratchParent?: string;
   /** Ends it early. */
@@ -56,7 +62,12 @@ export async function runMachineProcess(
 async function run(job: MachineJob, options: MachineProcessOptions): Promise<Readonly<Record<string, DomainSample>>> {
   const limitMs = (job.window.warmupNs + job.window.durationNs) / NS_PER_MS + OVERHEAD_MS;
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-prompt", ...permissionFlags(job, options), import.meta.resolve("./machine.ts")],
+    args: [
+      ...["run", "--quiet", "--no-prompt"],
+      ...permissionFlags(job, options),
+      `--v8-flags=${[COLLECT_ALONE, ...(options.v8Flags ?? [])].join(",")}`,
+      import.meta.resolve("./machine.ts"),
+    ],
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
@@ -94,9 +105,13 @@ async function run(job: MachineJob, options: MachineProcessOptions): Promise<Rea
 }
 
 /** The fewest permissions with which a job can run; never more than this process has. */
-function permissionFlags({ scratchDirectory }: MachineJob, { needs, moduleUrls }: MachineProcessOptions): string[] {
+function permissionFlags({ plan, scratchDirectory }: MachineJob, { needs }: MachineProcessOptions): string[] {
   const scratch = scratchDirectory === null ? [] : [scratchDirectory];
-  const modules = [new URL("..", import.meta.url).href, ...moduleUrls]
+  const plugins = [
+    ...plan.devices.map(({ plugin }) => plugin),
+    ...plan.domains.flatMap(({ policy, workload }) => workload === undefined ? [policy] : [policy, workload]),
+  ];
+  const modules = [new URL("..", import.meta.url).href, ...plugins.map(({ url }) => url)]
     .filter((url) => url.startsWith("file:"))
     .map((url) => url.endsWith("/") ? fileURLToPath(url) : dirname(fileURLToPath(url)));
   const read = [...new Set([...modules, ...scratch, ...(needs.read ?? [])])];

@@ -5,14 +5,13 @@
  */
 
 import { cpus } from "node:os";
-import { z } from "zod";
 import type { DomainSample } from "../domain.ts";
 import { messageOf } from "../errors.ts";
 import type { Cell, ExpandedScenario } from "./expand.ts";
 import { runMachineProcess } from "./machine_process.ts";
 import { APPLICATION, DRIVER, permissionNeeds, planMachine } from "./plan.ts";
 import { type CellResult, type Machine, type Result, RESULT_SCHEMA, type Sample } from "./result.ts";
-import { scenarioSchema } from "./scenario.ts";
+import { encodeScenario } from "./scenario.ts";
 import { summarise } from "./summary.ts";
 
 /** How a run goes. */
@@ -85,12 +84,11 @@ export async function runScenario(expanded: ExpandedScenario, options: RunOption
 
 async function measure(cell: Cell, repetition: number, { signal, scratchParent }: RunOptions): Promise<Sample> {
   const { run, affinity } = cell.scenario;
-  const used = [cell.device, cell.workload, cell.policy.frontend, cell.policy.backend];
   const samples = await runMachineProcess({
     plan: planMachine(cell),
     window: { warmupNs: run.warmup, durationNs: run.duration },
     affinity,
-  }, { needs: permissionNeeds(cell), moduleUrls: used.map(({ url }) => url), scratchParent, signal });
+  }, { needs: permissionNeeds(cell), scratchParent, signal });
   return toSample(repetition, samples[APPLICATION], samples[DRIVER]);
 }
 
@@ -129,7 +127,7 @@ function writtenScenario({ scenario, cells }: ExpandedScenario): unknown {
   const [{ device, workload, policy }] = cells;
   const use = ({ plugin, written }: Cell["device"]): unknown => ({ use: plugin.name, with: written });
   return {
-    ...z.encode(scenarioSchema, scenario),
+    ...encodeScenario(scenario),
     device: use(device),
     workload: use(workload),
     policy: { frontend: use(policy.frontend), backend: use(policy.backend) },

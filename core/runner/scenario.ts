@@ -26,8 +26,7 @@ const domain = z.strictObject({
   kind: z.literal("worker").default("worker").describe("Where the domain runs: a Deno worker."),
 });
 
-/** A scenario as it is written in YAML; the output has all defaults filled in and numbers in place of units. */
-export const scenarioSchema = z.strictObject({
+const scenarioSchema = z.strictObject({
   apiVersion: z.literal(API_VERSION),
   kind: z.literal("Scenario"),
   name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, "must be lower-case letters, digits and hyphens")
@@ -64,7 +63,17 @@ export const scenarioSchema = z.strictObject({
     .describe("Paths into the scenario, each with the values that it takes; every combination is a cell."),
 });
 
-/** A scenario with its defaults. */
+/** A scenario with all defaults filled in and numbers in place of units: bytes and nanoseconds. */
 export type Scenario = z.output<typeof scenarioSchema>;
 /** A plugin's name and options in a scenario. */
 export type ScenarioPluginUse = z.output<typeof pluginUse>;
+
+/** Checks what was written in YAML. */
+export function parseScenario(value: unknown): z.ZodSafeParseResult<Scenario> {
+  return scenarioSchema.safeParse(value);
+}
+
+/** The reverse: a scenario as one would write it, with units and every default. */
+export function encodeScenario(scenario: Scenario): Record<string, unknown> {
+  return z.encode(scenarioSchema, scenario);
+}

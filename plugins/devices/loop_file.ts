@@ -46,7 +46,7 @@ const plugin: DevicePlugin<typeof options, { path: string; sizeBytes: number }> 
   },
 
   create({ readOnly }, medium) {
-    const file = fs.openSync(medium.path, readOnly ? "r" : "r+");
+    const file = open(medium.path, readOnly ? "r" : "r+");
     return synchronous({
       info: { sizeBytes: medium.sizeBytes, sectorSize: SECTOR_SIZE, readOnly, canFlush: true, canDiscard: false },
       read(offsetBytes, into) {
@@ -76,6 +76,14 @@ function transferAll(transfer: Transfer, what: string, file: number, bytes: Uint
     const count = transfer(file, bytes, done, bytes.length - done, position + done);
     if (count === 0) throw new DeviceError(`Cannot ${what} the loop file at byte ${position + done}: the file ends`);
     done += count;
+  }
+}
+
+function open(path: string, flags: "r" | "r+"): number {
+  try {
+    return fs.openSync(path, flags);
+  } catch (cause) {
+    throw new DeviceError(`Cannot open the loop file ${path}: ${messageOf(cause)}`, { cause });
   }
 }
 

@@ -16,7 +16,7 @@ import { duration } from "../../core/units.ts";
 const options = z.strictObject({
   floor: duration().prefault("10us").describe("Shortest spin; below it there is none."),
   ceiling: duration().prefault("200us").describe("Longest spin."),
-});
+}).refine(({ floor, ceiling }) => floor <= ceiling, { path: ["floor"], message: "must not be above the ceiling" });
 
 /** The policy `adaptive-spin`. */
 const plugin: PolicyPlugin<typeof options> = definePlugin({

@@ -32,7 +32,7 @@ const plugin: WorkloadPlugin<typeof options> = definePlugin({
   create: ({ mode, blockSize, queueDepth, readWriteRatio }) => ({
     run({ queue, seed, running }: WorkloadContext): void {
       const blocks = Math.floor(queue.info.sizeBytes / blockSize);
-      if (blockSize % SECTOR_SIZE !== 0 || blockSize > queue.maxTransferBytes || blocks === 0) {
+      if (blockSize === 0 || blockSize % SECTOR_SIZE !== 0 || blockSize > queue.maxTransferBytes || blocks === 0) {
         throw new WorkloadError(
           `blockSize is ${formatSize(blockSize)}; on this device it can be a multiple of 512 bytes up to ` +
             formatSize(Math.min(queue.maxTransferBytes, queue.info.sizeBytes)),

@@ -1,6 +1,6 @@
 // A hostile backend: the frontend breaks the connection, not the application.
 import assert from "node:assert/strict";
-import { Operation, RequestCopy, Status } from "../../core/blkif.ts";
+import { Operation, type RequestCopy, Status } from "../../core/blkif.ts";
 import { ConnectionError } from "../../core/errors.ts";
 import { XenbusState } from "../../core/xenbus.ts";
 import { deviceInfo } from "../helpers/devices.ts";

@@ -8,15 +8,15 @@ function operate(meter: OperationMeter, count: number, slot = 0): void {
   }
 }
 
-Deno.test("operations, bytes and errors are counted as they finish", () => {
+Deno.test("operations and errors are counted as they finish, and bytes of those that succeed", () => {
   const meter = new OperationMeter(2);
   meter.submitted(0, 4096);
   meter.submitted(1, 512);
   assert.deepEqual([meter.operations, meter.bytes, meter.errors], [0, 0, 0]);
   meter.completed(1, -1);
-  assert.deepEqual([meter.operations, meter.bytes, meter.errors], [1, 512, 1]);
+  assert.deepEqual([meter.operations, meter.bytes, meter.errors], [1, 0, 1]);
   meter.completed(0, 0);
-  assert.deepEqual([meter.operations, meter.bytes, meter.errors], [2, 4608, 1]);
+  assert.deepEqual([meter.operations, meter.bytes, meter.errors], [2, 4096, 1]);
 });
 
 Deno.test("a new meter times every operation", () => {

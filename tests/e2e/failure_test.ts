@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { flags, processesAlive, outcome, savedResult, start, withDirectory, writeScenario } from "./command.ts";
+import { flags, outcome, processesAlive, savedResult, start, withDirectory, writeScenario } from "./command.ts";
 
 async function fail(directory: string, parts: Record<string, unknown>) {
   const scenario = await writeScenario(directory, parts);

@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { Operation, Status } from "../../core/blkif.ts";
+import { type Operation, Status } from "../../core/blkif.ts";
 import type { DeviceInfo } from "../../core/block_device.ts";
 import { type BlockQueue, submissionError } from "../../core/block_queue.ts";
 import { WorkloadError } from "../../core/errors.ts";

@@ -4,7 +4,9 @@
  */
 
 const files = ["mod.ts"];
-for (const directory of ["core", "core/runner", "plugins", "plugins/policies", "plugins/devices", "plugins/workloads"]) {
+for (
+  const directory of ["core", "core/runner", "plugins", "plugins/policies", "plugins/devices", "plugins/workloads"]
+) {
   for (const { name, isFile } of Deno.readDirSync(directory)) {
     if (isFile && name.endsWith(".ts")) files.push(`${directory}/${name}`);
   }

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { Command, DomainControl, type DomainReport, type DomainSample } from "../../core/domain.ts";
+import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
+import { MeasurementWindow } from "../../core/measurement.ts";
+import { OperationMeter } from "../../core/meter.ts";
+import { threadUsage } from "../../core/thread.ts";
+
+// The C library is opened once and stays open: here, so that it is no leak of the first test that measures.
+threadUsage();
+
+/** A window over counters that the test moves. */
+function windowed({ linked = true, workload = true } = {}) {
+  const control = DomainControl.allocate(new EventPage(allocateEventPage()));
+  const reports: DomainReport[] = [];
+  const waits = { spinHits: 0, spinMisses: 0, sleeps: 0, spunNs: 0, sleptNs: 0 };
+  const pushes = linked ? [{ sent: 0, suppressed: 0 }, { sent: 0, suppressed: 0 }] : [];
+  const meter = new OperationMeter(1);
+  const measured = { waits, pushes, meter: workload ? meter : null };
+  const window = new MeasurementWindow(control, measured, (report) => reports.push(report));
+  const command = (value: number): void => {
+    control.send(value);
+    assert.equal(window.observe(), value);
+  };
+  /** Everything counts on by `step`. */
+  const work = (step: number): void => {
+    for (const each of [waits, ...pushes] as Record<string, number>[]) {
+      for (const key of Object.keys(each)) each[key] += step;
+    }
+    for (let i = 0; i < step; i++) {
+      meter.submitted(0, 4096);
+      meter.completed(0, 0);
+    }
+  };
+  const sample = (): DomainSample => {
+    const [report] = reports;
+    assert(report?.type === "sample" && reports.length === 1, "one sample was reported");
+    return report.sample;
+  };
+  return { control, window, command, work, reports, sample };
+}
+
+Deno.test("a sample is what was counted between the commands to measure and to finish", () => {
+  const { command, work, sample } = windowed();
+  work(1000);
+  command(Command.WarmUp);
+  work(100);
+  command(Command.Measure);
+  work(7);
+  command(Command.Finish);
+  work(30);
+  const { waits, notifications, operations, durationNs } = sample();
+  assert.deepEqual(waits, { spinHits: 7, spinMisses: 7, sleeps: 7, spunNs: 7, sleptNs: 7 });
+  assert.deepEqual(notifications, { sent: 14, suppressed: 14 }, "of both links together");
+  assert.deepEqual([operations?.operations, operations?.bytes], [7, 7 * 4096]);
+  assert(durationNs > 0);
+});
+
+Deno.test("a window that is looked at often is cut at the first look after each command", () => {
+  const { window, command, work, reports, sample } = windowed();
+  command(Command.Measure);
+  for (let i = 0; i < 5; i++) {
+    work(1);
+    assert.equal(window.observe(), Command.Measure);
+  }
+  assert.deepEqual(reports, []);
+  command(Command.Finish);
+  window.observe();
+  assert.equal(sample().operations?.operations, 5);
+});
+
+Deno.test("a window in which nothing happened has counts of 0 and no latency", () => {
+  const { command, sample } = windowed();
+  command(Command.Measure);
+  command(Command.Finish);
+  const { operations, notifications } = sample();
+  assert.deepEqual([operations?.operations, operations?.latencyNs], [0, null]);
+  assert.deepEqual(notifications, { sent: 0, suppressed: 0 });
+});
+
+Deno.test("a domain without a link or a workload has null for what it cannot count", () => {
+  const { command, sample } = windowed({ linked: false, workload: false });
+  command(Command.Measure);
+  command(Command.Finish);
+  assert.deepEqual([sample().notifications, sample().waits, sample().operations], [null, null, null]);
+});
+
+Deno.test("a domain that is finished or stopped without having measured reports nothing", () => {
+  for (const last of [Command.Finish, Command.Stop]) {
+    const { command, reports } = windowed();
+    command(Command.WarmUp);
+    command(last);
+    assert.deepEqual(reports, []);
+  }
+});
+
+Deno.test("each look at the command shows that the domain lives", () => {
+  const { control, window } = windowed();
+  const before = control.heartbeat;
+  window.observe();
+  assert.notEqual(control.heartbeat, before);
+});
