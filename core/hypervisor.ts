@@ -21,6 +21,8 @@ import type { SharedMemory } from "./memory.ts";
 import { loadPlugin, type MediumContext } from "./plugin.ts";
 
 const NS_PER_MS = 1e6;
+/** How long a domain may take to start its worker and load its modules, before its first sign of life. */
+const START_TIMEOUT_MS = 30_000;
 /** How long domains have for an orderly end once they were told to stop. */
 const STOP_GRACE_MS = 500;
 
@@ -209,9 +211,12 @@ export class Hypervisor {
         if (beat !== domain.lastBeat) {
           domain.lastBeat = beat;
           domain.lastBeatAt = now;
-        } else if (now - domain.lastBeatAt > timeoutMs) {
+          continue;
+        }
+        const limitMs = beat === 0 ? Math.max(timeoutMs, START_TIMEOUT_MS) : timeoutMs;
+        if (now - domain.lastBeatAt > limitMs) {
           this.#fail(
-            `The domain ${domain.plan.name} has shown no sign of life for ${timeoutMs} ms: ` +
+            `The domain ${domain.plan.name} has shown no sign of life for ${limitMs} ms: ` +
               "it hangs in an endless loop or a blocking call, or its worker has ended",
           );
         }

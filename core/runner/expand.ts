@@ -12,7 +12,7 @@ import { linkLayout } from "../link.ts";
 import { loadPlugin, type Plugin, type PluginKind, type PluginTable, type WorkloadPlugin } from "../plugin.ts";
 import { type Diagnostic, nearest, ScenarioError } from "./diagnostics.ts";
 import type { Path, ScenarioDocument } from "./load.ts";
-import { parseScenario, type Scenario, type ScenarioPluginUse } from "./scenario.ts";
+import { knownKeys, parseScenario, type Scenario, type ScenarioPluginUse } from "./scenario.ts";
 
 /** A plugin as one cell uses it. */
 export interface ResolvedPlugin {
@@ -132,7 +132,8 @@ class Mistakes {
     const path = [...prefix, ...issue.path] as Path;
     if (issue.code === "unrecognized_keys") {
       for (const key of issue.keys) {
-        const hint = allowed === undefined ? "" : suggestion(key, allowed);
+        const known = prefix.length === 0 ? knownKeys(path) : allowed;
+        const hint = known === undefined ? "" : suggestion(key, known);
         this.add([...path, key], choices, `is not a known key${hint}`, true);
       }
       return;

@@ -77,3 +77,14 @@ export function parseScenario(value: unknown): z.ZodSafeParseResult<Scenario> {
 export function encodeScenario(scenario: Scenario): Record<string, unknown> {
   return z.encode(scenarioSchema, scenario);
 }
+
+/** The keys that a mapping of the scenario may have, by its path; undefined for what is no mapping of fixed keys. */
+export function knownKeys(path: readonly PropertyKey[]): readonly string[] | undefined {
+  let schema: z.core.$ZodType | undefined = scenarioSchema;
+  for (const key of path) {
+    if (!(schema instanceof z.ZodObject)) return undefined;
+    schema = schema.shape[key as string];
+    while (schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault) schema = schema.unwrap();
+  }
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : undefined;
+}

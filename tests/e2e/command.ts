@@ -37,7 +37,9 @@ export function start(args: readonly string[], permissions: readonly string[], f
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", ...permissions, entry, ...args],
     cwd: PROJECT,
-    env: { NO_COLOR: "1", [variable]: value },
+    // Not the whole environment: `deno test --coverage` would slow the children down, many times.
+    clearEnv: true,
+    env: { PATH: Deno.env.get("PATH") ?? "", HOME: Deno.env.get("HOME") ?? "", NO_COLOR: "1", [variable]: value },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -49,6 +51,15 @@ export async function outcome(child: Deno.ChildProcess): Promise<Outcome> {
   const { code, stdout, stderr } = await child.output();
   const text = new TextDecoder();
   return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+}
+
+/** Waits for something that will happen, with a limit so that a test never hangs. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (let look = 0; look < 1500; look++) {
+    if (await condition()) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`never happened: ${condition}`);
 }
 
 /** Runs a test with a folder of its own. */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { flags, outcome, processesAlive, savedResult, start, withDirectory, writeScenario } from "./command.ts";
+import { flags, outcome, processesAlive, savedResult, start, until, withDirectory, writeScenario } from "./command.ts";
 
 async function fail(directory: string, parts: Record<string, unknown>) {
   const scenario = await writeScenario(directory, parts);
@@ -84,16 +84,7 @@ const LONG = { run: { warmup: "10ms", duration: "300ms", repetitions: 50 } };
 
 /** Waits until something has been saved, so that there is a machine in the middle of its work. */
 async function firstSave(directory: string): Promise<void> {
-  for (;;) {
-    const files = [...Deno.readDirSync(directory)].filter(({ name }) => /^test-.*\.json$/.test(name));
-    if (files.length > 0) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
-async function machinePids(parent: number): Promise<number[]> {
-  const children = await Deno.readTextFile(`/proc/${parent}/task/${parent}/children`).catch(() => "");
-  return children.split(" ").filter((text) => text !== "").map(Number);
+  await until(() => [...Deno.readDirSync(directory)].some(({ name }) => /^test-.*\.json$/.test(name)));
 }
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -121,13 +112,11 @@ Deno.test("a machine process that is killed fails its cell", async () => {
     const scenario = await writeScenario(directory, LONG);
     const child = start([scenario, "--out", directory], flags(directory));
     await firstSave(directory);
-    let killed = false;
-    while (!killed) {
-      for (const pid of await machinePids(child.pid)) {
-        Deno.kill(pid, "SIGKILL");
-        killed = true;
-      }
-    }
+    await until(async () => {
+      const machines = (await processesAlive()).filter((pid) => pid !== child.pid);
+      for (const pid of machines) Deno.kill(pid, "SIGKILL");
+      return machines.length > 0;
+    });
     const { code, stdout } = await outcome(child);
     assert.equal(code, 1);
     assert.match(stdout, /The machine process was killed by SIGKILL/);
@@ -141,10 +130,10 @@ Deno.test("a runner that is killed takes its machine process with it", async () 
     const scenario = await writeScenario(directory, { ...LONG, device: { use: "loop-file", with: { size: "1MiB" } } });
     const child = start([scenario, "--out", directory], flags(directory));
     await firstSave(directory);
-    while ((await machinePids(child.pid)).length === 0);
+    await until(async () => (await processesAlive()).length === 2);
     child.kill("SIGKILL");
     await outcome(child);
-    while ((await processesAlive()).length > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(async () => (await processesAlive()).length === 0);
     assert.deepEqual([...Deno.readDirSync(directory)].filter(({ name }) => name.startsWith(".iddr-")), []);
   });
 });
