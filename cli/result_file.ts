@@ -22,7 +22,7 @@ export class ResultFile {
    * @param scenario name of the scenario
    */
   constructor(out: string, scenario: string) {
-    const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+    const time = new Date().toISOString().slice(0, 23).replaceAll(/[:.]/g, "-");
     this.path = out.endsWith(".json") ? out : join(out, `${scenario}-${time}.json`);
   }
 

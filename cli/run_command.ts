@@ -82,10 +82,10 @@ async function runOne(
   return result;
 }
 
-/** A signal that Ctrl-C (or SIGTERM) aborts; a second one ends the program at once. */
+/** A signal that Ctrl-C, SIGTERM or the end of the terminal aborts; a second one ends the program at once. */
 function interruptible(): AbortSignal {
   const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     Deno.addSignalListener(name, () => {
       if (controller.signal.aborted) Deno.exit(ExitStatus.Interrupted);
       controller.abort();

@@ -21,7 +21,8 @@ import {
   Status,
   writeResponse,
 } from "./blkif.ts";
-import { BlockRequest, type DeviceGate, type RequestOwner } from "./block_device.ts";
+import { BlockRequest, type RequestOwner } from "./block_device.ts";
+import { type DeviceGate } from "./device_gate.ts";
 import { ConnectionError } from "./errors.ts";
 import { GrantMapper } from "./grant_table.ts";
 import { awaitPeerState, type LinkEnd, pushAndNotify, type PushCounters } from "./link_end.ts";
@@ -51,6 +52,8 @@ export class Backend implements WaitSource, RequestOwner {
   readonly #idle: Int32Array;
   #idleCount: number;
   #abandoned = false;
+  /** Whether answers wait to be published together. */
+  #holding = false;
   /** Slots of the requests that were taken from the ring in this turn. */
   readonly #taken: Int32Array;
 
@@ -95,7 +98,7 @@ export class Backend implements WaitSource, RequestOwner {
     store.write("feature-flush-cache", info.canFlush ? 1 : 0);
     store.write("feature-discard", info.canDiscard ? 1 : 0);
     store.switchTo(XenbusState.InitWait);
-    this.#end.channel.notify();
+    this.#end.channel.wakePeer();
     awaitPeerState(this.#end, store, XenbusState.Initialised, stopRequested);
     this.#mapRing();
     const sectors = info.sizeBytes / SECTOR_SIZE;
@@ -104,7 +107,7 @@ export class Backend implements WaitSource, RequestOwner {
     store.write("sector-size", info.sectorSize);
     store.write("info", info.readOnly ? VDISK_READONLY : 0);
     store.switchTo(XenbusState.Connected);
-    this.#end.channel.notify();
+    this.#end.channel.wakePeer();
     awaitPeerState(this.#end, store, XenbusState.Connected, stopRequested);
   }
 
@@ -128,7 +131,7 @@ export class Backend implements WaitSource, RequestOwner {
     if (this.#store.state === XenbusState.Closed) return;
     this.#grants.unmapAll();
     this.#store.switchTo(XenbusState.Closed);
-    this.#end.channel.notify();
+    this.#end.channel.wakePeer();
   }
 
   /**
@@ -149,22 +152,32 @@ export class Backend implements WaitSource, RequestOwner {
     }
     // All are fetched before the first is started: the cache misses of fetching them then overlap.
     for (let i = 0; i < available; i++) this.#taken[i] = this.#take();
+    // Answers are published in two halves: each publication costs both sides a cache miss, which is dear beside a fast
+    // device; and while the second half is at the device, the frontend has the first to go on with.
+    this.#holding = true;
     for (let i = 0; i < available; i++) {
+      if (i === available >> 1) this.#publish();
       const request = this.#requests[this.#taken[i]];
       if (request.status === Status.Okay) this.#gate.submit(request);
       else this.completed(request);
     }
+    this.#holding = false;
+    this.#publish();
     return true;
   }
 
-  /** Answers a request. Each answer is pushed at once, so that the frontend can work on it during the next request. */
+  /** Answers a request. */
   completed(request: BlockRequest): void {
     const ring = this.#ring;
     const at = entryWord(ring.entryOf(ring.produced));
     writeResponse(this.#words, at, request.idLow, request.idHigh, request.operation, request.status);
     ring.produce();
     this.#idle[this.#idleCount++] = request.slot;
-    pushAndNotify(ring, this.#end.channel, this.pushes);
+    if (!this.#holding) this.#publish();
+  }
+
+  #publish(): void {
+    if (this.#ring.unpushed) pushAndNotify(this.#ring, this.#end.channel, this.pushes);
   }
 
   /** Whether there seem to be requests. */

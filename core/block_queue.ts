@@ -77,8 +77,8 @@ export function isTransfer(
   maxTransferBytes: number,
 ): boolean {
   if (((offsetBytes | byteLength) & (SECTOR_SIZE - 1)) !== 0 || offsetBytes < 0 || byteLength < 0) return false;
-  if (operation <= Operation.Write) return byteLength <= maxTransferBytes;
-  return operation !== Operation.Flush || byteLength === 0;
+  if (operation === Operation.Read || operation === Operation.Write) return byteLength <= maxTransferBytes;
+  return operation === Operation.Discard || (operation === Operation.Flush && byteLength === 0);
 }
 
 /** The error for a submission that no queue accepts. */

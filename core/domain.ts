@@ -68,7 +68,7 @@ export class DomainControl {
   /** The hypervisor's side: commands, and wakes the domain to see it. */
   send(command: number): void {
     Atomics.store(this.#words, COMMAND, command);
-    this.#events.ring();
+    this.#events.wake();
   }
 
   /** A number that changes as long as the domain lives. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { DeviceGate } from "./block_device.ts";
+import { DeviceGate } from "./device_gate.ts";
 import { type DomainBoot, DomainControl, type DomainReport, type LinkBoot } from "./domain.ts";
 import { EventChannel, EventPage } from "./event_channel.ts";
 import type { LinkEnd } from "./link_end.ts";

@@ -5,7 +5,7 @@
  */
 
 import { Backend } from "./backend.ts";
-import type { DeviceGate } from "./block_device.ts";
+import type { DeviceGate } from "./device_gate.ts";
 import { Command } from "./domain.ts";
 import type { DomainSetup } from "./domain_setup.ts";
 import { ConnectionError } from "./errors.ts";
@@ -13,6 +13,8 @@ import { MeasurementWindow } from "./measurement.ts";
 
 /** How often the devices are looked at for what they still have, once the domain is to stop. */
 const LAST_LOOKS = 1000;
+/** Longest sleep while only the command to finish is awaited. */
+const LAST_SLEEP_MS = 10;
 
 /** Runs a driver domain. Returns when every frontend has left, or at the command to stop. */
 export function runDriver(setup: DomainSetup): void {
@@ -29,15 +31,18 @@ export function runDriver(setup: DomainSetup): void {
   for (const backend of backends) backend.connect(stopRequested);
   report({ type: "ready" });
 
+  const inUse = (backend: Backend): boolean => isInUse(backend, setup);
   let open: readonly Backend[] = backends;
   while (open.length > 0 && window.observe() !== Command.Stop) {
     let worked = false;
     for (let i = 0; i < open.length; i++) worked = service(open[i], setup) || worked;
     for (let i = 0; i < gates.length; i++) worked = gates[i].reap() || worked;
     if (worked) continue;
-    if (!open.every(isInUse)) open = closeUnused(open);
-    else waiter.wait(policy);
+    if (open.every(inUse)) waiter.wait(policy);
+    else open = closeUnused(open, setup);
   }
+  // The frontends may have heard of the end first: the window ends with the command, not with them.
+  while (window.observe() < Command.Finish) setup.events.sleep(setup.events.bell, LAST_SLEEP_MS);
   for (let look = 0; look < LAST_LOOKS && gates.some(({ inFlight }) => inFlight > 0); look++) {
     for (const gate of gates) gate.reap();
   }
@@ -45,24 +50,37 @@ export function runDriver(setup: DomainSetup): void {
   for (const gate of gates) gate.close();
 }
 
-/** Serves one frontend. One that breaks the protocol loses its connection; the others keep theirs. */
+/** Serves one frontend. On the hot path. */
 function service(backend: Backend, { report }: DomainSetup): boolean {
   try {
     return backend.service();
   } catch (thrown) {
-    if (!(thrown instanceof ConnectionError)) throw thrown;
-    backend.abandon();
-    report({ type: "failed", message: thrown.message });
+    disconnect(backend, report, thrown);
     return true;
   }
 }
 
 /** A frontend that has left is still served while the device has requests of it: they go into its memory. */
-function isInUse(backend: Backend): boolean {
-  return backend.connected || backend.busy;
+function isInUse(backend: Backend, { report }: DomainSetup): boolean {
+  try {
+    return backend.connected || backend.busy;
+  } catch (thrown) {
+    disconnect(backend, report, thrown);
+    return backend.busy;
+  }
 }
 
-function closeUnused(backends: readonly Backend[]): readonly Backend[] {
-  for (const backend of backends) if (!isInUse(backend)) backend.close();
-  return backends.filter(isInUse);
+/** A frontend that breaks the protocol loses its connection; the others keep theirs. */
+function disconnect(backend: Backend, report: DomainSetup["report"], thrown: unknown): void {
+  if (!(thrown instanceof ConnectionError)) throw thrown;
+  backend.abandon();
+  report({ type: "failed", message: thrown.message });
+}
+
+function closeUnused(backends: readonly Backend[], setup: DomainSetup): readonly Backend[] {
+  return backends.filter((backend) => {
+    const inUse = isInUse(backend, setup); // Asked once: the frontend may leave between two questions.
+    if (!inUse) backend.close();
+    return inUse;
+  });
 }

@@ -36,8 +36,8 @@ export class EventPage {
     return Atomics.load(this.#words, BELL);
   }
 
-  /** Wakes the owner, whatever it waits for. */
-  ring(): void {
+  /** Rings the bell: wakes the owner, whatever it waits for. */
+  wake(): void {
     Atomics.add(this.#words, BELL, 1);
     Atomics.notify(this.#words, BELL);
   }
@@ -53,7 +53,7 @@ export class EventPage {
   /** Sets a port's pending word and rings, unless it was pending or is masked. */
   raise(port: number): void {
     const wasPending = Atomics.exchange(this.#words, PENDING + port, 1);
-    if (wasPending === 0 && Atomics.load(this.#words, MASKED + port) === 0) this.ring();
+    if (wasPending === 0 && Atomics.load(this.#words, MASKED + port) === 0) this.wake();
   }
 
   /** Clears a port's pending word. */
@@ -69,7 +69,7 @@ export class EventPage {
   /** Lets a port ring again, and rings if an event came while it was masked. */
   unmask(port: number): void {
     Atomics.store(this.#words, MASKED + port, 0);
-    if (Atomics.load(this.#words, PENDING + port) !== 0) this.ring();
+    if (Atomics.load(this.#words, PENDING + port) !== 0) this.wake();
   }
 }
 
@@ -96,6 +96,11 @@ export class EventChannel {
   /** Tells the peer that there is work. */
   notify(): void {
     this.#remote.raise(this.#remotePort);
+  }
+
+  /** Wakes the peer, pending or not: for a change of state, which is no event of the ring and is looked for by its own. */
+  wakePeer(): void {
+    this.#remote.wake();
   }
 
   /** Forgets what was pending here. Do it before looking for work, or an event that comes in between is lost. */

@@ -131,7 +131,7 @@ export class Frontend implements BlockQueue, WaitSource {
     store.write("event-channel", this.#end.port);
     store.write("feature-persistent", 1);
     store.switchTo(XenbusState.Initialised);
-    this.#end.channel.notify();
+    this.#end.channel.wakePeer();
     awaitPeerState(this.#end, store, XenbusState.Connected, this.#stopRequested);
     const info: DeviceInfo = {
       sizeBytes: (store.read("sectors") + store.read("sectors-high") * TWO_32) * SECTOR_SIZE,
@@ -144,13 +144,13 @@ export class Frontend implements BlockQueue, WaitSource {
     if (mistake !== null) throw this.#broken(`offers a device that cannot be: ${mistake}`);
     this.#info = info;
     store.switchTo(XenbusState.Connected);
-    this.#end.channel.notify();
+    this.#end.channel.wakePeer();
   }
 
   /** Ends the connection; nothing may be in flight. Returns when the backend has let go of the frames. */
   close(): void {
     this.#store.switchTo(XenbusState.Closing);
-    this.#end.channel.notify();
+    this.#end.channel.wakePeer();
     awaitPeerState(this.#end, this.#store, XenbusState.Closed, this.#stopRequested);
     this.#store.switchTo(XenbusState.Closed);
   }

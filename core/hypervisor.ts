@@ -37,6 +37,8 @@ interface Domain {
   readonly ready: PromiseWithResolvers<void>;
   readonly sampled: PromiseWithResolvers<DomainSample>;
   readonly closed: PromiseWithResolvers<void>;
+  /** Whether its sample has come. */
+  measured: boolean;
   lastBeat: number;
   lastBeatAt: number;
 }
@@ -111,6 +113,7 @@ export class Hypervisor {
       ready: Promise.withResolvers(),
       sampled: Promise.withResolvers(),
       closed: Promise.withResolvers(),
+      measured: false,
       lastBeat: 0,
       lastBeatAt: performance.now(),
     };
@@ -184,8 +187,10 @@ export class Hypervisor {
       case "ready":
         return domain.ready.resolve();
       case "sample":
+        domain.measured = true;
         return domain.sampled.resolve(report.sample);
       case "closed":
+        if (!domain.measured) this.#fail(`The domain ${domain.plan.name} ended before its measured window did`);
         return domain.closed.resolve();
       case "device-error":
         this.#deviceError ??= report.message;

@@ -60,7 +60,9 @@ export class MeasurementWindow {
 
   #changed(command: number): void {
     this.#command = command;
-    if (command === Command.Measure) {
+    if (command === Command.WarmUp) {
+      this.#measured.meter?.restart();
+    } else if (command === Command.Measure) {
       this.#measured.meter?.restart();
       this.#start = this.#snapshot();
     } else if (command === Command.Finish && this.#start !== undefined) {

@@ -2,7 +2,8 @@
  * The shared ring: one producer and one consumer of requests, and the same of responses, in shared frames.
  *
  * The layout is byte for byte that of Xen's `public/io/ring.h`: a 64-byte header with four 32-bit words
- * (`req_prod`, `req_event`, `rsp_prod`, `rsp_event`), then a power of two of entries. A response takes the entry of a
+ * (`req_prod`, `req_event`, `rsp_prod`, `rsp_event`), then a power of two of entries. A producer index says how far one
+ * side has written; an event index says at which of the other side's entries it wants to be notified. A response takes the entry of a
  * request that was consumed. Indices run freely through 2³² and are compared by difference, so that a full and an empty
  * ring never look alike.
  *
@@ -140,16 +141,10 @@ export class Ring {
 
   /**
    * Asks the peer for a notification once `distance` more entries have been published. Look at {@link available} again
-   * afterwards and only then sleep: what was published before the request arrived raises no notification.
+   * afterwards and only then sleep: what was published before the request arrived raises no notification. (Both together
+   * are `RING_FINAL_CHECK_FOR_…`.)
    */
   arm(distance: number): void {
     Atomics.store(this.#words, this.#ownEvent, (this.consumed + distance) | 0);
-  }
-
-  /** Arms for the next entry, and tells whether one is already there (`RING_FINAL_CHECK_FOR_…`). */
-  finalCheck(): boolean {
-    if (this.available() > 0) return true;
-    this.arm(1);
-    return this.available() > 0;
   }
 }

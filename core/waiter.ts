@@ -2,7 +2,9 @@
  * How one thread waits for all its sources at once.
  *
  * A thread never waits on one ring alone: it would miss the others, and the word that tells it to stop. So it has one
- * {@link Waiter}, with every source that can give it work. A wait goes through four steps, in this order:
+ * {@link Waiter}, with every source that can give it work. If the policy wants it, the thread first sleeps for a time
+ * whatever happens (hybrid polling); then a wait goes through four steps, in this order, and ends early if the doorbell
+ * rings:
  *
  * 1. spin: look at all sources, for as long as the policy says;
  * 2. arm: ask every source's peer for a notification;
@@ -59,8 +61,10 @@ export interface Waiter {
 /** No sleep lasts longer, whatever happens: a thread shows that it lives, and a lost notification costs no more. */
 export const MAX_SLEEP_MS = 100;
 
-/** Looks between two readings of the clock and the doorbell: 1 µs at first, 5 µs once the loop pauses. */
+/** Looks between two readings of the clock and the doorbell: about 5 µs of them, as the loop then pauses. */
 const LOOKS_PER_CHECK = 128;
+/** What a look costs before that: the first {@link LOOKS_PER_CHECK} take about 1 µs and are not timed. */
+const NS_PER_EAGER_LOOK = 8;
 const NS_PER_MS = 1e6;
 
 /** A waiter that needs nothing but shared words: it sleeps in `Atomics.wait` on the domain's event page. */
@@ -73,8 +77,8 @@ export class AtomicsWaiter implements Waiter {
   readonly #outcome: WaitOutcome = { spinHit: false, spunNs: 0, sleptNs: 0 };
   /** The bell as it was when the last wait ended. A ring since then ends the next wait, so none is overlooked. */
   #bellSeen: number;
-  /** What one look costs, learnt from spins that were long enough to be timed. */
-  #nsPerLook = 10;
+  /** What a look costs after the loop begins to pause, learnt from looks that were timed. */
+  #nsPerPausedLook = 40;
 
   /**
    * A waiter without sources.
@@ -104,7 +108,7 @@ export class AtomicsWaiter implements Waiter {
     if (plan.preSleepNs > 0) this.#sleep(plan.preSleepNs);
     if (plan.spinNs > 0) this.#spin(plan.spinNs);
     if (!outcome.spinHit) {
-      // A bell that rang meanwhile is for something else than work: it is seen to first.
+      // A bell that rang meanwhile may be for something else than a ring: the caller sees to that first.
       if (this.#events.bell === this.#bellSeen && this.#arm(plan.armDistance) && !this.#anyReady()) {
         this.#sleep(plan.blockNs);
       }
@@ -139,33 +143,32 @@ export class AtomicsWaiter implements Waiter {
 
   /** Looks until there is work, the time is up or the bell rings. The clock is read only when a wait is not short. */
   #spin(spinNs: number): void {
-    let elapsedNs = 0;
-    let checkedAt = 0;
-    for (;;) {
-      for (let i = 0; i < LOOKS_PER_CHECK; i++) {
-        if (this.#peekAny()) {
-          this.#endSpin(true, elapsedNs + i * this.#nsPerLook);
-          return;
-        }
-        // The first looks are for the fastest answer; after them the loop is kind to the core's other thread.
-        if (checkedAt !== 0) Atomics.pause();
-      }
-      const now = performance.now();
-      if (checkedAt === 0) {
-        elapsedNs = LOOKS_PER_CHECK * this.#nsPerLook;
-      } else {
-        const sinceNs = (now - checkedAt) * NS_PER_MS;
-        elapsedNs += sinceNs;
-        // The cheapest looks are the true ones; in dearer ones the core was taken away.
-        this.#nsPerLook = Math.min(sinceNs / LOOKS_PER_CHECK, this.#nsPerLook * 1.01);
-        this.#beat();
-      }
-      checkedAt = now;
-      if (elapsedNs >= spinNs || this.#events.bell !== this.#bellSeen) {
-        this.#endSpin(false, elapsedNs);
+    // The first looks are for the fastest answer, and none of them is timed before it comes.
+    for (let i = 0; i < LOOKS_PER_CHECK; i++) {
+      if (this.#peekAny()) {
+        this.#endSpin(true, i * NS_PER_EAGER_LOOK);
         return;
       }
     }
+    let elapsedNs = LOOKS_PER_CHECK * NS_PER_EAGER_LOOK;
+    let checkedAt = performance.now();
+    while (elapsedNs < spinNs && this.#events.bell === this.#bellSeen) {
+      for (let i = 0; i < LOOKS_PER_CHECK; i++) {
+        if (this.#peekAny()) {
+          this.#endSpin(true, elapsedNs + i * this.#nsPerPausedLook);
+          return;
+        }
+        Atomics.pause(); // After a while, be kind to the core's other thread.
+      }
+      const now = performance.now();
+      const sinceNs = (now - checkedAt) * NS_PER_MS;
+      // The cheapest looks are the true ones; during dearer ones the core was taken away.
+      this.#nsPerPausedLook = Math.min(sinceNs / LOOKS_PER_CHECK, this.#nsPerPausedLook * 1.01);
+      elapsedNs += sinceNs;
+      checkedAt = now;
+      this.#beat();
+    }
+    this.#endSpin(false, elapsedNs);
   }
 
   #endSpin(hit: boolean, spunNs: number): void {
@@ -178,7 +181,7 @@ export class AtomicsWaiter implements Waiter {
 
   #sleep(forNs: number): void {
     const startedAt = performance.now();
-    this.#events.sleep(this.#bellSeen, Math.min(forNs / NS_PER_MS, MAX_SLEEP_MS));
+    this.#events.sleep(this.#bellSeen, forNs < MAX_SLEEP_MS * NS_PER_MS ? forNs / NS_PER_MS : MAX_SLEEP_MS);
     const sleptNs = (performance.now() - startedAt) * NS_PER_MS;
     this.#outcome.sleptNs += sleptNs;
     this.counters.sleptNs += sleptNs;

@@ -48,7 +48,7 @@ export interface Cell {
 export interface ExpandedScenario {
   /** The file that it came from. */
   readonly file: string;
-  /** The scenario without its matrix applied. */
+  /** The scenario of the first cell; what is the run's (name, repetitions, order, matrix) is the same in all. */
   readonly scenario: Scenario;
   /** Its cells, in the matrix's order. */
   readonly cells: readonly Cell[];
@@ -74,20 +74,14 @@ interface Choice {
 export async function expandScenario(document: ScenarioDocument, plugins: PluginTable): Promise<ExpandedScenario> {
   const raw = document.toJS();
   const mistakes = new Mistakes(document);
-  const base = parseScenario(withFirstChoices(raw));
-  const combinations = base.success ? combine(base.data.matrix) : [[]];
-  if (combinations.length > MAX_CELLS) {
-    mistakes.add(["matrix"], [], `makes ${combinations.length} cells; at most ${MAX_CELLS} are allowed`);
-    throw mistakes.error();
-  }
+  const firsts = firstChoices(raw);
+  checkMatrixKeys(firsts.map(({ key }) => key), mistakes);
+  if (mistakes.any) throw mistakes.error();
+  const base = parseScenario(applyChoices(raw, firsts));
+  const combinations = base.success ? combine(base.data.matrix, mistakes) : [firsts];
   const cells: Cell[] = [];
   for (const choices of combinations) {
-    const { value, misplaced } = applyChoices(raw, choices);
-    if (misplaced !== undefined) {
-      mistakes.add(["matrix", misplaced], [], "is not a path into the scenario", true);
-      continue;
-    }
-    const parsed = parseScenario(value);
+    const parsed = parseScenario(applyChoices(raw, choices));
     if (!parsed.success) {
       for (const issue of parsed.error.issues) mistakes.addIssue(issue, choices);
       continue;
@@ -154,17 +148,37 @@ function suggestion(written: string, allowed: readonly string[]): string {
   return `${near === undefined ? "" : `; did you mean ${near}?`} (allowed: ${list})`;
 }
 
-/** The document with the matrix's first values put in, so that a key that only the matrix gives is not missed. */
-function withFirstChoices(raw: Json): Json {
-  const { matrix } = raw;
-  if (typeof matrix !== "object" || matrix === null) return raw;
-  const choices = Object.entries(matrix).flatMap(([key, values]) =>
+/** The first value of each key of the matrix, so that a key that only the matrix gives is not missed. */
+function firstChoices({ matrix }: Json): Choice[] {
+  if (typeof matrix !== "object" || matrix === null) return [];
+  return Object.entries(matrix).flatMap(([key, values]) =>
     Array.isArray(values) && values.length > 0 ? [{ key, index: 0, value: values[0] }] : []
   );
-  return applyChoices(raw, choices).value;
 }
 
-function combine(matrix: Scenario["matrix"]): Choice[][] {
+/** What a cell can have of its own; the rest of a scenario is the run's. */
+const CELL_KEYS = ["placement", "domains", "affinity", "device", "channel", "policy", "workload", "recovery"];
+const CELL_RUN_KEYS = ["run.warmup", "run.duration", "run.seed"];
+
+function checkMatrixKeys(keys: readonly string[], mistakes: Mistakes): void {
+  for (const key of keys) {
+    if (!CELL_KEYS.includes(key.split(".")[0]) && !CELL_RUN_KEYS.includes(key)) {
+      const hint = suggestion(key, [...CELL_KEYS, ...CELL_RUN_KEYS]);
+      mistakes.add(["matrix", key], [], `is not a path to what a cell can have of its own${hint}`, true);
+    }
+    const outer = keys.find((other) => key.startsWith(`${other}.`));
+    if (outer !== undefined) {
+      mistakes.add(["matrix", key], [], `lies within ${outer}, which the matrix replaces as a whole`, true);
+    }
+  }
+}
+
+function combine(matrix: Scenario["matrix"], mistakes: Mistakes): readonly Choice[][] {
+  const count = Object.values(matrix).reduce((product, values) => product * values.length, 1);
+  if (count > MAX_CELLS) {
+    mistakes.add(["matrix"], [], `makes ${count} cells; at most ${MAX_CELLS} are allowed`);
+    return [];
+  }
   return Object.entries(matrix).reduce<Choice[][]>(
     (combinations, [key, values]) =>
       combinations.flatMap((choices) => values.map((value, index) => [...choices, { key, index, value }])),
@@ -172,21 +186,19 @@ function combine(matrix: Scenario["matrix"]): Choice[][] {
   );
 }
 
-/** Puts the chosen values in. A path through something that is no mapping, or into the matrix itself, is misplaced. */
-function applyChoices(raw: Json, choices: readonly Choice[]): { value: Json; misplaced?: string } {
+/** The document with the chosen values put in. A path through something that is no mapping makes it one. */
+function applyChoices(raw: Json, choices: readonly Choice[]): Json {
   const value = structuredClone(raw);
   for (const choice of choices) {
     const keys = choice.key.split(".");
     let place: Json = value;
     for (const key of keys.slice(0, -1)) {
-      place[key] ??= {};
-      if (typeof place[key] !== "object" || Array.isArray(place[key])) return { value, misplaced: choice.key };
+      if (typeof place[key] !== "object" || place[key] === null) place[key] = {};
       place = place[key] as Json;
     }
-    if (keys[0] === "matrix") return { value, misplaced: choice.key };
     place[keys[keys.length - 1]] = choice.value;
   }
-  return { value };
+  return value;
 }
 
 async function resolveCell(

@@ -57,6 +57,11 @@ export class ScenarioDocument {
         message: "must be a mapping with apiVersion, kind, name, …",
       }]);
     }
+    try {
+      document.toJS();
+    } catch (thrown) { // An alias without its anchor, or one that unfolds without end.
+      throw new ScenarioError([{ file, line: 1, column: 1, message: `is not YAML: ${messageOf(thrown)}` }]);
+    }
     const scenario = new ScenarioDocument(file, document, lines, overrides);
     for (const override of overrides) scenario.#apply(override);
     return scenario;

@@ -16,8 +16,8 @@ import { type MachineAnswer, type MachineJob, RECORD } from "./machine_protocol.
 const ORPHANED = 3;
 
 let scratchDirectory: string | null = null;
-// Ctrl-C reaches every process of the terminal; what it means is the runner's decision.
-Deno.addSignalListener("SIGINT", () => {});
+// Ctrl-C and the terminal's end reach every process of the terminal; what they mean is the runner's decision.
+for (const signal of ["SIGINT", "SIGHUP"] as const) Deno.addSignalListener(signal, () => {});
 const job = await readJob();
 try {
   const samples = await new Hypervisor(withCpus(job), job).run(job.window);
@@ -50,7 +50,7 @@ function endOrphaned(): never {
 }
 
 function answer(message: MachineAnswer): void {
-  let bytes = new TextEncoder().encode(`${RECORD}${JSON.stringify(message)}\n`);
+  let bytes = new TextEncoder().encode(`\n${RECORD}${JSON.stringify(message)}\n`);
   while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
 }
 

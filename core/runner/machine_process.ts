@@ -85,6 +85,7 @@ async function run(job: MachineJob, options: MachineProcessOptions): Promise<Rea
     end();
   }, limitMs);
   options.signal?.addEventListener("abort", end);
+  if (options.signal?.aborted) end();
   try {
     const input = child.stdin.getWriter();
     const given = input.write(new TextEncoder().encode(`${JSON.stringify(job)}\n`)).catch(() => {});

@@ -26,6 +26,8 @@ const domain = z.strictObject({
   kind: z.literal("worker").default("worker").describe("Where the domain runs: a Deno worker."),
 });
 
+const atLeast1Ms = (ns: number): boolean => ns >= 1e6;
+
 const scenarioSchema = z.strictObject({
   apiVersion: z.literal(API_VERSION),
   kind: z.literal("Scenario"),
@@ -49,15 +51,18 @@ const scenarioSchema = z.strictObject({
   policy: policyUse,
   workload: pluginUse,
   run: z.strictObject({
-    warmup: duration().prefault("500ms").describe("Time before the measurement."),
-    duration: duration().prefault("1s").describe("Time of the measurement."),
+    warmup: duration().refine(atLeast1Ms, "must be at least 1ms").prefault("500ms")
+      .describe("Time before the measurement, at least 1ms."),
+    duration: duration().refine(atLeast1Ms, "must be at least 1ms").prefault("1s")
+      .describe("Time of the measurement, at least 1ms."),
     repetitions: z.int().min(1).max(1000).default(5).describe("How often each cell is measured."),
     order: z.enum(["interleaved", "sequential"]).default("interleaved")
       .describe("Whether the cells take turns, or each is finished before the next."),
     seed: z.int().min(1).max(2 ** 31 - 1).default(42).describe("Seeds what the workloads draw at random."),
   }).prefault({}),
   recovery: z.strictObject({
-    hangTimeout: duration().prefault("5s").describe("A domain without a sign of life for so long has failed."),
+    hangTimeout: duration().refine((ns) => ns >= 1e9, "must be at least 1s: a domain that sleeps shows itself rarely")
+      .prefault("5s").describe("A domain without a sign of life for so long has failed, at least 1s."),
   }).prefault({}),
   matrix: z.record(z.string(), z.array(z.unknown()).min(1)).prefault({})
     .describe("Paths into the scenario, each with the values that it takes; every combination is a cell."),

@@ -71,7 +71,7 @@ Deno.test("a handshake ends when the frontend closes, or breaks the table of sta
       () => {
         peer.backend.connect(() => {
           words[FRONT_STATE] = state;
-          peer.ends.back.events.ring();
+          peer.ends.back.events.wake();
           return false;
         });
       },

@@ -134,7 +134,8 @@ Deno.test("a ring notifies at the points at which Xen's macros do", () => {
   assert.equal(push(3), number(/^push3 .*notify=(\d)/));
   assert.equal(back.available(), number(/^unconsumed=(\d+)/));
   for (let i = 0; i < 4; i++) back.consume();
-  assert.equal(back.finalCheck() ? 1 : 0, number(/^final_check work=(\d)/));
+  back.arm(1);
+  assert.equal(back.available() > 0 ? 1 : 0, number(/^final_check work=(\d)/));
   assert.equal(words[1], number(/^final_check .*req_event=(\d+)/));
   assert.equal(push(2), number(/^push2 .*notify=(\d)/));
 });

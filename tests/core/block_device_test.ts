@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Operation, Status } from "../../core/blkif.ts";
-import { type BlockDevice, BlockRequest, DeviceGate, type DeviceInfo, synchronous } from "../../core/block_device.ts";
+import { type BlockDevice, BlockRequest, type DeviceInfo, synchronous } from "../../core/block_device.ts";
+import { DeviceGate } from "../../core/device_gate.ts";
 import { DeviceError } from "../../core/errors.ts";
 import { SharedMemory } from "../../core/memory.ts";
 import { deviceInfo, fillPattern, LaterDevice, MemoryDevice } from "../helpers/devices.ts";

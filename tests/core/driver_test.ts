@@ -1,7 +1,8 @@
 // A driver domain's loop, with scripted frontends, on this thread.
 import assert from "node:assert/strict";
 import { Operation, Status } from "../../core/blkif.ts";
-import { type BlockDevice, DeviceGate, synchronous } from "../../core/block_device.ts";
+import { type BlockDevice, synchronous } from "../../core/block_device.ts";
+import { DeviceGate } from "../../core/device_gate.ts";
 import { Command, DomainControl, type DomainReport } from "../../core/domain.ts";
 import type { DomainSetup } from "../../core/domain_setup.ts";
 import { runDriver } from "../../core/driver.ts";
@@ -47,6 +48,7 @@ function driverFor(device: BlockDevice, frontendCount = 1) {
     workload: null,
     seed: 1,
   };
+  control.send(Command.Finish); // Without it, a driver whose frontends have left waits for its measured window's end.
   return { setup, control, frontends, waiter, reports };
 }
 

@@ -59,14 +59,14 @@ Deno.test("an event that was cleared while masked does not ring at unmasking", (
 Deno.test("a sleep returns at once when the bell rang since it was seen", () => {
   const events = page();
   const seen = events.bell;
-  events.ring();
+  events.wake();
   events.sleep(seen, Infinity); // Would sleep for ever if the ring were lost.
 });
 
 Deno.test("both views of one page see the same bell", () => {
   const memory = allocateEventPage();
   const mine = new EventPage(memory);
-  new EventPage(memory).ring();
+  new EventPage(memory).wake();
   assert.equal(mine.bell, 1);
 });
 
@@ -95,4 +95,16 @@ Deno.test("a channel cannot be bound to a port that a page does not have", () =>
     assert.throws(() => new EventChannel(page(), port, page(), 0), RangeError, `local ${port}`);
     assert.throws(() => new EventChannel(page(), 0, page(), port), RangeError, `remote ${port}`);
   }
+});
+
+Deno.test("waking the peer rings its bell even when its port is pending and masked", () => {
+  const local = new EventPage(allocateEventPage());
+  const remote = new EventPage(allocateEventPage());
+  const channel = new EventChannel(local, 0, remote, 3);
+  remote.mask(3);
+  channel.notify();
+  channel.notify();
+  const seen = remote.bell;
+  channel.wakePeer();
+  assert.notEqual(remote.bell, seen);
 });

@@ -103,7 +103,7 @@ Deno.test("a handshake ends when the backend closes, or breaks the table of stat
     const peer = new ScriptedBackend();
     peer.test.stop = () => {
       peer.ends.memory.words[BACK_STATE] = state;
-      peer.ends.front.events.ring();
+      peer.ends.front.events.wake();
       return false;
     };
     assert.throws(() => peer.test.frontend.connect(), ConnectionError, `state ${state}`);
@@ -159,7 +159,7 @@ Deno.test("closing waits until the backend has let go", () => {
   peer.test.stop = () => {
     seen.push(words[FRONT_STATE]);
     words[BACK_STATE] = XenbusState.Closed;
-    peer.ends.front.events.ring();
+    peer.ends.front.events.wake();
     return false;
   };
   peer.test.frontend.close();
@@ -172,7 +172,7 @@ Deno.test("a backend may pass through Closing when it closes", () => {
   const { words } = peer.ends.memory;
   peer.test.stop = () => {
     words[BACK_STATE] = words[BACK_STATE] === XenbusState.Connected ? XenbusState.Closing : XenbusState.Closed;
-    peer.ends.front.events.ring();
+    peer.ends.front.events.wake();
     return false;
   };
   peer.test.frontend.close();

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Operation, Status } from "../../core/blkif.ts";
-import { type BlockDevice, DeviceGate, synchronous } from "../../core/block_device.ts";
+import { type BlockDevice, synchronous } from "../../core/block_device.ts";
+import { DeviceGate } from "../../core/device_gate.ts";
 import { OperationMeter } from "../../core/meter.ts";
 import { MonolithicQueue } from "../../core/monolithic_queue.ts";
 import { LaterDevice, MemoryDevice } from "../helpers/devices.ts";

@@ -69,7 +69,7 @@ Deno.test("a spin that finds nothing ends with arming and sleeping", () => {
 
 Deno.test("a ring before the wait ends it before it arms or sleeps, and only once", () => {
   const { log, events, waiter } = setup();
-  events.ring();
+  events.wake();
   waiter.wait(policy());
   assert.deepEqual(log, []);
   waiter.wait(policy());
@@ -79,7 +79,7 @@ Deno.test("a ring before the wait ends it before it arms or sleeps, and only onc
 Deno.test("a ring between the last look and the sleep is not lost", () => {
   const { events, source, waiter } = setup();
   source.onReady = () => {
-    events.ring();
+    events.wake();
     return false;
   };
   waiter.wait(policy());
@@ -89,7 +89,7 @@ Deno.test("a ring between the last look and the sleep is not lost", () => {
 Deno.test("a ring between two waits, when the first one found work by spinning, is not lost", () => {
   const { events, source, waiter } = setup();
   source.onPeek = () => {
-    events.ring();
+    events.wake();
     return true;
   };
   waiter.wait(policy({ spinNs: Infinity }));
@@ -102,7 +102,7 @@ Deno.test("a ring ends a spin that would last for ever", () => {
   const { events, source, waiter } = setup();
   let peeks = 0;
   source.onPeek = () => {
-    if (++peeks === 1000) events.ring();
+    if (++peeks === 1000) events.wake();
     return false;
   };
   waiter.wait(policy({ spinNs: Infinity }));
@@ -168,7 +168,7 @@ Deno.test("a policy may sleep first, for a time of its own, and look then", () =
 
 Deno.test("a ring during the sleep that comes first is seen to before anything else", () => {
   const { log, events, waiter } = setup();
-  events.ring();
+  events.wake();
   waiter.wait(policy({ preSleepNs: 1e6 }));
   assert.deepEqual(log, ["sleep"]);
   assert.equal(events.slept[0].rung, true);

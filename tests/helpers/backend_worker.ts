@@ -7,7 +7,8 @@
 /// <reference lib="deno.worker" />
 
 import { Backend } from "../../core/backend.ts";
-import { DeviceGate, synchronous } from "../../core/block_device.ts";
+import { synchronous } from "../../core/block_device.ts";
+import { DeviceGate } from "../../core/device_gate.ts";
 import { EventChannel, EventPage } from "../../core/event_channel.ts";
 import { SharedMemory } from "../../core/memory.ts";
 import { AtomicsWaiter } from "../../core/waiter.ts";

@@ -6,7 +6,8 @@
  */
 
 import { Backend } from "../../core/backend.ts";
-import { type BlockDevice, DeviceGate } from "../../core/block_device.ts";
+import { type BlockDevice } from "../../core/block_device.ts";
+import { DeviceGate } from "../../core/device_gate.ts";
 import { allocateEventPage, EventChannel, EventPage } from "../../core/event_channel.ts";
 import { Frontend } from "../../core/frontend.ts";
 import type { LinkEnd } from "../../core/link_end.ts";
@@ -87,7 +88,7 @@ export function stepFrontend({ memory, back }: LinkEnds): void {
   if (words[FRONT_STATE] === XenbusState.Unknown) words[FRONT_STATE] = XenbusState.Initialising;
   if (words[BACK_STATE] === XenbusState.InitWait) words[FRONT_STATE] = XenbusState.Initialised;
   if (words[BACK_STATE] === XenbusState.Connected) words[FRONT_STATE] = XenbusState.Connected;
-  back.events.ring();
+  back.events.wake();
 }
 
 /** Answers {@link Backend.connect} as a frontend would that has written its keys. */
@@ -122,7 +123,7 @@ export function connectFrontend(test: FrontendUnderTest, { memory, front }: Link
   words[BACK_STATE] = XenbusState.InitWait;
   test.stop = () => {
     if (words[FRONT_STATE] === XenbusState.Initialised) words[BACK_STATE] = XenbusState.Connected;
-    front.events.ring();
+    front.events.wake();
     return false;
   };
   test.frontend.connect();

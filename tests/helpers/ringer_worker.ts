@@ -34,7 +34,7 @@ if (typeof WorkerGlobalScope !== "undefined") {
       Atomics.store(words, WORK, 1);
       events.raise(0);
     } else if (data.mode === "ring") {
-      events.ring();
+      events.wake();
     } else {
       while (Atomics.notify(new Int32Array(data.events), 0) === 0);
       Atomics.store(words, WORK, 1);

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { Operation, Status } from "../../core/blkif.ts";
-import { DeviceGate } from "../../core/block_device.ts";
+import { DeviceGate } from "../../core/device_gate.ts";
 import { OperationMeter } from "../../core/meter.ts";
 import { MonolithicQueue } from "../../core/monolithic_queue.ts";
 import { type DevicePlugin, loadPlugin } from "../../core/plugin.ts";

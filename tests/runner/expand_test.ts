@@ -117,8 +117,25 @@ Deno.test("a mistake that the matrix makes is placed in the matrix", async () =>
     "(allowed: interrupt, fixed-spin, adaptive-spin)",
   ]);
   assert.deepEqual(await mistakes(`${HEAD}matrix:\n  name.first: [a]\n`), [
-    "8:3 matrix.name.first: is not a path into the scenario",
+    "8:3 matrix.name.first: is not a path to what a cell can have of its own (allowed: placement, domains, affinity, " +
+    "device, channel, policy, workload, recovery, run.warmup, run.duration, run.seed)",
   ]);
+  assert.deepEqual(await mistakes(`${HEAD}matrix:\n  placement: [isolatde, monolithic]\n`), [
+    '8:15 matrix.placement.0: Invalid option: expected one of "isolated"|"monolithic"',
+  ]);
+});
+
+Deno.test("a matrix whose labels would not say what was measured is refused", async () => {
+  const within = `${HEAD}matrix:\n  policy.with.spin: [10us]\n  policy: [{ use: fixed-spin }]\n`;
+  assert.deepEqual(await mistakes(within), [
+    "8:3 matrix.policy.with.spin: lies within policy, which the matrix replaces as a whole",
+  ]);
+  const ofTheRun = await mistakes(`${HEAD}matrix:\n  run.repetitions: [2, 9]\n`);
+  assert.match(ofTheRun[0], /^8:3 matrix\.run\.repetitions: is not a path to what a cell can have of its own/);
+});
+
+Deno.test("an alias without its anchor is a mistake of the file", async () => {
+  assert.match((await mistakes(`${HEAD}run: *nothing\n`))[0], /^1:1 is not YAML: .*nothing/);
 });
 
 Deno.test("a matrix that is too large is refused", async () => {
