@@ -15,13 +15,15 @@ const COMMON_LABELS = ["policy", "device", "workload", "placement"];
 export function renderResult(result: Result): string {
   const { cells } = result;
   const labels = [...new Set(cells.flatMap((cell) => Object.keys(cell.labels)))];
-  const varied = labels.filter((label) => new Set(cells.map((cell) => cell.labels[label])).size > 1);
+  const varied = labels.filter((label) => new Set(cells.map((cell) => cell.labels[label])).size > 1)
+    // A plugin whose options the matrix varies one by one is shown by those.
+    .filter((label, _, all) => !all.some((other) => other.startsWith(`${label}.`)));
   const shown = varied.length === 0 ? ["policy"] : varied;
   const fixed = COMMON_LABELS.filter((label) => !shown.includes(label));
   const table = new Table({
     shouldDisableColors: Deno.noColor || !Deno.stdout.isTerminal(),
     columns: [
-      ...shown.map((name) => ({ name, alignment: "left" })),
+      ...shown.map((name) => ({ name, title: shortName(name, shown), alignment: "left" })),
       ...["IOPS", "low – high", "MB/s", "p50", "p99", "CPU app", "CPU driver", "notified", "suppressed", "speed-up"]
         .map((name) => ({ name, alignment: "right" })),
     ],
@@ -33,11 +35,26 @@ export function renderResult(result: Result): string {
   });
   return [
     `${name}: ${description}`,
-    fixed.map((label) => `${label} ${cells[0].labels[label]}`).join(", "),
+    fixed.map((label) => `${label} ${inCommon(cells.map(({ labels }) => labels[label]))}`).join(", "),
     table.render(),
     ...legend(cells),
     ...failures,
   ].join("\n");
+}
+
+/** The last part of a path, where no other column has the same. */
+function shortName(path: string, paths: readonly string[]): string {
+  const last = (each: string): string => each.slice(each.lastIndexOf(".") + 1);
+  return paths.some((other) => other !== path && last(other) === last(path)) ? path : last(path);
+}
+
+/** Of labels such as `name(a=1, b=2)` the name, and the options that all of them have. */
+function inCommon(labels: readonly string[]): string {
+  const [name, options = ""] = labels[0].split(/[()]/);
+  const shared = options.split(", ").filter((option) =>
+    option !== "" && labels.every((label) => label.includes(option))
+  );
+  return shared.length === 0 ? name : `${name}(${shared.join(", ")})`;
 }
 
 function pick({ labels }: CellResult, names: readonly string[]): Record<string, string> {

@@ -121,7 +121,7 @@ export class Backend implements WaitSource, RequestOwner {
     return this.#idleCount < this.#requests.length;
   }
 
-  /** Takes no more requests: the frontend broke the protocol. Those that the device has are finished. */
+  /** Takes no more requests, as the frontend broke the protocol. Those that the device has are finished. */
   abandon(): void {
     this.#abandoned = true;
   }
@@ -129,6 +129,7 @@ export class Backend implements WaitSource, RequestOwner {
   /** Lets go of everything shared. No request is at the device. */
   close(): void {
     if (this.#store.state === XenbusState.Closed) return;
+    this.#abandoned = true;
     this.#grants.unmapAll();
     this.#store.switchTo(XenbusState.Closed);
     this.#end.channel.wakePeer();
