@@ -22,7 +22,7 @@ import {
   writeResponse,
 } from "./blkif.ts";
 import { BlockRequest, type RequestOwner } from "./block_device.ts";
-import { type DeviceGate } from "./device_gate.ts";
+import type { DeviceGate } from "./device_gate.ts";
 import { ConnectionError } from "./errors.ts";
 import { GrantMapper } from "./grant_table.ts";
 import { awaitPeerState, type LinkEnd, pushAndNotify, type PushCounters } from "./link_end.ts";

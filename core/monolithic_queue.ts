@@ -7,7 +7,7 @@
 
 import { MAX_SEGMENTS, Operation } from "./blkif.ts";
 import { BlockRequest, type DeviceInfo, type RequestOwner } from "./block_device.ts";
-import { type DeviceGate } from "./device_gate.ts";
+import type { DeviceGate } from "./device_gate.ts";
 import { type BlockQueue, isTransfer, submissionError } from "./block_queue.ts";
 import { FRAME_SIZE, SharedMemory } from "./memory.ts";
 import type { OperationMeter } from "./meter.ts";

@@ -6,7 +6,7 @@
  */
 
 import { Backend } from "../../core/backend.ts";
-import { type BlockDevice } from "../../core/block_device.ts";
+import type { BlockDevice } from "../../core/block_device.ts";
 import { DeviceGate } from "../../core/device_gate.ts";
 import { allocateEventPage, EventChannel, EventPage } from "../../core/event_channel.ts";
 import { Frontend } from "../../core/frontend.ts";

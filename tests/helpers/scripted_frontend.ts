@@ -14,7 +14,7 @@ import {
   writeRequest,
   writeSegment,
 } from "../../core/blkif.ts";
-import { type BlockDevice } from "../../core/block_device.ts";
+import type { BlockDevice } from "../../core/block_device.ts";
 import { DeviceGate } from "../../core/device_gate.ts";
 import { GrantTable } from "../../core/grant_table.ts";
 import { FRAME_SIZE } from "../../core/memory.ts";
