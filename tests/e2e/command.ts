@@ -37,13 +37,17 @@ export function start(args: readonly string[], permissions: readonly string[], f
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", ...permissions, entry, ...args],
     cwd: PROJECT,
-    // Not the whole environment: `deno test --coverage` would slow the children down, many times.
     clearEnv: true,
-    env: { PATH: Deno.env.get("PATH") ?? "", HOME: Deno.env.get("HOME") ?? "", NO_COLOR: "1", [variable]: value },
+    env: { ...inheritedEnvironment(), NO_COLOR: "1", [variable]: value },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+}
+
+/** This process's environment, but for what would make the children collect coverage too: it slows them many times. */
+function inheritedEnvironment(): Record<string, string> {
+  return Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => !name.startsWith("DENO_COVERAGE")));
 }
 
 /** Waits for a command's end. */
