@@ -5,7 +5,7 @@
  */
 
 import type { PluginTable } from "../core/plugin.ts";
-import type { CheckArguments } from "./cli.ts";
+import type { CheckArguments } from "./arguments.ts";
 import { ExitStatus } from "./exit_status.ts";
 import { printMistakes, readScenarios } from "./scenarios.ts";
 

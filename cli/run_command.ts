@@ -11,7 +11,7 @@ import { permissionNeeds } from "../core/runner/plan.ts";
 import type { Result } from "../core/runner/result.ts";
 import { runScenario } from "../core/runner/run.ts";
 import { cLibraryPath } from "../core/thread.ts";
-import type { RunArguments } from "./cli.ts";
+import type { RunArguments } from "./arguments.ts";
 import { ExitStatus } from "./exit_status.ts";
 import { ensurePermissions, pathPermissions, runPermissions } from "./permissions.ts";
 import { createProgress, type Progress } from "./progress.ts";

@@ -61,7 +61,7 @@ export class Backend implements WaitSource, RequestOwner {
    * The backend of one link to a device; {@link connect} comes next.
    *
    * @param ringOrder the ring's order, as the link was laid out for it
-   * @param gate the device
+   * @param gate the device, which checks every request once more
    */
   constructor(end: LinkEnd, ringOrder: number, gate: DeviceGate) {
     const layout = linkLayout(ringOrder);
@@ -211,7 +211,7 @@ export class Backend implements WaitSource, RequestOwner {
     return slot;
   }
 
-  /** Finds the memory of a copied request. Refuses what the protocol or the grants do not allow. */
+  /** Turns a copied request into the device's terms. Refuses what the protocol or the grants do not allow. */
   #translate(copy: RequestCopy, request: BlockRequest): Status {
     const operation = copy.operation;
     request.operation = operation;
@@ -227,14 +227,17 @@ export class Backend implements WaitSource, RequestOwner {
     if (operation === Operation.Flush) return Status.Okay;
     if (operation !== Operation.Read && operation !== Operation.Write) return Status.NotSupported;
 
-    const segmentCount = copy.segmentCount;
+    return this.#gatherSegments(copy, request);
+  }
+
+  /** Finds the frames of a read's or a write's segments. Those that touch are joined: devices like long pieces. */
+  #gatherSegments(copy: RequestCopy, request: BlockRequest): Status {
+    const { words, segmentCount } = copy;
     if (segmentCount === 0 || segmentCount > MAX_SEGMENTS) return Status.Error;
-    const intoFrames = operation === Operation.Read;
-    const { words } = copy;
-    // Segments that touch are joined: a device likes one long piece better than eleven short ones.
+    const intoFrames = copy.operation === Operation.Read;
     let byteLength = 0;
-    let start = 0;
-    let end = 0;
+    let extentStart = -1;
+    let extentEnd = -1;
     for (let i = 0; i < segmentCount; i++) {
       const word = FIRST_SEGMENT + i * SEGMENT_WORDS;
       const first = segmentFirstSector(words[word + 1]);
@@ -242,17 +245,17 @@ export class Backend implements WaitSource, RequestOwner {
       if (first > last || last >= SECTORS_PER_FRAME) return Status.Error;
       const frame = this.#grants.map(segmentReference(words[word]), intoFrames);
       if (frame < 0) return Status.Error;
-      const segmentStart = frame * FRAME_SIZE + first * SECTOR_SIZE;
-      const segmentLength = (last - first + 1) * SECTOR_SIZE;
-      if (segmentStart !== end) {
-        if (end !== 0) request.addExtent(start, end);
-        start = segmentStart;
-        end = segmentStart;
+      const start = frame * FRAME_SIZE + first * SECTOR_SIZE;
+      const length = (last - first + 1) * SECTOR_SIZE;
+      if (start !== extentEnd) {
+        if (extentStart >= 0) request.addExtent(extentStart, extentEnd);
+        extentStart = start;
+        extentEnd = start;
       }
-      end += segmentLength;
-      byteLength += segmentLength;
+      extentEnd += length;
+      byteLength += length;
     }
-    request.addExtent(start, end);
+    request.addExtent(extentStart, extentEnd);
     request.byteLength = byteLength;
     return Status.Okay;
   }

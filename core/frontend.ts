@@ -37,8 +37,8 @@ const VIRTUAL_DEVICE = 0xca00;
 const SLOT_BYTES = MAX_SEGMENTS * FRAME_SIZE;
 const TWO_32 = 2 ** 32;
 
-// Words of a slot in the shadow table.
-const SHADOW_WORDS = 8;
+// Words of a slot in the shadow table; four of them, so that a slot lies within a cache line.
+const SHADOW_WORDS = 4;
 const SHADOW_STATE = 0;
 const SHADOW_OPERATION = 1;
 const SHADOW_STATUS = 2;
@@ -79,10 +79,10 @@ export class Frontend implements BlockQueue, WaitSource {
   readonly #buffers: Uint8Array<SharedArrayBuffer>[] = [];
   /** First grant reference of each slot; the references of its other frames follow. */
   readonly #references: Int32Array;
-  /** What each slot asked for. Shared memory, so that another thread of this domain can take over. */
+  /** What each slot asked for. It lies in memory that no peer has: what a response says is held against it. */
   readonly #shadow: Int32Array;
   /** Responses that were seen in the ring and not yet consumed. */
-  #known = 0;
+  #responsesSeen = 0;
   #info: DeviceInfo | undefined;
 
   /** Lays out the ring and grants every frame for good (persistent grants); {@link connect} comes next. */
@@ -202,20 +202,20 @@ export class Frontend implements BlockQueue, WaitSource {
     ring.produce();
   }
 
-  /** Takes one response, or pushes what was submitted when none is left. On the hot path. */
+  /**
+   * Takes one response. When none is left of those that were seen, it first pushes what was submitted meanwhile: so
+   * requests are published together as the responses came together. On the hot path.
+   */
   poll(): number {
-    if (this.#known === 0) {
-      if (this.#ring.unpushed) {
-        pushAndNotify(this.#ring, this.#end.channel, this.pushes);
-        if (this.inFlight < this.depth) claimEntry(this.#words, entryWord(this.#ring.entryOf(this.#ring.produced)));
-      }
-      this.#known = this.#ring.available();
-      if (this.#known === 0) return -1;
-      if (this.#known > this.inFlight) {
-        throw this.#broken(`answered ${this.#known} requests where ${this.inFlight} were in flight`);
+    if (this.#responsesSeen === 0) {
+      this.#publish();
+      this.#responsesSeen = this.#ring.available();
+      if (this.#responsesSeen === 0) return -1;
+      if (this.#responsesSeen > this.inFlight) {
+        throw this.#broken(`answered ${this.#responsesSeen} requests where ${this.inFlight} were in flight`);
       }
     }
-    this.#known--;
+    this.#responsesSeen--;
     return this.#takeResponse();
   }
 
@@ -244,6 +244,13 @@ export class Frontend implements BlockQueue, WaitSource {
     this.#end.channel.clear();
     this.#ring.arm(Math.min(distance, this.inFlight));
     return true;
+  }
+
+  #publish(): void {
+    const ring = this.#ring;
+    if (!ring.unpushed) return;
+    pushAndNotify(ring, this.#end.channel, this.pushes);
+    if (this.inFlight < this.depth) claimEntry(this.#words, entryWord(ring.entryOf(ring.produced)));
   }
 
   #takeResponse(): number {

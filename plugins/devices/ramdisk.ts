@@ -1,5 +1,6 @@
 /**
- * A disk in memory.
+ * A disk in memory. The memory is the medium: the hypervisor owns it, so that it outlives the driver; the device is what
+ * a driver domain makes of it.
  *
  * @module
  */
@@ -26,7 +27,8 @@ const plugin: DevicePlugin<typeof options, SharedArrayBuffer> = definePlugin({
   openMedium({ size }) {
     try {
       const disk = new SharedArrayBuffer(size);
-      // Touch every page now: the kernel would otherwise clear each at its first use, inside the measurement.
+      // Make the kernel give every page now, not at its first use inside the measurement: for that it must be written
+      // to, with something else than it holds.
       const words = new Uint32Array(disk, 0, Math.floor(size / 4));
       for (let word = 0; word < words.length; word += FRAME_SIZE / 4) words[word] = 1;
       for (let word = 0; word < words.length; word += FRAME_SIZE / 4) words[word] = 0;
@@ -46,6 +48,7 @@ const plugin: DevicePlugin<typeof options, SharedArrayBuffer> = definePlugin({
       write(offsetBytes, from) {
         disk.set(from, offsetBytes);
       },
+      flush() {}, // There is nothing behind the memory.
       discard(offsetBytes, byteLength) {
         disk.fill(0, offsetBytes, offsetBytes + byteLength);
       },

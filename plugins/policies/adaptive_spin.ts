@@ -14,7 +14,8 @@ import { API_VERSION, definePlugin, type PolicyPlugin } from "../../core/plugin.
 import { duration } from "../../core/units.ts";
 
 const options = z.strictObject({
-  floor: duration().prefault("10us").describe("Shortest spin; below it there is none."),
+  floor: duration().refine((ns) => ns >= 100, "must be at least 100ns").prefault("10us")
+    .describe("Shortest spin, at least 100ns; below it there is none."),
   ceiling: duration().prefault("200us").describe("Longest spin."),
 }).refine(({ floor, ceiling }) => floor <= ceiling, { path: ["floor"], message: "must not be above the ceiling" });
 
@@ -32,6 +33,7 @@ const plugin: PolicyPlugin<typeof options> = definePlugin({
         plan.spinNs = spinNs;
       },
       waited(outcome: WaitOutcome): void {
+        // Nothing to learn: the spin was long enough, or something else than work ended the wait before a sleep.
         if (outcome.spinHit || outcome.sleptNs === 0) return;
         if (outcome.spunNs + outcome.sleptNs <= ceiling) {
           spinNs = Math.min(ceiling, Math.max(floor, spinNs * 2));

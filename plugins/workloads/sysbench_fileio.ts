@@ -16,7 +16,8 @@ const options = z.strictObject({
   mode: z.enum(["rndrd", "rndwr", "rndrw"]).default("rndrw")
     .describe("Random reads, random writes, or both."),
   blockSize: size().prefault("16KiB").describe("Bytes an operation, a multiple of 512."),
-  queueDepth: z.int().min(1).max(512).default(1).describe("Operations in flight."),
+  queueDepth: z.int().min(1).max(512).default(1)
+    .describe("Operations in flight; the ring must have as many entries (channel.ringOrder)."),
   readWriteRatio: z.number().positive().default(1.5).describe("Reads for each write, in mode rndrw."),
 });
 
@@ -40,7 +41,7 @@ const plugin: WorkloadPlugin<typeof options> = definePlugin({
       }
       const readShare = mode === "rndrd" ? 1 : mode === "rndwr" ? 0 : readWriteRatio / (1 + readWriteRatio);
       const readBelow = readShare * 2 ** 32;
-      let random = seed | 0 || 1;
+      let random = seed | 0 || 1; // xorshift never leaves 0.
       const next = (): number => { // xorshift32
         random ^= random << 13;
         random ^= random >>> 17;
@@ -56,6 +57,7 @@ const plugin: WorkloadPlugin<typeof options> = definePlugin({
         queue.buffer(slot).fill(slot + 1);
         issue(slot);
       }
+      // Without new operations the queue drains, and then `wait` says -1.
       for (let slot = queue.wait(); slot >= 0; slot = queue.wait()) {
         if (queue.status(slot) !== 0) throw new WorkloadError(`An operation failed with status ${queue.status(slot)}`);
         if (running()) issue(slot);
