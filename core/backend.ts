@@ -143,7 +143,7 @@ export class Backend implements WaitSource, RequestOwner {
    */
   service(): boolean {
     const ring = this.#ring;
-    const available = this.#abandoned ? 0 : ring.available();
+    const available = this.peek() ? ring.available() : 0;
     if (available === 0) return false;
     if (available > this.#idleCount) {
       throw new ConnectionError(

@@ -31,15 +31,18 @@ export function runDriver(setup: DomainSetup): void {
   for (const backend of backends) backend.connect(stopRequested);
   report({ type: "ready" });
 
-  const inUse = (backend: Backend): boolean => isInUse(backend, setup);
   let open: readonly Backend[] = backends;
+  let waited = false;
   while (open.length > 0 && window.observe() !== Command.Stop) {
     let worked = false;
     for (let i = 0; i < open.length; i++) worked = service(open[i], setup) || worked;
     for (let i = 0; i < gates.length; i++) worked = gates[i].reap() || worked;
-    if (worked) continue;
-    if (open.every(inUse)) waiter.wait(policy);
-    else open = closeUnused(open, setup);
+    if (!worked) {
+      // A wait that brought no work may have ended because a frontend has left: its change of state rings the bell.
+      if (waited) open = closeUnused(open, setup);
+      if (open.length > 0) waiter.wait(policy);
+    }
+    waited = !worked;
   }
   // The frontends may have heard of the end first: the window ends with the command, not with them.
   while (window.observe() < Command.Finish) setup.events.sleep(setup.events.bell, LAST_SLEEP_MS);

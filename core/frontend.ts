@@ -225,7 +225,7 @@ export class Frontend implements BlockQueue, WaitSource {
       if (slot >= 0) return slot;
       if (this.inFlight === 0 || this.#stopRequested()) return -1;
       this.#waiter.wait(this.#policy);
-      if (!this.ready()) this.#checkPeer();
+      if (!this.peek()) this.#checkPeer();
     }
   }
 
