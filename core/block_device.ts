@@ -58,9 +58,8 @@ export class BlockRequest {
   idHigh = 0;
 
   readonly #memory: SharedMemory;
-  readonly #offsets: Int32Array;
-  readonly #lengths: Int32Array;
-  readonly #views: Uint8Array<SharedArrayBuffer>[];
+  readonly #starts: Int32Array;
+  readonly #ends: Int32Array;
 
   /**
    * A request that carries nothing yet.
@@ -72,25 +71,20 @@ export class BlockRequest {
     this.owner = owner;
     this.slot = slot;
     this.#memory = memory;
-    this.#offsets = new Int32Array(maxExtents);
-    this.#lengths = new Int32Array(maxExtents);
-    this.#views = Array.from({ length: maxExtents }, () => new Uint8Array(memory.buffer, 0, 0));
+    this.#starts = new Int32Array(maxExtents);
+    this.#ends = new Int32Array(maxExtents);
   }
 
   /** Appends a piece of memory, from `start` up to `end`. */
   addExtent(start: number, end: number): void {
-    this.#offsets[this.extentCount] = start;
-    this.#lengths[this.extentCount] = end - start;
+    this.#starts[this.extentCount] = start;
+    this.#ends[this.extentCount] = end;
     this.extentCount++;
   }
 
-  /** Piece `index` as bytes. A view is made only when the piece is another than the last time, so most cost nothing. */
+  /** Piece `index` as bytes. */
   extent(index: number): Uint8Array<SharedArrayBuffer> {
-    const offset = this.#offsets[index];
-    const length = this.#lengths[index];
-    const view = this.#views[index];
-    if (view.byteOffset === offset && view.length === length) return view;
-    return (this.#views[index] = new Uint8Array(this.#memory.buffer, offset, length));
+    return this.#memory.view(this.#starts[index], this.#ends[index]);
   }
 }
 

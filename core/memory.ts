@@ -27,6 +27,9 @@ export class SharedMemory {
   /** The region as little-endian signed 32-bit words. */
   readonly words: Int32Array<SharedArrayBuffer>;
 
+  /** The last view that was made of bytes from each frame on. */
+  #views: Uint8Array<SharedArrayBuffer>[] | undefined;
+
   private constructor(buffer: SharedArrayBuffer) {
     this.buffer = buffer;
     this.frameCount = buffer.byteLength / FRAME_SIZE;
@@ -49,6 +52,18 @@ export class SharedMemory {
   /** The view of a region that another thread allocated. */
   static attach(buffer: SharedArrayBuffer): SharedMemory {
     return new SharedMemory(buffer);
+  }
+
+  /**
+   * Bytes `[start, end)` of the region. The same bytes are the same object again, unless other bytes from the same frame
+   * on were asked for in between: so a buffer that is used again and again costs nothing.
+   */
+  view(start: number, end: number): Uint8Array<SharedArrayBuffer> {
+    this.#views ??= Array(this.frameCount).fill(new Uint8Array(this.buffer, 0, 0));
+    const frame = (start / FRAME_SIZE) | 0;
+    const view = this.#views[frame];
+    if (view.byteOffset === start && view.length === end - start) return view;
+    return (this.#views[frame] = new Uint8Array(this.buffer, start, end - start));
   }
 
   /** Words of the frames `[firstFrame, firstFrame + frameCount)`. */
