@@ -20,10 +20,11 @@ const OVERHEAD_MS = 120_000;
 const KEPT_CHARACTERS = 2000;
 
 /**
- * Garbage is collected by the thread whose it is. V8's helper threads would have to wait for a core on which a domain
- * spins, and the domain for them: up to 4 ms, the kernel's time slice.
+ * V8 without helper threads. They collect garbage and compile beside the thread whose work it is; but where every core
+ * is taken by a domain that spins, they take it away from one (twice as many involuntary switches), and a domain that
+ * waits for them waits for the kernel's time slice, up to 4 ms.
  */
-const COLLECT_ALONE = "--single-threaded-gc";
+const WITHOUT_HELPERS = "--single-threaded";
 
 /** How to run a machine process. */
 export interface MachineProcessOptions {
@@ -65,7 +66,7 @@ async function run(job: MachineJob, options: MachineProcessOptions): Promise<Rea
     args: [
       ...["run", "--quiet", "--no-prompt"],
       ...permissionFlags(job, options),
-      `--v8-flags=${[COLLECT_ALONE, ...(options.v8Flags ?? [])].join(",")}`,
+      `--v8-flags=${[WITHOUT_HELPERS, ...(options.v8Flags ?? [])].join(",")}`,
       import.meta.resolve("./machine.ts"),
     ],
     stdin: "piped",
