@@ -32,7 +32,7 @@ name: bench
 device: { use: ramdisk, with: { size: 256MiB } }
 policy: { use: fixed-spin, with: { spin: 200us } }
 workload: { use: sysbench-fileio, with: { mode: rndrw, blockSize: 16KiB, queueDepth: 1 } }
-run: { warmup: 300ms, duration: 500ms }
+run: { warmup: 500ms, duration: 500ms }
 `;
   const set = Object.entries(overrides).map(([path, value]) => ({ path, value }));
   return (await expandScenario(ScenarioDocument.parse("bench", text, set), builtins)).cells[0];
