@@ -10,6 +10,7 @@ import { map, multiple, optional, withDefault } from "@optique/core/modifiers";
 import type { InferValue } from "@optique/core/parser";
 import { argument, command, constant, flag, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
+import { DEFAULT_OUT } from "./result_file.ts";
 
 const files = multiple(argument(string({ metavar: "FILE" }), { description: message`Scenario files (YAML).` }), {
   min: 1,
@@ -30,7 +31,7 @@ const run = command(
       option("--out", string({ metavar: "PATH" }), {
         description: message`Where results are saved: a folder, or for one scenario a file ending in .json.`,
       }),
-      "results",
+      DEFAULT_OUT,
     ),
     progress: map(
       optional(flag("--no-progress", { description: message`Do not report progress.` })),

@@ -5,10 +5,10 @@
  * @module
  */
 
-import { basePermissions, ensurePermissions } from "./permissions.ts";
+import { ensurePermissions, permissionsOf } from "./permissions.ts";
 
 if (import.meta.main) {
-  if (!ensurePermissions(basePermissions(Deno.args))) Deno.exit(2);
+  if (!ensurePermissions(permissionsOf(Deno.args))) Deno.exit(2);
   const { main } = await import("./cli.ts");
   const { builtins } = await import("../plugins/mod.ts");
   Deno.exit(await main(Deno.args, builtins));

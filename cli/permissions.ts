@@ -5,6 +5,7 @@
  */
 
 import { dirname, fromFileUrl } from "./paths.ts";
+import { DEFAULT_OUT, resultDirectory } from "./result_file.ts";
 
 /** One permission. */
 export interface PermissionNeed {
@@ -18,8 +19,19 @@ export interface PermissionNeed {
 
 const PROJECT = dirname(dirname(fromFileUrl(import.meta.url)));
 
-/** What every command needs. `args` are the command line's: the files named there are to be read. */
-export function basePermissions(args: readonly string[]): PermissionNeed[] {
+/**
+ * What a command line needs, as far as it can be told before it is parsed: so that everything is asked for, or named, at
+ * once.
+ */
+export function permissionsOf(args: readonly string[]): PermissionNeed[] {
+  const runs = args.some((arg) => /\.ya?ml$/.test(arg)) && args[0] !== "check";
+  const out = args.find((arg) => arg.startsWith("--out="))?.slice("--out=".length) ??
+    (args.includes("--out") ? args[args.indexOf("--out") + 1] : undefined);
+  return [...basePermissions(args), ...(runs ? runPermissions(resultDirectory(out ?? DEFAULT_OUT)) : [])];
+}
+
+/** What every command needs: to read itself and the files that are named. */
+function basePermissions(args: readonly string[]): PermissionNeed[] {
   const files = args.filter((arg) => /\.ya?ml$/.test(arg) && !arg.startsWith("-"));
   return [
     ...[PROJECT, ...files].map((path): PermissionNeed => {

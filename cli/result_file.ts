@@ -7,6 +7,9 @@
 import type { Result } from "../core/runner/result.ts";
 import { dirname, join } from "./paths.ts";
 
+/** Where results are saved unless `--out` says otherwise. */
+export const DEFAULT_OUT = "results";
+
 /** The folder of `--out`: itself, or where its file lies. */
 export function resultDirectory(out: string): string {
   return out.endsWith(".json") ? dirname(out) : out;

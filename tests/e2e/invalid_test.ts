@@ -66,7 +66,7 @@ Deno.test("the shipped scenarios are valid", async () => {
 
 Deno.test("a wrong command line ends with 2 and says what is right", async () => {
   await withDirectory(async (directory) => {
-    for (const args of [[], ["--josn", "a.yaml"], ["run"], ["a.yaml", "--set", "nothing"]]) {
+    for (const args of [[], ["--josn", "a.yaml"], ["run"], ["a.yaml", "--set", "nothing", "--out", directory]]) {
       const { code, stderr } = await outcome(start(args, flags(directory)));
       assert.equal(code, 2, args.join(" "));
       assert.match(stderr, /Usage: iddr|must be PATH=VALUE/);
@@ -82,7 +82,9 @@ Deno.test("a missing permission is named in one line, with the flags to add", as
     const file = await writeScenario(directory);
     const none = await outcome(start([file, "--out", directory], ["--no-prompt"]));
     assert.equal(none.code, 2);
-    assert.match(none.stderr, /^iddr: .*Add: --allow-read --allow-env=LOG_TOKENS,LOG_STREAM[^\n]*\n$/);
+    const all = `Add: --allow-read --allow-env=LOG_TOKENS,LOG_STREAM --allow-run --allow-write=${directory} `;
+    assert.ok(none.stderr.startsWith("iddr: ") && none.stderr.includes(all), none.stderr);
+    assert.equal(none.stderr.trim().split("\n").length, 1);
     const some = flags(directory).filter((flag) => !/run|write/.test(flag));
     const { code, stderr } = await outcome(start([file, "--out", directory], some));
     assert.equal(code, 2);
