@@ -66,7 +66,15 @@ Deno.test("the shipped scenarios are valid", async () => {
 
 Deno.test("a wrong command line ends with 2 and says what is right", async () => {
   await withDirectory(async (directory) => {
-    for (const args of [[], ["--josn", "a.yaml"], ["run"], ["a.yaml", "--set", "nothing", "--out", directory]]) {
+    for (
+      const args of [[], ["--josn", "a.yaml", "--out", directory], ["run"], [
+        "a.yaml",
+        "--set",
+        "nothing",
+        "--out",
+        directory,
+      ]]
+    ) {
       const { code, stderr } = await outcome(start(args, flags(directory)));
       assert.equal(code, 2, args.join(" "));
       assert.match(stderr, /Usage: iddr|must be PATH=VALUE/);
