@@ -21,8 +21,7 @@ const KEPT_CHARACTERS = 2000;
 
 /**
  * V8 without helper threads. They collect garbage and compile beside the thread whose work it is; but where every core
- * is taken by a domain that spins, they take it away from one (twice as many involuntary switches), and a domain that
- * waits for them waits for the kernel's time slice, up to 4 ms.
+ * is taken by a domain that spins, they take it away from one (twice as many involuntary switches were counted).
  */
 const WITHOUT_HELPERS = "--single-threaded";
 

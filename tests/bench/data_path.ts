@@ -73,8 +73,8 @@ for (let round = 0; round < ROUNDS; round++) {
 }
 const over = (value: (round: Round) => number): number => median(rounds.map(value));
 const p50 = ({ application }: Measurement): number => application.operations?.latencyNs?.p50 ?? NaN;
-/** Part of the time in which a domain's thread really had its core; a host that shares its cores takes some. */
-const hadCore = ({ application, driver }: Measurement): number => {
+/** CPU time over wall time of the thread that runs the device. What is missing, it slept or was preempted. */
+const cpuShare = ({ application, driver }: Measurement): number => {
   const busiest = driver ?? application;
   return (busiest.cpuNs ?? NaN) / busiest.durationNs;
 };
@@ -95,8 +95,8 @@ console.log(
 );
 console.log(
   `   the same by median latency: ${show(over(({ isolated8, monolithic8 }) => p50(monolithic8) / p50(isolated8)))}; ` +
-    `the driver had its core for ${show(over(({ isolated8 }) => hadCore(isolated8)))} of the time, ` +
-    `the monolithic thread for ${show(over(({ monolithic8 }) => hadCore(monolithic8)))}`,
+    `CPU time over wall time: driver ${show(over(({ isolated8 }) => cpuShare(isolated8)))}, ` +
+    `monolithic thread ${show(over(({ monolithic8 }) => cpuShare(monolithic8)))}`,
 );
 console.log(
   `3. ramdisk, 16 KiB rndrw, QD 1: fixed-spin ${
