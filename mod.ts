@@ -7,8 +7,7 @@
  *
  * @example Define a policy
  * ```ts
- * import { API_VERSION, definePlugin } from "./mod.ts";
- * import { z } from "zod";
+ * import { API_VERSION, definePlugin, z } from "iddr";
  *
  * export default definePlugin({
  *   apiVersion: API_VERSION,

@@ -10,7 +10,7 @@ import type { ExpandedScenario } from "../core/runner/expand.ts";
 import { permissionNeeds } from "../core/runner/plan.ts";
 import type { Result } from "../core/runner/result.ts";
 import { runScenario } from "../core/runner/run.ts";
-import { cLibraryPath } from "../core/thread.ts";
+import { cLibraryPath } from "../core/measure/thread.ts";
 import type { RunArguments } from "./arguments.ts";
 import { ExitStatus } from "./exit_status.ts";
 import { ensurePermissions, pathPermissions, runPermissions } from "./permissions.ts";

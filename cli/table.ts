@@ -6,7 +6,7 @@
 
 import { Table } from "console-table-printer";
 import type { CellResult, Estimate, Result, Sample } from "../core/runner/result.ts";
-import { median } from "simple-statistics";
+import { median } from "../core/runner/summary.ts";
 
 /** Labels that every cell has; of these, those that are the same in all cells go into the heading. */
 const COMMON_LABELS = ["policy", "device", "workload", "placement"];

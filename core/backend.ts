@@ -8,6 +8,7 @@
  */
 
 import {
+  carriesData,
   claimResponse,
   entryWord,
   FIRST_SEGMENT,
@@ -24,15 +25,24 @@ import {
 import { BlockRequest, type RequestOwner } from "./block_device.ts";
 import type { DeviceGate } from "./device_gate.ts";
 import { ConnectionError } from "./errors.ts";
-import { GrantMapper } from "./grant_table.ts";
+import { GrantMapper, GrantStatus } from "./grant_table.ts";
 import { awaitPeerState, type LinkEnd, pushAndNotify, type PushCounters } from "./link_end.ts";
-import { linkLayout } from "./link.ts";
+import { type LinkLayout, linkLayout, type LinkOptions, MAX_INDIRECT_SEGMENTS } from "./link.ts";
 import { FRAME_SIZE, SECTOR_SIZE, SECTORS_PER_FRAME } from "./memory.ts";
 import { MAX_RING_ORDER, Ring } from "./ring.ts";
 import type { WaitSource } from "./waiter.ts";
-import { type BackendKey, type FrontendKey, VDISK_READONLY, XenbusState, XenbusStore } from "./xenbus.ts";
+import {
+  BACKEND_SLEEP_WORD,
+  type BackendKey,
+  FRONTEND_SLEEP_WORD,
+  type FrontendKey,
+  VDISK_READONLY,
+  XenbusState,
+  XenbusStore,
+} from "./xenbus.ts";
 
 const TWO_32 = 2 ** 32;
+const INDIRECT_WORDS = MAX_INDIRECT_SEGMENTS * SEGMENT_WORDS;
 
 /** Serves one frontend. The thread that runs it also runs the device. */
 export class Backend implements WaitSource, RequestOwner {
@@ -40,12 +50,15 @@ export class Backend implements WaitSource, RequestOwner {
   readonly pushes: PushCounters = { sent: 0, suppressed: 0 };
   readonly #end: LinkEnd;
   readonly #gate: DeviceGate;
-  readonly #ringOrder: number;
+  readonly #layout: LinkLayout;
+  readonly #control: Int32Array;
   readonly #store: XenbusStore<BackendKey, FrontendKey>;
   readonly #grants: GrantMapper;
   readonly #words: Int32Array;
   readonly #ring: Ring;
   readonly #copy = new RequestCopy();
+  /** The segments of an indirect request, copied. */
+  readonly #indirect = new Int32Array(INDIRECT_WORDS);
   /** One request for each entry of the ring. */
   readonly #requests: readonly BlockRequest[];
   /** Slots of the requests that are not in use: a stack. */
@@ -58,17 +71,18 @@ export class Backend implements WaitSource, RequestOwner {
   readonly #taken: Int32Array;
 
   /**
-   * The backend of one link to a device; {@link connect} comes next.
+   * The backend of one link to a device; {@link offer} and {@link connect} come next.
    *
-   * @param ringOrder the ring's order, as the link was laid out for it
+   * @param link how the link was laid out
    * @param gate the device, which checks every request once more
    */
-  constructor(end: LinkEnd, ringOrder: number, gate: DeviceGate) {
-    const layout = linkLayout(ringOrder);
+  constructor(end: LinkEnd, link: LinkOptions, gate: DeviceGate) {
+    const layout = linkLayout(link);
     this.#end = end;
     this.#gate = gate;
-    this.#ringOrder = ringOrder;
-    this.#store = XenbusStore.backend(end.memory.frameWords(layout.controlFrame, 1));
+    this.#layout = layout;
+    this.#control = end.memory.frameWords(layout.controlFrame, 1);
+    this.#store = XenbusStore.backend(this.#control);
     this.#words = end.memory.frameWords(layout.ringFrame, layout.ringFrameCount);
     this.#ring = Ring.back(this.#words, layout.entryCount);
     this.#grants = new GrantMapper(
@@ -77,30 +91,43 @@ export class Backend implements WaitSource, RequestOwner {
       end.memory.frameCount,
     );
     const slots = Array.from({ length: layout.entryCount }, (_, slot) => slot);
-    this.#requests = slots.map((slot) => new BlockRequest(this, slot, end.memory, MAX_SEGMENTS));
+    this.#requests = slots.map((slot) => new BlockRequest(this, slot, end.memory, MAX_INDIRECT_SEGMENTS));
     this.#idle = Int32Array.from(slots);
     this.#idleCount = slots.length;
     this.#taken = new Int32Array(slots.length);
   }
 
-  /**
-   * Goes through the handshake.
-   *
-   * @throws {ConnectionError} when the frontend does not answer, or what it offers cannot be used
-   */
-  connect(stopRequested: () => boolean): void {
+  /** Begins the handshake: says what there is, so that the frontend can begin too. */
+  offer(): void {
     const store = this.#store;
     const info = this.#gate.info;
     store.switchTo(XenbusState.Initialising);
     store.write("max-ring-page-order", MAX_RING_ORDER);
     store.write("event-channel", this.#end.port);
     store.write("feature-persistent", 1);
+    store.write("feature-max-indirect-segments", MAX_INDIRECT_SEGMENTS);
+    store.write("feature-write-zeroes", 1);
+    store.write("feature-fua", 1);
+    store.write("feature-sleep-flag", 1);
     store.write("feature-flush-cache", info.canFlush ? 1 : 0);
     store.write("feature-discard", info.canDiscard ? 1 : 0);
     store.switchTo(XenbusState.InitWait);
     this.#end.channel.wakePeer();
+  }
+
+  /**
+   * Goes through the rest of the handshake.
+   *
+   * @throws {ConnectionError} when the frontend does not answer, or what it offers cannot be used
+   */
+  connect(stopRequested: () => boolean): void {
+    const store = this.#store;
+    const info = this.#gate.info;
     awaitPeerState(this.#end, store, XenbusState.Initialised, stopRequested);
     this.#mapRing();
+    if (store.read("feature-sleep-flag") === 1) {
+      this.#ring.useSleepFlags(this.#control, BACKEND_SLEEP_WORD, FRONTEND_SLEEP_WORD);
+    }
     const sectors = info.sizeBytes / SECTOR_SIZE;
     store.write("sectors", sectors % TWO_32);
     store.write("sectors-high", Math.floor(sectors / TWO_32));
@@ -198,6 +225,11 @@ export class Backend implements WaitSource, RequestOwner {
     return true;
   }
 
+  /** See {@link Ring.disarm}. */
+  disarm(): void {
+    this.#ring.disarm();
+  }
+
   /** Copies the next request out of the ring, to the slot that is returned. Its status says whether it may go on. */
   #take(): number {
     const ring = this.#ring;
@@ -220,26 +252,40 @@ export class Backend implements WaitSource, RequestOwner {
     request.offsetBytes = copy.sector * SECTOR_SIZE;
     request.byteLength = 0;
     request.extentCount = 0;
-    if (operation === Operation.Discard) {
-      request.byteLength = copy.discardSectors * SECTOR_SIZE;
-      return Status.Okay;
+    if (carriesData(operation)) {
+      const { segmentCount } = copy;
+      if (segmentCount === 0 || segmentCount > MAX_SEGMENTS) return Status.Error;
+      return this.#gatherSegments(copy.words, FIRST_SEGMENT, segmentCount, request);
     }
-    if (operation === Operation.Flush) return Status.Okay;
-    if (operation !== Operation.Read && operation !== Operation.Write) return Status.NotSupported;
+    if (operation === Operation.Indirect) return this.#fetchIndirect(copy, request);
+    if (operation === Operation.Discard || operation === Operation.WriteZeroes) {
+      request.byteLength = copy.discardSectors * SECTOR_SIZE;
+      // What was asked to be erased securely must not be answered as if it was.
+      return operation === Operation.Discard && copy.discardFlag !== 0 ? Status.NotSupported : Status.Okay;
+    }
+    return operation === Operation.Flush ? Status.Okay : Status.NotSupported;
+  }
 
-    return this.#gatherSegments(copy, request);
+  /** Copies the segments of an indirect request once, and goes on with the copy. */
+  #fetchIndirect(copy: RequestCopy, request: BlockRequest): Status {
+    const { indirectOperation, indirectSegmentCount, indirectReference } = copy;
+    request.operation = indirectOperation;
+    if (!carriesData(indirectOperation)) return Status.NotSupported;
+    if (indirectSegmentCount === 0 || indirectSegmentCount > MAX_INDIRECT_SEGMENTS) return Status.Error;
+    const bytes = new Uint8Array(this.#indirect.buffer, 0, indirectSegmentCount * SEGMENT_WORDS * 4);
+    const status = this.#grants.copyOut(this.#end.memory.bytes, indirectReference, 0, bytes);
+    if (status !== GrantStatus.Okay) return Status.Error;
+    return this.#gatherSegments(this.#indirect, 0, indirectSegmentCount, request);
   }
 
   /** Finds the frames of a read's or a write's segments. Those that touch are joined: devices like long pieces. */
-  #gatherSegments(copy: RequestCopy, request: BlockRequest): Status {
-    const { words, segmentCount } = copy;
-    if (segmentCount === 0 || segmentCount > MAX_SEGMENTS) return Status.Error;
-    const intoFrames = copy.operation === Operation.Read;
+  #gatherSegments(words: Int32Array, firstWord: number, segmentCount: number, request: BlockRequest): Status {
+    const intoFrames = request.operation === Operation.Read;
     let byteLength = 0;
     let extentStart = -1;
     let extentEnd = -1;
     for (let i = 0; i < segmentCount; i++) {
-      const word = FIRST_SEGMENT + i * SEGMENT_WORDS;
+      const word = firstWord + i * SEGMENT_WORDS;
       const first = segmentFirstSector(words[word + 1]);
       const last = segmentLastSector(words[word + 1]);
       if (first > last || last >= SECTORS_PER_FRAME) return Status.Error;
@@ -262,7 +308,7 @@ export class Backend implements WaitSource, RequestOwner {
 
   /** Maps the frames that the frontend granted for the ring. They must be where the link's layout has the ring. */
   #mapRing(): void {
-    const layout = linkLayout(this.#ringOrder);
+    const layout = this.#layout;
     const order = this.#store.read("ring-page-order");
     if (order !== layout.ringOrder) {
       throw new ConnectionError(

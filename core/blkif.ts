@@ -23,10 +23,25 @@ export const Operation = {
   Discard: 5,
   /** A read or write whose segments lie in granted frames of their own. */
   Indirect: 6,
+  /**
+   * Makes sectors read as zeroes; carries no data. Not in Xen's protocol: an extension of this one, behind
+   * `feature-write-zeroes`, laid out as a discard.
+   */
+  WriteZeroes: 16,
+  /**
+   * A write that is durable when it is answered (force unit access). Not in Xen's protocol: an extension of this one,
+   * behind `feature-fua`, laid out as a write.
+   */
+  WriteFua: 17,
 } as const;
 
 /** One of {@link Operation}'s values. */
 export type Operation = typeof Operation[keyof typeof Operation];
+
+/** Whether an operation has data in frames: reads and writes. On the hot path. */
+export function carriesData(operation: number): boolean {
+  return operation <= Operation.Write || operation === Operation.WriteFua;
+}
 
 /** Status of a response (`BLKIF_RSP_…`). */
 export const Status = {
@@ -57,6 +72,7 @@ const SECTOR = 4;
 const DISCARD_SECTORS = 6;
 /** Word of a request at which its segments begin. */
 export const FIRST_SEGMENT = 6;
+const FIRST_INDIRECT_REFERENCE = 7;
 /** Words of a segment. */
 export const SEGMENT_WORDS = 2;
 
@@ -80,7 +96,7 @@ export function claimResponse(words: Int32Array, at: number): void {
 }
 
 /**
- * Writes a read, write or flush, all but its segments.
+ * Writes a read or a write, all but its segments.
  *
  * @param at word at which the entry begins
  * @param id 0 … 2³²−1; the response repeats it
@@ -103,31 +119,40 @@ export function writeRequest(
   words[at + SECTOR + 1] = (sector / TWO_32) | 0;
 }
 
-/** Writes segment `index` of a request: sectors `first` to `last` (0–7, both inclusive) of a granted frame. */
+/** Word of a request at which its segments begin. */
+export function segmentWord(at: number): number {
+  return at + FIRST_SEGMENT;
+}
+
+/** Writes a segment: sectors `first` to `last` (0–7, both inclusive) of a granted frame. */
 export function writeSegment(
   words: Int32Array,
-  at: number,
-  index: number,
+  word: number,
   grantReference: number,
   first: number,
   last: number,
 ): void {
-  const word = at + FIRST_SEGMENT + index * SEGMENT_WORDS;
   words[word] = grantReference;
   words[word + 1] = first | (last << 8);
 }
 
-/** Writes a discard of `sectorCount` sectors. `flag` 1 asks for secure erasure. */
-export function writeDiscard(
+/**
+ * Writes a flush, a discard or a write-zeroes.
+ *
+ * @param sectorCount sectors to discard or to make zero; 0 for a flush
+ * @param flag of a discard: 1 asks for secure erasure (`BLKIF_DISCARD_SECURE`)
+ */
+export function writeWithoutData(
   words: Int32Array,
   at: number,
-  flag: number,
+  operation: number,
   handle: number,
   id: number,
   sector: number,
   sectorCount: number,
+  flag = 0,
 ): void {
-  writeRequest(words, at, Operation.Discard, flag, handle, id, sector);
+  writeRequest(words, at, operation, flag, handle, id, sector);
   words[at + DISCARD_SECTORS] = sectorCount | 0;
   words[at + DISCARD_SECTORS + 1] = (sectorCount / TWO_32) | 0;
 }
@@ -152,7 +177,7 @@ export function writeIndirect(
   writeRequest(words, at, Operation.Indirect, 0, 0, id, sector);
   words[at] = Operation.Indirect | (indirectOperation << 8) | (segmentCount << 16);
   words[at + 6] = handle;
-  for (let i = 0; i < references.length; i++) words[at + 7 + i] = references[i];
+  for (let i = 0; i < references.length; i++) words[at + FIRST_INDIRECT_REFERENCE + i] = references[i];
 }
 
 /** Writes a response. Its padding is cleared, so that nothing of the driver's memory shows in it. */
@@ -194,8 +219,7 @@ export class RequestCopy {
   fetch(ring: Int32Array, at: number): void {
     const { words } = this;
     for (let i = 0; i < FIRST_SEGMENT; i++) words[i] = ring[at + i];
-    const carriesSegments = this.operation <= Operation.Write;
-    const segmentCount = carriesSegments ? Math.min(this.segmentCount, MAX_SEGMENTS) : 1;
+    const segmentCount = carriesData(this.operation) ? Math.min(this.segmentCount, MAX_SEGMENTS) : 1;
     const end = FIRST_SEGMENT + segmentCount * SEGMENT_WORDS;
     for (let i = FIRST_SEGMENT; i < end; i++) words[i] = ring[at + i];
   }
@@ -208,6 +232,26 @@ export class RequestCopy {
   /** Number of segments as claimed: 0–255, of which {@link MAX_SEGMENTS} are at most copied. */
   get segmentCount(): number {
     return (this.words[0] >>> 8) & 0xff;
+  }
+
+  /** Flag of a discard. */
+  get discardFlag(): number {
+    return this.segmentCount;
+  }
+
+  /** Operation of an indirect request as claimed: any byte. */
+  get indirectOperation(): number {
+    return this.segmentCount;
+  }
+
+  /** Number of segments of an indirect request as claimed: 0–65535. */
+  get indirectSegmentCount(): number {
+    return this.words[0] >>> 16;
+  }
+
+  /** Reference of the first frame of an indirect request's segments. */
+  get indirectReference(): number {
+    return this.words[FIRST_INDIRECT_REFERENCE] >>> 0;
   }
 
   /** Low word of the id. */

@@ -2,8 +2,9 @@
  * What a driver drives: block devices, asynchronous by nature, and the small adapter for those that are not.
  *
  * A plugin author writes a {@link BlockDevice} (submit now, complete later) or, more simply, a
- * {@link SynchronousDevice} (read, write, flush, discard) and wraps it with {@link synchronous}. Every request passes the
- * gate of `device_gate.ts` first, which refuses what the device must never see.
+ * {@link SynchronousDevice} (read, write, flush, discard) and wraps it with {@link synchronous}; one whose operations are
+ * promises is wrapped with `promised` of `promise_device.ts`. Every request passes the gate of `device_gate.ts` first,
+ * which refuses what the device must never see and makes up for what it cannot do by itself.
  *
  * @module
  */
@@ -23,6 +24,10 @@ export interface DeviceInfo {
   readonly canFlush: boolean;
   /** Whether the device can discard sectors. */
   readonly canDiscard: boolean;
+  /** Whether the device knows write-zeroes itself; else zeroes are written. */
+  readonly canWriteZeroes?: boolean;
+  /** Whether the device can make a single write durable itself; else it is written, then flushed. */
+  readonly canFua?: boolean;
 }
 
 /** Who gets a request back. */
@@ -39,16 +44,20 @@ export interface RequestOwner {
 export class BlockRequest {
   /** Names the request to its owner. */
   readonly slot: number;
-  /** One of `Operation.Read`, `Write`, `Flush`, `Discard`. */
+  /** One of `Operation.Read`, `Write`, `Flush`, `Discard`, and where the device can: `WriteZeroes`, `WriteFua`. */
   operation: number = Operation.Read;
   /** First byte on the device. */
   offsetBytes = 0;
-  /** Bytes to transfer or to discard; 0 for a flush. */
+  /** Bytes to transfer, to discard or to make zero; 0 for a flush. */
   byteLength = 0;
   /** The outcome: set by the device before it completes the request. */
   status: number = Status.Okay;
   /** Contiguous pieces of memory that hold the data, in the order of the device's bytes. */
   extentCount = 0;
+  /** Why it failed, for the log: a device that completes requests later may set it. */
+  cause: unknown = undefined;
+  /** Whether a flush follows before it is answered: the gate's own note. */
+  flushFollows = false;
 
   /** Who gets the request back. */
   readonly owner: RequestOwner;
@@ -101,6 +110,12 @@ export interface BlockDevice {
   submit(request: BlockRequest): boolean;
   /** A request that has since been done, or null. Needed where `submit` returns false. On the hot path. */
   poll?(): BlockRequest | null;
+  /**
+   * Only for a device that completes requests by events (promises, timers): takes a function to call whenever
+   * {@link poll} has something new. A driver domain then serves its event loop between looks; an application domain
+   * has none, so such a device must be isolated.
+   */
+  listen?(wake: () => void): void;
   /** Lets go of everything. No request is in flight. */
   close?(): void;
 }
@@ -117,6 +132,8 @@ export interface SynchronousDevice {
   flush?(): void;
   /** Forgets bytes. Needed where `info.canDiscard`. */
   discard?(offsetBytes: number, byteLength: number): void;
+  /** Makes bytes zero. Where it is missing, zeroes are written. */
+  writeZeroes?(offsetBytes: number, byteLength: number): void;
   /** Lets go of everything. */
   close?(): void;
 }
@@ -124,7 +141,7 @@ export interface SynchronousDevice {
 /** A block device from a synchronous one. */
 export function synchronous(device: SynchronousDevice): BlockDevice {
   return {
-    info: device.info,
+    info: { ...device.info, canWriteZeroes: device.writeZeroes !== undefined, canFua: false },
     submit(request: BlockRequest): boolean {
       let offset = request.offsetBytes;
       switch (request.operation) {
@@ -147,6 +164,9 @@ export function synchronous(device: SynchronousDevice): BlockDevice {
           break;
         case Operation.Discard:
           device.discard?.(offset, request.byteLength);
+          break;
+        case Operation.WriteZeroes:
+          device.writeZeroes?.(offset, request.byteLength);
           break;
       }
       request.status = Status.Okay;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Operation } from "./blkif.ts";
+import { carriesData, Operation } from "./blkif.ts";
 import type { DeviceInfo } from "./block_device.ts";
 import { SECTOR_SIZE } from "./memory.ts";
 
@@ -46,10 +46,10 @@ export interface BlockQueue {
    * finished.
    *
    * @param slot a slot that is not in flight
-   * @param operation read, write, flush or discard
+   * @param operation read, write, flush, discard, write-zeroes, or a write that is durable when it is over (FUA)
    * @param offsetBytes first byte on the device, a multiple of 512
-   * @param byteLength bytes from the start of the slot's buffer, a multiple of 512; 0 for a flush. A discard has no
-   * data, so its length is limited by the device's size only.
+   * @param byteLength bytes from the start of the slot's buffer, a multiple of 512; 0 for a flush. A discard and a
+   * write-zeroes have no data, so their length is limited by the device's size only.
    * @throws {RangeError} when the slot is in flight or the length does not fit
    */
   submit(slot: number, operation: Operation, offsetBytes: number, byteLength: number): void;
@@ -77,8 +77,9 @@ export function isTransfer(
   maxTransferBytes: number,
 ): boolean {
   if (((offsetBytes | byteLength) & (SECTOR_SIZE - 1)) !== 0 || offsetBytes < 0 || byteLength < 0) return false;
-  if (operation === Operation.Read || operation === Operation.Write) return byteLength <= maxTransferBytes;
-  return operation === Operation.Discard || (operation === Operation.Flush && byteLength === 0);
+  if (carriesData(operation)) return byteLength <= maxTransferBytes;
+  return operation === Operation.Discard || operation === Operation.WriteZeroes ||
+    (operation === Operation.Flush && byteLength === 0);
 }
 
 /** The error for a submission that no queue accepts. */

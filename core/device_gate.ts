@@ -1,13 +1,25 @@
 /**
  * The gate of a device: the one place through which every request goes to it and comes back.
  *
+ * It refuses what the device must never see, and makes up for what a device cannot do by itself:
+ *
+ * | operation | a device that can | one that cannot |
+ * |---|---|---|
+ * | flush, discard | gets it | answered as unsupported |
+ * | write-zeroes | gets it (`canWriteZeroes`) | gets writes of zeroes |
+ * | durable write (FUA) | gets it (`canFua`) | gets a write, then a flush, answered after both; without a cache to flush, a write |
+ *
  * @module
  */
 
-import { Operation, Status } from "./blkif.ts";
-import { type BlockDevice, type BlockRequest, type DeviceInfo, mistakeIn } from "./block_device.ts";
+import { carriesData, Operation, Status } from "./blkif.ts";
+import { type BlockDevice, BlockRequest, type DeviceInfo, mistakeIn, type RequestOwner } from "./block_device.ts";
 import { DeviceError, messageOf } from "./errors.ts";
+import { FRAME_SIZE, SharedMemory } from "./memory.ts";
 import type { WaitSource } from "./waiter.ts";
+
+/** Zeroes that are written at a time for a device without write-zeroes. */
+const ZERO_FRAMES = 16;
 
 /**
  * The one way to a device. It checks every request against the device's info, turns what the device throws into a
@@ -21,6 +33,7 @@ export class DeviceGate implements WaitSource {
   readonly #device: BlockDevice;
   readonly #report: (message: string) => void;
   #finished: BlockRequest | null = null;
+  #zeroes: SharedMemory | undefined;
 
   /**
    * The gate of a device.
@@ -41,28 +54,32 @@ export class DeviceGate implements WaitSource {
     return this.#device.poll !== undefined;
   }
 
+  /** Whether the device completes requests by events, so that its thread must serve them. */
+  get eventDriven(): boolean {
+    return this.#device.listen !== undefined;
+  }
+
+  /** Has `wake` called whenever an {@link eventDriven} device has completed something. */
+  listen(wake: () => void): void {
+    this.#device.listen?.(wake);
+  }
+
   /** Runs a request. Its owner gets it back, now or from {@link reap}. On the hot path. */
   submit(request: BlockRequest): void {
     const refusal = this.#refusal(request);
     if (refusal !== Status.Okay) {
       request.status = refusal;
       request.owner.completed(request);
-      return;
+    } else if (request.operation <= Operation.Discard) {
+      this.#start(request);
+    } else if (request.operation === Operation.WriteFua) {
+      this.#startDurable(request);
+    } else if (this.info.canWriteZeroes === true) {
+      this.#start(request);
+    } else {
+      this.#zeroes ??= SharedMemory.allocate(ZERO_FRAMES);
+      new ZeroWrites(request, this.#zeroes, (piece) => this.#start(piece)).next();
     }
-    this.inFlight++;
-    let done = true;
-    try {
-      done = this.#device.submit(request);
-    } catch (thrown) {
-      request.status = Status.Error;
-      this.#report(messageOf(thrown));
-    }
-    if (!done && this.#device.poll === undefined) {
-      done = true;
-      request.status = Status.Error;
-      this.#report("submit left a request pending, and there is no poll to complete it");
-    }
-    if (done) this.#complete(request);
   }
 
   /** Hands back what the device has finished since. */
@@ -88,9 +105,9 @@ export class DeviceGate implements WaitSource {
     return this.#finished !== null;
   }
 
-  /** A device cannot ring the doorbell: while it has requests, the thread must go on looking. */
+  /** Only an {@link eventDriven} device rings the doorbell: while another has requests, the thread must go on looking. */
   arm(): boolean {
-    return this.inFlight === 0;
+    return this.inFlight === 0 || this.eventDriven;
   }
 
   /** Closes the device. */
@@ -98,8 +115,50 @@ export class DeviceGate implements WaitSource {
     this.#device.close?.();
   }
 
+  #start(request: BlockRequest): void {
+    this.inFlight++;
+    let done = true;
+    try {
+      done = this.#device.submit(request);
+    } catch (thrown) {
+      request.status = Status.Error;
+      this.#report(messageOf(thrown));
+    }
+    if (!done && this.#device.poll === undefined) {
+      done = true;
+      request.status = Status.Error;
+      this.#report("submit left a request pending, and there is no poll to complete it");
+    }
+    if (done) this.#complete(request);
+  }
+
+  #startDurable(request: BlockRequest): void {
+    if (this.info.canFua !== true) {
+      request.operation = Operation.Write;
+      request.flushFollows = true;
+    }
+    this.#start(request);
+  }
+
   #complete(request: BlockRequest): void {
     this.inFlight--;
+    if (request.status !== Status.Okay && request.cause !== undefined) {
+      this.#report(messageOf(request.cause));
+      request.cause = undefined;
+    }
+    if (request.flushFollows) this.#completeDurable(request);
+    else request.owner.completed(request);
+  }
+
+  /** A write is over that was asked to be durable: the flush comes next, or that was it. */
+  #completeDurable(request: BlockRequest): void {
+    if (request.operation === Operation.Write && request.status === Status.Okay && this.info.canFlush) {
+      request.operation = Operation.Flush;
+      this.#start(request);
+      return;
+    }
+    request.operation = Operation.WriteFua;
+    request.flushFollows = false;
     request.owner.completed(request);
   }
 
@@ -109,7 +168,7 @@ export class DeviceGate implements WaitSource {
     if (operation === Operation.Flush) return info.canFlush ? Status.Okay : Status.NotSupported;
     if (operation === Operation.Discard) {
       if (!info.canDiscard) return Status.NotSupported;
-    } else if (operation !== Operation.Read && operation !== Operation.Write) {
+    } else if (!carriesData(operation) && operation !== Operation.WriteZeroes) {
       return Status.NotSupported;
     }
     if (info.readOnly && operation !== Operation.Read) return Status.Error;
@@ -118,6 +177,40 @@ export class DeviceGate implements WaitSource {
     if (!isMultiple(offset, info.sectorSize) || !isMultiple(length, info.sectorSize)) return Status.Error;
     if (length <= 0 || offset < 0 || offset > info.sizeBytes - length) return Status.Error;
     return Status.Okay;
+  }
+}
+
+/** A write-zeroes as writes of zeroes, one after another. Not on the hot path. */
+class ZeroWrites implements RequestOwner {
+  readonly #whole: BlockRequest;
+  readonly #piece: BlockRequest;
+  readonly #start: (piece: BlockRequest) => void;
+  #written = 0;
+
+  constructor(whole: BlockRequest, zeroes: SharedMemory, start: (piece: BlockRequest) => void) {
+    this.#whole = whole;
+    this.#piece = new BlockRequest(this, 0, zeroes, 1);
+    this.#start = start;
+  }
+
+  next(): void {
+    const piece = this.#piece;
+    piece.operation = Operation.Write;
+    piece.offsetBytes = this.#whole.offsetBytes + this.#written;
+    piece.byteLength = Math.min(ZERO_FRAMES * FRAME_SIZE, this.#whole.byteLength - this.#written);
+    piece.extentCount = 0;
+    piece.addExtent(0, piece.byteLength);
+    this.#start(piece);
+  }
+
+  completed(piece: BlockRequest): void {
+    this.#written += piece.byteLength;
+    if (piece.status === Status.Okay && this.#written < this.#whole.byteLength) {
+      this.next();
+      return;
+    }
+    this.#whole.status = piece.status;
+    this.#whole.owner.completed(this.#whole);
   }
 }
 

@@ -50,6 +50,11 @@ export class EventPage {
     Atomics.wait(this.#words, BELL, seen, timeoutMs);
   }
 
+  /** As {@link sleep}, while the thread's event loop goes on. */
+  async sleepServingEvents(seen: number, timeoutMs: number): Promise<void> {
+    await Atomics.waitAsync(this.#words, BELL, seen, timeoutMs).value;
+  }
+
   /** Sets a port's pending word and rings, unless it was pending or is masked. */
   raise(port: number): void {
     const wasPending = Atomics.exchange(this.#words, PENDING + port, 1);

@@ -2,55 +2,47 @@
  * The frontend: the application domain's side of an isolated device.
  *
  * It turns operations into ring entries whose data lies in granted frames, keeps in a shadow table what it asked for,
- * and takes a response only if it answers something that was asked. The workload fills and reads the granted frames
- * directly, so that data is copied once only: by the device.
+ * and takes a response only if it answers something that was asked.
+ *
+ * A slot's operation is usually one request. It becomes several when it is longer than a request can be, and part of one
+ * when adjacent operations are merged (`request_writer.ts` writes them). Data is copied once only, by the device, where
+ * the workload's buffers are the granted frames; with `transfer: copy` they are not, and the frontend copies it again.
  *
  * @module
  */
 
-import {
-  claimEntry,
-  entryWord,
-  MAX_SEGMENTS,
-  Operation,
-  responseOperation,
-  responseStatus,
-  writeDiscard,
-  writeRequest,
-  writeSegment,
-} from "./blkif.ts";
+import { carriesData, claimEntry, entryWord, Operation, responseOperation, responseStatus, Status } from "./blkif.ts";
 import { type DeviceInfo, mistakeIn } from "./block_device.ts";
 import { type BlockQueue, isTransfer, submissionError } from "./block_queue.ts";
 import { ConnectionError } from "./errors.ts";
 import { GrantTable } from "./grant_table.ts";
 import { awaitPeerState, type LinkEnd, pushAndNotify, type PushCounters } from "./link_end.ts";
-import { linkLayout } from "./link.ts";
-import { FRAME_SIZE, SECTOR_SIZE, SECTORS_PER_FRAME, SharedMemory } from "./memory.ts";
-import type { OperationMeter } from "./meter.ts";
+import { type ChannelOptions, type LinkLayout, linkLayout, type LinkOptions } from "./link.ts";
+import type { OperationMeter } from "./measure/meter.ts";
+import { FRAME_SIZE, SECTOR_SIZE, SharedMemory } from "./memory.ts";
 import type { NotificationPolicy } from "./notification.ts";
+import { RequestWriter } from "./request_writer.ts";
 import { initialiseRing, Ring } from "./ring.ts";
+import { NONE, ShadowTable } from "./shadow_table.ts";
 import type { Waiter, WaitSource } from "./waiter.ts";
-import { type BackendKey, type FrontendKey, VDISK_READONLY, XenbusState, XenbusStore } from "./xenbus.ts";
+import {
+  BACKEND_SLEEP_WORD,
+  type BackendKey,
+  FRONTEND_SLEEP_WORD,
+  type FrontendKey,
+  VDISK_READONLY,
+  XenbusState,
+  XenbusStore,
+} from "./xenbus.ts";
 
-/** The device number that guests see; every link has one device, so it is constant (Xen's first virtual disk). */
-const VIRTUAL_DEVICE = 0xca00;
-const SLOT_BYTES = MAX_SEGMENTS * FRAME_SIZE;
 const TWO_32 = 2 ** 32;
-
-// Words of a slot in the shadow table; four of them, so that a slot lies within a cache line.
-const SHADOW_WORDS = 4;
-const SHADOW_STATE = 0;
-const SHADOW_OPERATION = 1;
-const SHADOW_STATUS = 2;
-const IDLE = 0;
-const IN_FLIGHT = 1;
 
 /** How an application uses its frontend. */
 export interface FrontendOptions {
   /** This side of the link. */
   readonly end: LinkEnd;
-  /** Base-2 logarithm of the ring's frames, 0 to 4. */
-  readonly ringOrder: number;
+  /** How the link is laid out and used. */
+  readonly link: LinkOptions;
   /** How the thread waits. */
   readonly waiter: Waiter;
   /** What decides about each wait. */
@@ -64,57 +56,80 @@ export interface FrontendOptions {
 /** A block queue whose device is in another domain. */
 export class Frontend implements BlockQueue, WaitSource {
   readonly depth: number;
-  readonly maxTransferBytes: number = SLOT_BYTES;
+  readonly maxTransferBytes: number;
+  /** Operations that were submitted and not yet returned. */
+  inFlight = 0;
   /** Pushes that notified the peer, and those that did not need to. */
   readonly pushes: PushCounters = { sent: 0, suppressed: 0 };
 
   readonly #end: LinkEnd;
+  readonly #channel: ChannelOptions;
+  readonly #layout: LinkLayout;
   readonly #waiter: Waiter;
   readonly #policy: NotificationPolicy;
   readonly #meter: OperationMeter;
   readonly #stopRequested: () => boolean;
   readonly #store: XenbusStore<FrontendKey, BackendKey>;
+  readonly #control: Int32Array;
   readonly #ring: Ring;
   readonly #words: Int32Array;
+  readonly #shadow: ShadowTable;
+  readonly #writer: RequestWriter;
+  /** What the workload reads and writes. */
   readonly #buffers: Uint8Array<SharedArrayBuffer>[] = [];
-  /** First grant reference of each slot; the references of its other frames follow. */
-  readonly #references: Int32Array;
-  /** What each slot asked for. It lies in memory that no peer has: what a response says is held against it. */
-  readonly #shadow: Int32Array;
+  /** The granted frames of each slot, where they are something else; else empty. */
+  readonly #granted: Uint8Array<SharedArrayBuffer>[] = [];
+  /** Bytes that one request can carry. */
+  #requestBytes = 0;
+  /** Operations that were submitted since the last push. */
+  #unpublished = 0;
+  /** Slots that wait for an entry of the ring; the first may have been issued in part. */
+  readonly #waiting: number[] = [];
+  /** Slots of the request that is being merged: the first and the last of them; -1 where there is none. */
+  #mergeFirst = NONE;
+  #mergeLast = NONE;
+  #mergeBytes = 0;
   /** Responses that were seen in the ring and not yet consumed. */
   #responsesSeen = 0;
+  /** The next slot of a merged request that was answered, and its status. */
+  #answeredNext = NONE;
+  #answeredStatus = 0;
   #info: DeviceInfo | undefined;
 
   /** Lays out the ring and grants every frame for good (persistent grants); {@link connect} comes next. */
   constructor(options: FrontendOptions) {
-    const { end } = options;
-    const layout = linkLayout(options.ringOrder);
+    const { end, link } = options;
+    const layout = linkLayout(link);
     this.#end = end;
+    this.#channel = link.channel;
+    this.#layout = layout;
     this.#waiter = options.waiter;
     this.#policy = options.policy;
     this.#meter = options.meter;
     this.#stopRequested = options.stopRequested;
-    this.depth = layout.entryCount;
+    this.depth = link.slots.count;
+    this.maxTransferBytes = layout.slotFrameCount * FRAME_SIZE;
+    this.#control = end.memory.frameWords(layout.controlFrame, 1);
+    this.#store = XenbusStore.frontend(this.#control);
     this.#words = end.memory.frameWords(layout.ringFrame, layout.ringFrameCount);
     this.#ring = Ring.front(this.#words, layout.entryCount);
-    this.#references = new Int32Array(layout.entryCount);
-    const shadowBytes = layout.entryCount * SHADOW_WORDS * 4;
-    this.#shadow = SharedMemory.allocate(Math.ceil(shadowBytes / FRAME_SIZE)).words;
-    this.#store = XenbusStore.frontend(end.memory.frameWords(layout.controlFrame, 1));
+    this.#shadow = new ShadowTable(layout.entryCount, this.depth);
 
     const grants = new GrantTable(end.memory.frameWords(layout.grantFrame, layout.grantFrameCount));
+    const grant = (frame: number): number => grants.grantAccess(end.peerDomainId, frame, false);
     initialiseRing(this.#words);
     this.#store.write("ring-page-order", layout.ringOrder);
-    for (let i = 0; i < layout.ringFrameCount; i++) {
-      this.#store.write("ring-ref0", grants.grantAccess(end.peerDomainId, layout.ringFrame + i, false), i);
-    }
+    for (let i = 0; i < layout.ringFrameCount; i++) this.#store.write("ring-ref0", grant(layout.ringFrame + i), i);
+    this.#writer = new RequestWriter(end.memory, layout, grant);
     for (let slot = 0; slot < this.depth; slot++) {
-      const frame = layout.dataFrame + slot * MAX_SEGMENTS;
-      for (let i = 0; i < MAX_SEGMENTS; i++) {
-        const reference = grants.grantAccess(end.peerDomainId, frame + i, false);
-        if (i === 0) this.#references[slot] = reference;
+      const start = (layout.dataFrame + slot * layout.slotFrameCount) * FRAME_SIZE;
+      const frames = new Uint8Array(end.memory.buffer, start, this.maxTransferBytes);
+      if (this.#channel.transfer === "copy") {
+        this.#granted.push(frames);
+        this.#buffers.push(SharedMemory.allocate(layout.slotFrameCount).bytes);
+      } else {
+        this.#buffers.push(frames);
       }
-      this.#buffers.push(new Uint8Array(end.memory.buffer, frame * FRAME_SIZE, SLOT_BYTES));
     }
     options.waiter.add(this);
   }
@@ -122,7 +137,7 @@ export class Frontend implements BlockQueue, WaitSource {
   /**
    * Goes through the handshake.
    *
-   * @throws {ConnectionError} when the backend does not answer or refuses
+   * @throws {ConnectionError} when the backend does not answer, refuses, or lacks what the channel's options need
    */
   connect(): void {
     const store = this.#store;
@@ -130,6 +145,13 @@ export class Frontend implements BlockQueue, WaitSource {
     awaitPeerState(this.#end, store, XenbusState.InitWait, this.#stopRequested);
     store.write("event-channel", this.#end.port);
     store.write("feature-persistent", 1);
+    if (this.#channel.suppression === "sleep-flag") {
+      if (store.read("feature-sleep-flag") !== 1) throw this.#broken("does not know sleep flags");
+      store.write("feature-sleep-flag", 1);
+      this.#ring.useSleepFlags(this.#control, FRONTEND_SLEEP_WORD, BACKEND_SLEEP_WORD);
+    }
+    const offered = store.read("feature-max-indirect-segments");
+    this.#requestBytes = this.#writer.limitSegments(Math.min(this.#channel.indirectSegments, offered)) * FRAME_SIZE;
     store.switchTo(XenbusState.Initialised);
     this.#end.channel.wakePeer();
     awaitPeerState(this.#end, store, XenbusState.Connected, this.#stopRequested);
@@ -139,6 +161,8 @@ export class Frontend implements BlockQueue, WaitSource {
       readOnly: (store.read("info") & VDISK_READONLY) !== 0,
       canFlush: store.read("feature-flush-cache") === 1,
       canDiscard: store.read("feature-discard") === 1,
+      canWriteZeroes: store.read("feature-write-zeroes") === 1,
+      canFua: store.read("feature-fua") === 1,
     };
     const mistake = mistakeIn(info);
     if (mistake !== null) throw this.#broken(`offers a device that cannot be: ${mistake}`);
@@ -149,19 +173,17 @@ export class Frontend implements BlockQueue, WaitSource {
 
   /** Ends the connection; nothing may be in flight. Returns when the backend has let go of the frames. */
   close(): void {
-    this.#store.switchTo(XenbusState.Closing);
+    const store = this.#store;
+    store.switchTo(XenbusState.Closing);
     this.#end.channel.wakePeer();
-    awaitPeerState(this.#end, this.#store, XenbusState.Closed, this.#stopRequested);
-    this.#store.switchTo(XenbusState.Closed);
+    awaitPeerState(this.#end, store, XenbusState.Closed, this.#stopRequested);
+    store.switchTo(XenbusState.Closed);
+    this.#end.channel.wakePeer();
   }
 
   get info(): DeviceInfo {
-    if (this.#info === undefined) throw new ConnectionError("The frontend is not connected");
+    if (this.#info === undefined) throw new ConnectionError("The frontend is not connected yet");
     return this.#info;
-  }
-
-  get inFlight(): number {
-    return (this.#ring.produced - this.#ring.consumed) >>> 0;
   }
 
   buffer(slot: number): Uint8Array<SharedArrayBuffer> {
@@ -169,37 +191,28 @@ export class Frontend implements BlockQueue, WaitSource {
   }
 
   status(slot: number): number {
-    return this.#shadow[slot * SHADOW_WORDS + SHADOW_STATUS];
+    return this.#shadow.slotStatus[slot];
   }
 
-  /** Writes the ring entry. On the hot path: about 30 ns. */
+  /** Puts an operation on the ring; {@link poll} or a full batch publishes it. On the hot path. */
   submit(slot: number, operation: Operation, offsetBytes: number, byteLength: number): void {
-    const shadow = slot * SHADOW_WORDS;
+    const shadow = this.#shadow;
     if (
-      this.#shadow[shadow + SHADOW_STATE] !== IDLE || slot >= this.depth ||
-      !isTransfer(operation, offsetBytes, byteLength, SLOT_BYTES)
+      slot >= this.depth || shadow.slotBusy[slot] !== 0 ||
+      !isTransfer(operation, offsetBytes, byteLength, this.maxTransferBytes)
     ) {
       throw submissionError(this, slot, offsetBytes, byteLength);
     }
-    const ring = this.#ring;
-    const at = entryWord(ring.entryOf(ring.produced));
-    const sector = offsetBytes / SECTOR_SIZE;
-    if (operation === Operation.Discard) {
-      writeDiscard(this.#words, at, 0, VIRTUAL_DEVICE, slot, sector, byteLength / SECTOR_SIZE);
-    } else {
-      const segmentCount = Math.ceil(byteLength / FRAME_SIZE);
-      writeRequest(this.#words, at, operation, segmentCount, VIRTUAL_DEVICE, slot, sector);
-      let sectorsLeft = byteLength / SECTOR_SIZE;
-      for (let i = 0; i < segmentCount; i++) {
-        const last = sectorsLeft < SECTORS_PER_FRAME ? sectorsLeft - 1 : SECTORS_PER_FRAME - 1;
-        writeSegment(this.#words, at, i, this.#references[slot] + i, 0, last);
-        sectorsLeft -= SECTORS_PER_FRAME;
-      }
-    }
-    this.#shadow[shadow + SHADOW_OPERATION] = operation;
-    this.#shadow[shadow + SHADOW_STATE] = IN_FLIGHT;
+    shadow.take(slot, operation, offsetBytes / SECTOR_SIZE, byteLength);
+    this.inFlight++;
     this.#meter.submitted(slot, byteLength);
-    ring.produce();
+    if (this.#granted.length > 0 && carriesData(operation) && operation !== Operation.Read) {
+      this.#granted[slot].set(this.#buffers[slot].subarray(0, byteLength));
+    }
+    if (this.#channel.merge) this.#merge(slot, operation, byteLength);
+    else if (this.#waiting.length === 0 && this.#fits(operation, byteLength) && shadow.idsLeft > 0) this.#issue(slot);
+    else this.#enqueue(slot);
+    if (++this.#unpublished >= this.#channel.batch) this.#publishEarly();
   }
 
   /**
@@ -207,16 +220,21 @@ export class Frontend implements BlockQueue, WaitSource {
    * requests are published together as the responses came together. On the hot path.
    */
   poll(): number {
-    if (this.#responsesSeen === 0) {
-      this.#publish();
-      this.#responsesSeen = this.#ring.available();
-      if (this.#responsesSeen === 0) return -1;
-      if (this.#responsesSeen > this.inFlight) {
-        throw this.#broken(`answered ${this.#responsesSeen} requests where ${this.inFlight} were in flight`);
+    for (;;) {
+      if (this.#answeredNext !== NONE) return this.#finishNext();
+      if (this.#responsesSeen === 0) {
+        this.#publish();
+        this.#responsesSeen = this.#ring.available();
+        if (this.#responsesSeen === 0) return -1;
+        const asked = this.#shadow.idsInUse;
+        if (this.#responsesSeen > asked) {
+          throw this.#broken(`answered ${this.#responsesSeen} requests where ${asked} were in flight`);
+        }
       }
+      this.#responsesSeen--;
+      const slot = this.#takeResponse();
+      if (slot !== NONE) return slot;
     }
-    this.#responsesSeen--;
-    return this.#takeResponse();
   }
 
   wait(): number {
@@ -242,39 +260,160 @@ export class Frontend implements BlockQueue, WaitSource {
   /** Asks to be notified of responses; never of more than are to come. */
   arm(distance: number): boolean {
     this.#end.channel.clear();
-    this.#ring.arm(Math.min(distance, this.inFlight));
+    this.#ring.arm(Math.max(1, Math.min(distance, this.#shadow.idsInUse)));
     return true;
   }
 
-  #publish(): void {
-    const ring = this.#ring;
-    if (!ring.unpushed) return;
-    pushAndNotify(ring, this.#end.channel, this.pushes);
-    if (this.inFlight < this.depth) claimEntry(this.#words, entryWord(ring.entryOf(ring.produced)));
+  /** See {@link Ring.disarm}. */
+  disarm(): void {
+    this.#ring.disarm();
   }
 
+  /** Whether one request can carry an operation. */
+  #fits(operation: Operation, byteLength: number): boolean {
+    return byteLength <= this.#requestBytes || !carriesData(operation);
+  }
+
+  /** Writes a slot's whole operation as one request. On the hot path. */
+  #issue(slot: number): void {
+    const id = this.#shadow.assign(slot);
+    this.#writer.write(this.#entry(), id, slot, this.#shadow);
+  }
+
+  #entry(): number {
+    const ring = this.#ring;
+    const at = entryWord(ring.entryOf(ring.produced));
+    ring.produce();
+    return at;
+  }
+
+  /** Puts a slot behind those that wait for entries, and issues as many as there are entries for. */
+  #enqueue(slot: number): void {
+    this.#waiting.push(slot);
+    this.#issueWaiting();
+  }
+
+  #issueWaiting(): void {
+    const shadow = this.#shadow;
+    while (this.#waiting.length > 0 && shadow.idsLeft > 0) {
+      const slot = this.#waiting[0];
+      if (shadow.slotNext[slot] !== NONE || this.#fits(shadow.slotOperation[slot], shadow.slotBytes[slot])) {
+        this.#issue(slot);
+        this.#waiting.shift();
+        continue;
+      }
+      const from = shadow.slotIssued[slot];
+      const byteLength = Math.min(this.#requestBytes, shadow.slotBytes[slot] - from);
+      const id = shadow.assign(slot);
+      this.#writer.writePart(this.#entry(), id, slot, shadow, from, byteLength);
+      shadow.slotIssued[slot] = from + byteLength;
+      if (from + byteLength === shadow.slotBytes[slot]) this.#waiting.shift();
+    }
+  }
+
+  /** Adds a slot to the request that is being merged if it continues it; else closes that and begins another. */
+  #merge(slot: number, operation: Operation, byteLength: number): void {
+    const shadow = this.#shadow;
+    const last = this.#mergeLast;
+    const mergeable = operation === Operation.Read || operation === Operation.Write;
+    // Every slot begins a frame, so only whole frames can be followed by another slot's.
+    const continues = last !== NONE && mergeable && shadow.slotOperation[last] === operation &&
+      shadow.slotSector[slot] === shadow.slotSector[last] + shadow.slotBytes[last] / SECTOR_SIZE &&
+      this.#mergeBytes % FRAME_SIZE === 0 && this.#mergeBytes + byteLength <= this.#requestBytes &&
+      // What lies beyond the device's end must fail alone.
+      shadow.slotSector[slot] * SECTOR_SIZE + byteLength <= this.info.sizeBytes;
+    if (continues) {
+      shadow.slotNext[last] = slot;
+      this.#mergeLast = slot;
+      this.#mergeBytes += byteLength;
+      return;
+    }
+    this.#closeMerge();
+    this.#mergeFirst = slot;
+    this.#mergeLast = slot;
+    this.#mergeBytes = byteLength;
+    if (!mergeable) this.#closeMerge();
+  }
+
+  #closeMerge(): void {
+    const first = this.#mergeFirst;
+    if (first === NONE) return;
+    this.#mergeFirst = NONE;
+    this.#mergeLast = NONE;
+    this.#enqueue(first);
+  }
+
+  /** Publishes a full batch, and looks for a response before the workload goes on submitting. */
+  #publishEarly(): void {
+    this.#publish();
+    if (this.#channel.submitSpinNs > 0) this.#waiter.spin(this.#channel.submitSpinNs);
+  }
+
+  #publish(): void {
+    if (this.#mergeFirst !== NONE) this.#closeMerge();
+    const ring = this.#ring;
+    this.#unpublished = 0;
+    if (!ring.unpushed) return;
+    pushAndNotify(ring, this.#end.channel, this.pushes);
+    if (this.#shadow.idsLeft > 0) claimEntry(this.#words, entryWord(ring.entryOf(ring.produced)));
+  }
+
+  /** Takes one response: the slot whose operation it ends, or {@link NONE} when more of that operation is to come. */
   #takeResponse(): number {
     const ring = this.#ring;
     const words = this.#words;
+    const shadow = this.#shadow;
     const at = entryWord(ring.entryOf(ring.consumed));
     // Each word is fetched once: the peer may change it at any time.
-    const slot = words[at];
+    const id = words[at];
     const idHigh = words[at + 1];
     const outcome = words[at + 2];
     ring.consume();
-    if (idHigh !== 0 || slot < 0 || slot >= this.depth) throw this.#broken(`answered the unknown id ${slot >>> 0}`);
-    const shadow = slot * SHADOW_WORDS;
-    if (this.#shadow[shadow + SHADOW_STATE] !== IN_FLIGHT) throw this.#broken(`answered id ${slot}, not in flight`);
-    const operation = responseOperation(outcome);
-    if (operation !== this.#shadow[shadow + SHADOW_OPERATION]) {
-      throw this.#broken(`answered id ${slot} as operation ${operation}`);
+    if (idHigh !== 0 || id < 0 || id >= this.#layout.entryCount) {
+      throw this.#broken(`answered the unknown id ${id >>> 0}`);
     }
+    const slot = shadow.slotOf(id);
+    if (slot === NONE) throw this.#broken(`answered id ${id}, not in flight`);
+    const operation = responseOperation(outcome);
+    if (operation !== shadow.slotOperation[slot]) throw this.#broken(`answered id ${id} as operation ${operation}`);
     const status = responseStatus(outcome);
-    if (status > 0 || status < -2) throw this.#broken(`answered id ${slot} with the unknown status ${status}`);
-    this.#shadow[shadow + SHADOW_STATUS] = status;
-    this.#shadow[shadow + SHADOW_STATE] = IDLE;
-    this.#meter.completed(slot, status);
+    if (status > 0 || status < -2) throw this.#broken(`answered id ${id} with the unknown status ${status}`);
+    shadow.release(id);
+    if (this.#waiting.length > 0) this.#issueWaiting();
+    return this.#answered(slot, status);
+  }
+
+  #answered(slot: number, status: number): number {
+    const shadow = this.#shadow;
+    if (status !== Status.Okay) shadow.slotStatus[slot] = status;
+    shadow.slotParts[slot]--;
+    // Of a long operation more may be in flight or still to be issued.
+    if (shadow.slotParts[slot] > 0 || shadow.slotIssued[slot] < shadow.slotBytes[slot]) return NONE;
+    this.#answeredNext = shadow.slotNext[slot];
+    this.#answeredStatus = status;
+    this.#finish(slot);
     return slot;
+  }
+
+  /** The next slot of a merged request. */
+  #finishNext(): number {
+    const slot = this.#answeredNext;
+    this.#answeredNext = this.#shadow.slotNext[slot];
+    this.#shadow.slotStatus[slot] = this.#answeredStatus;
+    this.#finish(slot);
+    return slot;
+  }
+
+  #finish(slot: number): void {
+    const shadow = this.#shadow;
+    const status = shadow.slotStatus[slot];
+    if (this.#granted.length > 0 && shadow.slotOperation[slot] === Operation.Read && status === Status.Okay) {
+      const byteLength = shadow.slotBytes[slot];
+      this.#buffers[slot].set(this.#granted[slot].subarray(0, byteLength));
+    }
+    shadow.slotBusy[slot] = 0;
+    this.inFlight--;
+    this.#meter.completed(slot, status);
   }
 
   #checkPeer(): void {

@@ -11,6 +11,8 @@
  * @module
  */
 
+import { FRAME_SIZE } from "./memory.ts";
+
 /** Status codes of grant operations (`GNTST_…`). */
 export const GrantStatus = {
   /** Done. */
@@ -19,10 +21,14 @@ export const GrantStatus = {
   BadDomain: -2,
   /** No such entry, or it grants nothing. */
   BadReference: -3,
+  /** What is to be unmapped is not mapped. */
+  BadHandle: -4,
   /** Writing asked for where reading was granted. */
   PermissionDenied: -8,
   /** The entry names a frame outside the region. */
   BadPage: -9,
+  /** The bytes to copy do not lie within one frame. */
+  BadCopyArgument: -10,
 } as const;
 
 /** One of {@link GrantStatus}'s values. */
@@ -132,13 +138,52 @@ export class GrantMapper {
     return mapped >> FRAME_SHIFT;
   }
 
-  /** Unmaps everything, so that the peer can take its frames back. */
+  /** Unmaps one reference, so that the peer can take its frame back (`GNTTABOP_unmap_grant_ref`). */
+  unmap(reference: number): GrantStatus {
+    if (!(reference < this.#mapped.length) || this.#mapped[reference] === 0) return GrantStatus.BadHandle;
+    this.#mapped[reference] = 0;
+    Atomics.and(this.#words, reference * 2, ~(READING | WRITING));
+    return GrantStatus.Okay;
+  }
+
+  /** Unmaps everything. */
   unmapAll(): void {
-    for (let reference = 0; reference < this.#mapped.length; reference++) {
-      if (this.#mapped[reference] === 0) continue;
-      this.#mapped[reference] = 0;
-      Atomics.and(this.#words, reference * 2, ~(READING | WRITING));
-    }
+    for (let reference = 0; reference < this.#mapped.length; reference++) this.unmap(reference);
+  }
+
+  /**
+   * Copies bytes out of a granted frame, which need not be mapped and is not mapped afterwards (`GNTTABOP_copy`). While
+   * it copies, the peer cannot take the frame back.
+   *
+   * @param region the region that the table grants
+   * @param offsetBytes first byte within the frame
+   * @param into as many bytes as it has are copied
+   */
+  copyOut(region: Uint8Array, reference: number, offsetBytes: number, into: Uint8Array): GrantStatus {
+    return this.#copy(reference, false, offsetBytes, into.length, (at) => {
+      into.set(region.subarray(at, at + into.length));
+    });
+  }
+
+  /** As {@link copyOut}, into a granted frame. */
+  copyIn(region: Uint8Array, reference: number, offsetBytes: number, from: Uint8Array): GrantStatus {
+    return this.#copy(reference, true, offsetBytes, from.length, (at) => region.set(from, at));
+  }
+
+  #copy(
+    reference: number,
+    write: boolean,
+    offsetBytes: number,
+    byteLength: number,
+    copyAt: (start: number) => void,
+  ): GrantStatus {
+    if (!(offsetBytes >= 0 && offsetBytes + byteLength <= FRAME_SIZE)) return GrantStatus.BadCopyArgument;
+    const wasMapped = reference < this.#mapped.length && this.#mapped[reference] !== 0;
+    const frame = this.map(reference, write);
+    if (frame < 0) return frame as GrantStatus;
+    copyAt(frame * FRAME_SIZE + offsetBytes);
+    if (!wasMapped) this.unmap(reference);
+    return GrantStatus.Okay;
   }
 
   #mapNew(reference: number, write: boolean): number {

@@ -4,21 +4,16 @@
  * @module
  */
 
-import {
-  Command,
-  type DomainBoot,
-  DomainControl,
-  type DomainPlan,
-  type DomainReport,
-  type DomainSample,
-  type LinkBoot,
-  type MachinePlan,
-} from "./domain.ts";
+import type { DomainBoot, LinkBoot } from "./domain/boot.ts";
+import { Command, DomainControl } from "./domain/control.ts";
+import type { DevicePlan, DomainPlan, LinkPlan, MachinePlan } from "./domain/plan.ts";
+import type { DomainReport, DomainSample } from "./domain/report.ts";
 import { DomainError, messageOf } from "./errors.ts";
 import { allocateEventPage, EventPage } from "./event_channel.ts";
 import { allocateLink } from "./link.ts";
 import type { SharedMemory } from "./memory.ts";
 import { loadPlugin, type MediumContext } from "./plugin.ts";
+import type { Counters } from "./workload.ts";
 
 const NS_PER_MS = 1e6;
 /** How long a domain may take to start its worker and load its modules, before its first sign of life. */
@@ -36,11 +31,19 @@ interface Domain {
   readonly worker: Worker;
   readonly ready: PromiseWithResolvers<void>;
   readonly sampled: PromiseWithResolvers<DomainSample>;
-  readonly closed: PromiseWithResolvers<void>;
+  readonly closed: PromiseWithResolvers<Counters>;
   /** Whether its sample has come. */
   measured: boolean;
   lastBeat: number;
   lastBeatAt: number;
+}
+
+/** What one domain measured and counted. */
+export interface DomainResult {
+  /** What it measured in the window. */
+  readonly sample: DomainSample;
+  /** What its workload counted from start to end. */
+  readonly counters: Counters;
 }
 
 /** How long to work, in nanoseconds. */
@@ -78,7 +81,7 @@ export class Hypervisor {
    * @returns what each domain measured, by name
    * @throws {DomainError} when a domain fails, hangs or ends; the other domains have been told to stop by then
    */
-  async run(window: RunWindow): Promise<ReadonlyMap<string, DomainSample>> {
+  async run(window: RunWindow): Promise<ReadonlyMap<string, DomainResult>> {
     try {
       return await Promise.race([this.#run(window), this.#failed.promise]);
     } finally {
@@ -86,7 +89,7 @@ export class Hypervisor {
     }
   }
 
-  async #run(window: RunWindow): Promise<ReadonlyMap<string, DomainSample>> {
+  async #run(window: RunWindow): Promise<ReadonlyMap<string, DomainResult>> {
     await this.#boot();
     await Promise.all(this.#domains.map(({ ready }) => ready.promise));
     this.#send(Command.WarmUp);
@@ -95,8 +98,10 @@ export class Hypervisor {
     await delay(window.durationNs);
     this.#send(Command.Finish);
     const samples = await Promise.all(this.#domains.map(({ sampled }) => sampled.promise));
-    await Promise.all(this.#domains.map(({ closed }) => closed.promise));
-    return new Map(this.#domains.map(({ plan }, index) => [plan.name, samples[index]]));
+    const counters = await Promise.all(this.#domains.map(({ closed }) => closed.promise));
+    return new Map(this.#domains.map(({ plan }, index) => {
+      return [plan.name, { sample: samples[index], counters: counters[index] }];
+    }));
   }
 
   #createDomain(plan: DomainPlan, id: number): Domain {
@@ -109,7 +114,7 @@ export class Hypervisor {
       eventMemory,
       control: DomainControl.allocate(events),
       links: [],
-      worker: new Worker(import.meta.resolve("./domain_worker.ts"), { type: "module", name: plan.name }),
+      worker: new Worker(import.meta.resolve("./domain/worker.ts"), { type: "module", name: plan.name }),
       ready: Promise.withResolvers(),
       sampled: Promise.withResolvers(),
       closed: Promise.withResolvers(),
@@ -128,52 +133,60 @@ export class Hypervisor {
   async #boot(): Promise<void> {
     const { devices, links } = this.#plan;
     const media = new Map<string, unknown>();
-    for (const { name, plugin } of devices) {
-      const device = await loadPlugin("device", plugin.url);
-      try {
-        media.set(name, await device.openMedium(plugin.options, this.#context));
-      } catch (thrown) {
-        throw new DomainError(messageOf(thrown), { cause: thrown });
-      }
-    }
-    for (const { frontend, device, ringOrder } of links) {
-      const front = this.#domain(frontend);
-      const back = this.#domain(devices.find(({ name }) => name === device)?.domain);
-      const memory = allocateLink(ringOrder).buffer;
-      const port = front.links.length;
-      const peerPort = back.links.length;
-      const shared = { device, ringOrder, memory };
-      front.links.push({
-        ...shared,
-        side: "frontend",
-        port,
-        peerPort,
-        peerDomainId: back.id,
-        peerEvents: back.eventMemory.buffer,
-      });
-      back.links.push({
-        ...shared,
-        side: "backend",
-        port: peerPort,
-        peerPort: port,
-        peerDomainId: front.id,
-        peerEvents: front.eventMemory.buffer,
-      });
-    }
+    for (const device of devices) media.set(device.name, await this.#openMedium(device));
+    for (const link of links) this.#connect(link);
     for (const domain of this.#domains) {
       const boot: DomainBoot = {
         plan: domain.plan,
         domainId: domain.id,
-        seed: this.#plan.seed,
+        seed: this.#plan.seed + (domain.plan.workload?.thread ?? 0),
         control: domain.control.memory.buffer,
         events: domain.eventMemory.buffer,
         links: domain.links,
-        devices: devices.filter((device) => device.domain === domain.plan.name)
+        devices: devices.filter((device) => device.domains.includes(domain.plan.name))
           .map((device) => ({ ...device, medium: media.get(device.name) })),
       };
       domain.worker.postMessage(boot);
     }
     this.#watchHeartbeats();
+  }
+
+  async #openMedium({ plugin }: DevicePlan): Promise<unknown> {
+    const device = await loadPlugin("device", plugin.url);
+    try {
+      return await device.openMedium(plugin.options, this.#context);
+    } catch (thrown) {
+      throw new DomainError(messageOf(thrown), { cause: thrown });
+    }
+  }
+
+  /** Makes a link and hands each of its two domains its end. */
+  #connect({ frontend, device, channel }: LinkPlan): void {
+    const front = this.#domain(frontend);
+    const back = this.#domain(this.#plan.devices.find(({ name }) => name === device)?.domains[0]);
+    const slots = front.plan.workload?.slots;
+    if (slots === undefined) throw new DomainError(`The domain ${frontend} has a link and no workload for it`);
+    const options = { channel, slots };
+    const memory = allocateLink(options).buffer;
+    const port = front.links.length;
+    const peerPort = back.links.length;
+    const shared = { device, options, memory };
+    front.links.push({
+      ...shared,
+      side: "frontend",
+      port,
+      peerPort,
+      peerDomainId: back.id,
+      peerEvents: back.eventMemory.buffer,
+    });
+    back.links.push({
+      ...shared,
+      side: "backend",
+      port: peerPort,
+      peerPort: port,
+      peerDomainId: front.id,
+      peerEvents: front.eventMemory.buffer,
+    });
   }
 
   #domain(name: string | undefined): Domain {
@@ -191,13 +204,13 @@ export class Hypervisor {
         return domain.sampled.resolve(report.sample);
       case "closed":
         if (!domain.measured) this.#fail(`The domain ${domain.plan.name} ended before its measured window did`);
-        return domain.closed.resolve();
+        return domain.closed.resolve(report.counters);
       case "device-error":
         this.#deviceError ??= report.message;
         return;
       case "failed":
         this.#fail(`The domain ${domain.plan.name} failed: ${report.message}`);
-        return domain.closed.resolve();
+        return domain.closed.resolve({});
     }
   }
 

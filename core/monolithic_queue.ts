@@ -5,24 +5,22 @@
  * @module
  */
 
-import { MAX_SEGMENTS, Operation } from "./blkif.ts";
+import { carriesData, type Operation } from "./blkif.ts";
 import { BlockRequest, type DeviceInfo, type RequestOwner } from "./block_device.ts";
 import type { DeviceGate } from "./device_gate.ts";
 import { type BlockQueue, isTransfer, submissionError } from "./block_queue.ts";
+import { slotFrames, type SlotOptions } from "./link.ts";
 import { FRAME_SIZE, SharedMemory } from "./memory.ts";
-import type { OperationMeter } from "./meter.ts";
+import type { OperationMeter } from "./measure/meter.ts";
 import type { NotificationPolicy } from "./notification.ts";
 import type { Waiter } from "./waiter.ts";
-
-/** As long as a slot of an isolated queue, so that both placements run the same operations. */
-const SLOT_BYTES = MAX_SEGMENTS * FRAME_SIZE;
 
 /** How an application uses a device in place. */
 export interface MonolithicQueueOptions {
   /** The device. */
   readonly gate: DeviceGate;
-  /** Number of slots. */
-  readonly depth: number;
+  /** Its slots. */
+  readonly slots: SlotOptions;
   /** How the thread waits for a device that completes requests later. */
   readonly waiter: Waiter;
   /** What decides about each wait. */
@@ -36,7 +34,7 @@ export interface MonolithicQueueOptions {
 /** A block queue whose device is in this domain. */
 export class MonolithicQueue implements BlockQueue, RequestOwner {
   readonly depth: number;
-  readonly maxTransferBytes: number = SLOT_BYTES;
+  readonly maxTransferBytes: number;
   inFlight = 0;
   readonly #options: MonolithicQueueOptions;
   readonly #gate: DeviceGate;
@@ -52,13 +50,16 @@ export class MonolithicQueue implements BlockQueue, RequestOwner {
   constructor(options: MonolithicQueueOptions) {
     this.#options = options;
     this.#gate = options.gate;
-    this.depth = options.depth;
-    this.#busy = new Uint8Array(options.depth);
-    this.#done = new Int32Array(options.depth);
-    const memory = SharedMemory.allocate(options.depth * MAX_SEGMENTS);
-    for (let slot = 0; slot < options.depth; slot++) {
+    const { count } = options.slots;
+    this.depth = count;
+    this.#busy = new Uint8Array(count);
+    this.#done = new Int32Array(count);
+    const frames = slotFrames(options.slots);
+    const memory = SharedMemory.allocate(count * frames);
+    this.maxTransferBytes = frames * FRAME_SIZE;
+    for (let slot = 0; slot < count; slot++) {
       this.#requests.push(new BlockRequest(this, slot, memory, 1));
-      this.#buffers.push(new Uint8Array(memory.buffer, slot * SLOT_BYTES, SLOT_BYTES));
+      this.#buffers.push(new Uint8Array(memory.buffer, slot * this.maxTransferBytes, this.maxTransferBytes));
     }
     if (options.gate.asynchronous) options.waiter.add(options.gate);
   }
@@ -77,7 +78,8 @@ export class MonolithicQueue implements BlockQueue, RequestOwner {
 
   submit(slot: number, operation: Operation, offsetBytes: number, byteLength: number): void {
     if (
-      slot >= this.depth || this.#busy[slot] !== 0 || !isTransfer(operation, offsetBytes, byteLength, SLOT_BYTES)
+      slot >= this.depth || this.#busy[slot] !== 0 ||
+      !isTransfer(operation, offsetBytes, byteLength, this.maxTransferBytes)
     ) {
       throw submissionError(this, slot, offsetBytes, byteLength);
     }
@@ -86,7 +88,9 @@ export class MonolithicQueue implements BlockQueue, RequestOwner {
     request.offsetBytes = offsetBytes;
     request.byteLength = byteLength;
     request.extentCount = 0;
-    if (operation <= Operation.Write) request.addExtent(slot * SLOT_BYTES, slot * SLOT_BYTES + byteLength);
+    if (carriesData(operation)) {
+      request.addExtent(slot * this.maxTransferBytes, slot * this.maxTransferBytes + byteLength);
+    }
     this.#busy[slot] = 1;
     this.inFlight++;
     this.#options.meter.submitted(slot, byteLength);

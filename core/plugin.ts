@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { z } from "zod";
+import type { z } from "./schema.ts";
 import type { BlockDevice } from "./block_device.ts";
 import { PluginError } from "./errors.ts";
 import type { NotificationPolicy } from "./notification.ts";
@@ -24,6 +24,16 @@ export interface PermissionNeeds {
   readonly write?: readonly string[];
   /** Whether it puts files into {@link MediumContext.scratchDirectory}. */
   readonly scratch?: boolean;
+  /** Hosts to reach: `localhost:10809`, `unix:/run/x.sock`. */
+  readonly net?: readonly string[];
+  /** Environment variables to read. */
+  readonly env?: readonly string[];
+  /** Programs to start. */
+  readonly run?: readonly string[];
+  /** Libraries to load, by full path. */
+  readonly ffi?: readonly string[];
+  /** Facts of the system to ask for, by the names that `--allow-sys` has. */
+  readonly sys?: readonly string[];
 }
 
 /** What every plugin says of itself. */
@@ -67,10 +77,20 @@ export interface DevicePlugin<Schema extends z.ZodType = z.ZodType, Medium = unk
   create(options: z.output<Schema>, medium: Medium): BlockDevice;
 }
 
+/** What a workload needs of its queues. */
+export interface WorkloadNeeds {
+  /** Slots of each thread's queue: operations in flight, 1 to 512. */
+  readonly queueDepth: number;
+  /** Bytes in each slot's buffer: the longest transfer, at least 512. */
+  readonly transferBytes: number;
+  /** Threads, each with a queue of its own; 1 when absent. */
+  readonly threads?: number;
+}
+
 /** A workload. */
 export interface WorkloadPlugin<Schema extends z.ZodType = z.ZodType> extends PluginBase<"workload", Schema> {
-  /** How many slots of the queue it uses. */
-  queueDepth(options: z.output<Schema>): number;
+  /** What its queues must have. */
+  needs(options: z.output<Schema>): WorkloadNeeds;
   /** Makes the workload: runs in the application domain. */
   create(options: z.output<Schema>): Workload;
 }

@@ -7,6 +7,11 @@
  * request that was consumed. Indices run freely through 2³² and are compared by difference, so that a full and an empty
  * ring never look alike.
  *
+ * A notification that nobody waits for is suppressed, by one of two rules ({@link Ring.push}, {@link Ring.arm}). With an
+ * *event index*, Xen's own, the consumer says at which index it wants to be notified. With a *sleep flag*, that of
+ * isolated drivers after the thesis, each consumer has a word that says SLEEPING or RUNNING, and is notified when it
+ * sleeps.
+ *
  * The ring knows indices and nothing else: what an entry says is `blkif.ts`, how a side waits is `waiter.ts`.
  *
  * @module
@@ -24,6 +29,11 @@ const REQ_PROD = 0;
 const REQ_EVENT = 1;
 const RSP_PROD = 2;
 const RSP_EVENT = 3;
+
+/** A consumer that is awake. */
+const RUNNING = 0;
+/** A consumer that wants to be notified. */
+const SLEEPING = 1;
 
 /** Entries that fit in `2^order` frames, rounded down to a power of two (`__RING_SIZE`). */
 export function ringEntryCount(order: number, entryBytes: number): number {
@@ -69,6 +79,10 @@ export class Ring {
   readonly #ownEvent: number;
   readonly #peerProducer: number;
   readonly #peerEvent: number;
+  /** The words of the sleep flags; null with event indices. */
+  #flags: Int32Array | null = null;
+  #ownFlag = 0;
+  #peerFlag = 0;
 
   private constructor(words: Int32Array, entryCount: number, front: boolean) {
     this.#words = words;
@@ -88,6 +102,20 @@ export class Ring {
   /** The end that answers: produces responses, consumes requests. */
   static back(words: Int32Array, entryCount: number): Ring {
     return new Ring(words, entryCount, false);
+  }
+
+  /**
+   * From now on, suppresses notifications by sleep flags. Both ends must agree, before the first push.
+   *
+   * @param words where the two flags are
+   * @param ownFlag index of this end's flag
+   * @param peerFlag index of the peer's
+   */
+  useSleepFlags(words: Int32Array, ownFlag: number, peerFlag: number): void {
+    this.#flags = words;
+    this.#ownFlag = ownFlag;
+    this.#peerFlag = peerFlag;
+    this.disarm();
   }
 
   /** Which entry a free-running index names. */
@@ -132,19 +160,28 @@ export class Ring {
     const from = this.#published;
     const to = this.produced;
     this.#published = to;
-    // Both accesses are sequentially consistent: the entries are visible before the index, and the index before the
-    // event is read. With the consumer's order (arm, then look again) one of the two always sees the other.
+    // All accesses are sequentially consistent: the entries are visible before the index, and the index before the
+    // event or the flag is read. With the consumer's order (arm, then look again) one of the two always sees the other.
     // (An exchange is a store that V8 compiles in line; `Atomics.store` is a call.)
     Atomics.exchange(this.#words, this.#ownProducer, to);
-    return crossesEvent(Atomics.load(this.#words, this.#peerEvent), from, to);
+    if (this.#flags === null) return crossesEvent(Atomics.load(this.#words, this.#peerEvent), from, to);
+    // Who takes the flag down has to notify, so that a sleeper is woken once.
+    return Atomics.load(this.#flags, this.#peerFlag) === SLEEPING &&
+      Atomics.compareExchange(this.#flags, this.#peerFlag, SLEEPING, RUNNING) === SLEEPING;
   }
 
   /**
-   * Asks the peer for a notification once `distance` more entries have been published. Look at {@link available} again
-   * afterwards and only then sleep: what was published before the request arrived raises no notification. (Both together
+   * Asks the peer for a notification once `distance` more entries have been published; with sleep flags, at the next
+   * push, whatever the distance. Look at {@link available} again afterwards and only then sleep: what was published before the request arrived raises no notification. (Both together
    * are `RING_FINAL_CHECK_FOR_…`.)
    */
   arm(distance: number): void {
-    Atomics.store(this.#words, this.#ownEvent, (this.consumed + distance) | 0);
+    if (this.#flags === null) Atomics.store(this.#words, this.#ownEvent, (this.consumed + distance) | 0);
+    else Atomics.store(this.#flags, this.#ownFlag, SLEEPING);
+  }
+
+  /** Takes the request back, as this end is awake. An event index needs no such thing: it was passed or will be. */
+  disarm(): void {
+    if (this.#flags !== null) Atomics.store(this.#flags, this.#ownFlag, RUNNING);
   }
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { z } from "zod";
+import { z } from "./schema.ts";
 
 interface Unit {
   readonly name: string;

@@ -10,22 +10,33 @@ import type { BlockQueue } from "./block_queue.ts";
 export interface WorkloadContext {
   /** The device's queue. It counts and times the operations; a workload need not. */
   readonly queue: BlockQueue;
-  /** Seeds whatever the workload draws at random: the same seed, the same operations. */
+  /** Seeds whatever the workload draws at random: the same seed, the same operations. Each thread has another. */
   readonly seed: number;
+  /** Which of the workload's threads this is, from 0. */
+  readonly thread: number;
+  /** How many threads run this workload, each on a queue of its own to the same device. */
+  readonly threads: number;
   /**
    * Whether to go on. Ask before each new operation; cheap enough for the hot path. When it says no, wait for what is
    * in flight and return.
    */
   running(): boolean;
+  /** Sleeps for about `ns` nanoseconds, less when the domain is told to finish meanwhile. Not for the hot path. */
+  pause(ns: number): void;
 }
+
+/** What a workload counted besides operations, by name: whole numbers that are added up over threads. */
+export type Counters = Readonly<Record<string, number>>;
 
 /** A plain loop on a queue. It runs in the application domain, on a thread of its own. */
 export interface Workload {
   /**
-   * Runs until `context.running()` says no.
+   * Runs until `context.running()` says no. What it does after that, such as reading back what it wrote, is not
+   * measured any more, but must succeed.
    *
+   * @returns figures of its own for the result, if it has any
    * @throws {WorkloadError} when it cannot run on this device or an operation failed; the cell then fails with its
    * message
    */
-  run(context: WorkloadContext): void;
+  run(context: WorkloadContext): Counters | void;
 }

@@ -68,6 +68,8 @@ const FRONTEND_KEYS = {
   "event-channel": 2,
   /** 1: it keeps its grants for the life of the connection. */
   "feature-persistent": 3,
+  /** 1: notifications are suppressed by sleep flags; only where the backend offers it (not Xen's). */
+  "feature-sleep-flag": 4,
   /** Grant reference of the ring's first frame; those of the others follow in the next words. */
   "ring-ref0": 16,
 } as const;
@@ -94,7 +96,20 @@ const BACKEND_KEYS = {
   "sector-size": 264,
   /** Bits of `VDISK_…`: 4 is read-only. */
   "info": 265,
+  /** Most segments of an indirect request; 0: none. */
+  "feature-max-indirect-segments": 266,
+  /** 1: it knows write-zeroes (not Xen's). */
+  "feature-write-zeroes": 267,
+  /** 1: it knows durable writes (not Xen's). */
+  "feature-fua": 268,
+  /** 1: it knows sleep flags (not Xen's). */
+  "feature-sleep-flag": 269,
 } as const;
+
+/** Word of the control frame that says whether the frontend sleeps; a cache line of its own, as the other. */
+export const FRONTEND_SLEEP_WORD = 512;
+/** Word of the control frame that says whether the backend sleeps. */
+export const BACKEND_SLEEP_WORD = 768;
 
 /** A key of the frontend. */
 export type FrontendKey = keyof typeof FRONTEND_KEYS;

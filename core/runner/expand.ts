@@ -6,12 +6,14 @@
  */
 
 import { createHash } from "node:crypto";
-import { z } from "zod";
+import { z } from "../schema.ts";
 import { messageOf } from "../errors.ts";
-import { linkLayout } from "../link.ts";
-import { loadPlugin, type Plugin, type PluginKind, type PluginTable, type WorkloadPlugin } from "../plugin.ts";
+import { ENTRY_BYTES } from "../blkif.ts";
+import { loadPlugin, type Plugin, type PluginKind, type PluginTable } from "../plugin.ts";
+import { ringEntryCount } from "../ring.ts";
 import { type Diagnostic, nearest, ScenarioError } from "./diagnostics.ts";
 import type { Path, ScenarioDocument } from "./load.ts";
+import { workloadNeeds } from "./plan.ts";
 import { knownKeys, parseScenario, type Scenario, type ScenarioPluginUse } from "./scenario.ts";
 
 /** A plugin as one cell uses it. */
@@ -220,8 +222,8 @@ async function resolveCell(
   const backend = await resolve("policy", backendUse, backendPath);
   if (device === undefined || workload === undefined || frontend === undefined || backend === undefined) return;
 
-  const slots = (workload.plugin as WorkloadPlugin).queueDepth(workload.options);
-  const entries = linkLayout(scenario.channel.ringOrder).entryCount;
+  const slots = workloadNeeds({ workload }).queueDepth;
+  const entries = ringEntryCount(scenario.channel.ringOrder, ENTRY_BYTES);
   if (scenario.placement === "isolated" && slots > entries) {
     const order = `a ring of order ${scenario.channel.ringOrder} has ${entries} entries`;
     mistakes.add(["workload"], choices, `keeps ${slots} requests in flight; ${order}. Use a larger channel.ringOrder`);

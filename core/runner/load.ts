@@ -4,7 +4,9 @@
  * @module
  */
 
-import { type Document, isMap, isScalar, LineCounter, parseDocument } from "yaml";
+// Named in full, so that this folder can be imported from any project.
+// deno-lint-ignore no-import-prefix
+import { type Document, isMap, isScalar, LineCounter, parseDocument } from "npm:yaml@2.9.1";
 import { messageOf } from "../errors.ts";
 import { type Diagnostic, ScenarioError } from "./diagnostics.ts";
 

@@ -7,9 +7,10 @@
  * @module
  */
 
+import type { DomainPlan } from "../domain/plan.ts";
 import { messageOf } from "../errors.ts";
 import { Hypervisor } from "../hypervisor.ts";
-import { allowedCpus } from "../thread.ts";
+import { allowedCpus } from "../measure/thread.ts";
 import { type MachineAnswer, type MachineJob, RECORD } from "./machine_protocol.ts";
 
 /** Exit status after the runner has gone. */
@@ -20,8 +21,8 @@ let scratchDirectory: string | null = null;
 for (const signal of ["SIGINT", "SIGHUP"] as const) Deno.addSignalListener(signal, () => {});
 const job = await readJob();
 try {
-  const samples = await new Hypervisor(withCpus(job), job).run(job.window);
-  answer({ type: "samples", samples: Object.fromEntries(samples) });
+  const results = await new Hypervisor(withCpus(job), job).run(job.window);
+  answer({ type: "results", results: Object.fromEntries(results) });
 } catch (thrown) {
   answer({ type: "failed", message: messageOf(thrown) });
 }
@@ -54,12 +55,22 @@ function answer(message: MachineAnswer): void {
   while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
 }
 
-/** The plan with a core for each domain: different ones in turn, the same for all, or any. */
+/**
+ * The plan with cores for each domain. A driver gets a core first and application threads share the others: a thread
+ * that spins on the driver's core would take the time that it waits for.
+ */
 function withCpus({ plan, affinity }: MachineJob): MachineJob["plan"] {
   const cpus = allowedCpus();
   if (affinity === "none" || cpus === null) return plan;
-  const domains = plan.domains.map((domain, index) => {
-    return { ...domain, cpus: [affinity === "same" ? cpus[0] : cpus[index % cpus.length]] };
-  });
-  return { ...plan, domains };
+  const isolated = plan.domains.some(({ workload }) => workload === undefined);
+  const forThreads = isolated && cpus.length > 1 ? cpus.filter((_, index) => index !== 1) : cpus;
+  const cpusOf = (domain: DomainPlan): readonly number[] => {
+    if (affinity === "same") return [cpus[0]];
+    const { workload } = domain;
+    if (affinity === "spread") {
+      return [workload === undefined ? cpus[1 % cpus.length] : forThreads[workload.thread % forThreads.length]];
+    }
+    return workload === undefined ? affinity.driver : affinity.application;
+  };
+  return { ...plan, domains: plan.domains.map((domain) => ({ ...domain, cpus: cpusOf(domain) })) };
 }

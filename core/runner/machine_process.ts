@@ -5,12 +5,11 @@
  * @module
  */
 
-import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { DomainSample } from "../domain.ts";
 import { DomainError } from "../errors.ts";
+import type { DomainResult } from "../hypervisor.ts";
 import type { PermissionNeeds } from "../plugin.ts";
-import { cLibraryPath } from "../thread.ts";
+import { cLibraryPath } from "../measure/thread.ts";
 import { type MachineAnswer, type MachineJob, RECORD } from "./machine_protocol.ts";
 
 const NS_PER_MS = 1e6;
@@ -24,6 +23,10 @@ const KEPT_CHARACTERS = 2000;
  * is taken by a domain that spins, they take it away from one (twice as many involuntary switches were counted).
  */
 const WITHOUT_HELPERS = "--single-threaded";
+
+/** What a domain may import of this package: the machine, the built-in plugins, and the entry for plugin authors. */
+const OWN_MODULES = ["../", "../../plugins/", "../../mod.ts", "../../deno.json"]
+  .map((path) => new URL(path, import.meta.url));
 
 /** How to run a machine process. */
 export interface MachineProcessOptions {
@@ -40,14 +43,14 @@ export interface MachineProcessOptions {
 /**
  * Runs one repetition of one cell.
  *
- * @returns what each domain measured, by name
+ * @returns what each domain measured and counted, by name
  * @throws {DomainError} when the repetition failed, with its cause
  * @throws the signal's reason when it was aborted
  */
 export async function runMachineProcess(
   job: Omit<MachineJob, "scratchDirectory">,
   options: MachineProcessOptions,
-): Promise<Readonly<Record<string, DomainSample>>> {
+): Promise<Readonly<Record<string, DomainResult>>> {
   options.signal?.throwIfAborted();
   const scratchDirectory = options.needs.scratch
     ? await Deno.makeTempDir({ dir: options.scratchParent, prefix: ".iddr-" })
@@ -59,7 +62,7 @@ export async function runMachineProcess(
   }
 }
 
-async function run(job: MachineJob, options: MachineProcessOptions): Promise<Readonly<Record<string, DomainSample>>> {
+async function run(job: MachineJob, options: MachineProcessOptions): Promise<Readonly<Record<string, DomainResult>>> {
   const limitMs = (job.window.warmupNs + job.window.durationNs) / NS_PER_MS + OVERHEAD_MS;
   const child = new Deno.Command(Deno.execPath(), {
     args: [
@@ -98,7 +101,7 @@ async function run(job: MachineJob, options: MachineProcessOptions): Promise<Rea
     if (answers.length === 0) throw new DomainError(deathMessage(status, errors));
     const answer: MachineAnswer = JSON.parse(answers[0].slice(RECORD.length));
     if (answer.type === "failed") throw new DomainError(answer.message);
-    return answer.samples;
+    return answer.results;
   } finally {
     clearTimeout(timer);
     options.signal?.removeEventListener("abort", end);
@@ -112,17 +115,21 @@ function permissionFlags({ plan, scratchDirectory }: MachineJob, { needs }: Mach
     ...plan.devices.map(({ plugin }) => plugin),
     ...plan.domains.flatMap(({ policy, workload }) => workload === undefined ? [policy] : [policy, workload]),
   ];
-  const modules = [new URL("..", import.meta.url).href, ...plugins.map(({ url }) => url)]
-    .filter((url) => url.startsWith("file:"))
-    .map((url) => url.endsWith("/") ? fileURLToPath(url) : dirname(fileURLToPath(url)));
-  const read = [...new Set([...modules, ...scratch, ...(needs.read ?? [])])];
-  const write = [...scratch, ...(needs.write ?? [])];
+  const modules = [...OWN_MODULES, ...plugins.map(({ url }) => new URL(".", url))]
+    .filter((url) => url.protocol === "file:")
+    .map((url) => fileURLToPath(url));
   const library = cLibraryPath();
-  return [
-    `--allow-read=${read.map(escapePath).join(",")}`,
-    ...(write.length > 0 ? [`--allow-write=${write.map(escapePath).join(",")}`] : []),
-    ...(library === null ? [] : [`--allow-ffi=${library}`]),
-  ];
+  const lists = {
+    read: [...modules, ...scratch, ...(needs.read ?? [])],
+    write: [...scratch, ...(needs.write ?? [])],
+    ffi: [...(library === null ? [] : [library]), ...(needs.ffi ?? [])],
+    net: needs.net ?? [],
+    env: needs.env ?? [],
+    run: needs.run ?? [],
+    sys: needs.sys ?? [],
+  };
+  return Object.entries(lists).filter(([, values]) => values.length > 0)
+    .map(([name, values]) => `--allow-${name}=${[...new Set(values)].map(escapePath).join(",")}`);
 }
 
 /** A comma separates the paths of a flag; doubled, it is part of one. */

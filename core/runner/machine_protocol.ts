@@ -4,8 +4,9 @@
  * @module
  */
 
-import type { DomainSample, MachinePlan } from "../domain.ts";
-import type { RunWindow } from "../hypervisor.ts";
+import type { MachinePlan } from "../domain/plan.ts";
+import type { DomainResult, RunWindow } from "../hypervisor.ts";
+import type { Affinity } from "./scenario.ts";
 
 /** One repetition of one cell, as the runner asks for it. */
 export interface MachineJob {
@@ -14,15 +15,15 @@ export interface MachineJob {
   /** How long to run it. */
   readonly window: RunWindow;
   /** Which cores the domains get. */
-  readonly affinity: "spread" | "same" | "none";
+  readonly affinity: Affinity;
   /** Where media may be made. */
   readonly scratchDirectory: string | null;
 }
 
 /** What a machine process answers, once. */
 export type MachineAnswer =
-  /** What each domain measured, by name. */
-  | { readonly type: "samples"; readonly samples: Readonly<Record<string, DomainSample>> }
+  /** What each domain measured and counted, by name. */
+  | { readonly type: "results"; readonly results: Readonly<Record<string, DomainResult>> }
   /** Why there is nothing. */
   | { readonly type: "failed"; readonly message: string };
 

@@ -4,53 +4,70 @@
  * @module
  */
 
-import type { DomainPlan, MachinePlan, PluginUse } from "../domain.ts";
-import type { PermissionNeeds, WorkloadPlugin } from "../plugin.ts";
+import type { DomainPlan, MachinePlan, PluginUse } from "../domain/plan.ts";
+import type { ChannelOptions } from "../link.ts";
+import type { PermissionNeeds, WorkloadNeeds, WorkloadPlugin } from "../plugin.ts";
 import type { Cell, ResolvedPlugin } from "./expand.ts";
+import type { Scenario } from "./scenario.ts";
 
-/** Names that results use for the domains of the short form. */
-export const APPLICATION = "application";
-/** See {@link APPLICATION}. */
-export const DRIVER = "driver";
+const DEVICE = "disk";
 
-/** The machine of a cell. The runner's machine process gives each domain its cores. */
+/** The machine of a cell. The machine process gives each domain its cores. */
 export function planMachine(cell: Cell): MachinePlan {
   const { scenario, policy, device, workload } = cell;
+  const { queueDepth, transferBytes, threads = 1 } = workloadNeeds(cell);
   const isolated = scenario.placement === "isolated";
-  const application: DomainPlan = {
-    name: APPLICATION,
+  const applications = Array.from({ length: threads }, (_, thread): DomainPlan => ({
+    name: threads === 1 ? "application" : `application-${thread}`,
     kind: scenario.domains.application.kind,
     cpus: [],
     policy: pluginUse(policy.frontend),
-    workload: {
-      ...pluginUse(workload),
-      queueDepth: (workload.plugin as WorkloadPlugin).queueDepth(workload.options),
-    },
-  };
+    workload: { ...pluginUse(workload), slots: { count: queueDepth, bytes: transferBytes }, thread, threads },
+  }));
   const driver: DomainPlan = {
-    name: DRIVER,
+    name: "driver",
     kind: scenario.domains.driver.kind,
     cpus: [],
     policy: pluginUse(policy.backend),
   };
+  const names = applications.map(({ name }) => name);
+  const channel = channelOptions(scenario);
   return {
-    domains: isolated ? [application, driver] : [application],
-    devices: [{ name: "disk", domain: isolated ? DRIVER : APPLICATION, plugin: pluginUse(device) }],
-    links: isolated ? [{ frontend: APPLICATION, device: "disk", ringOrder: scenario.channel.ringOrder }] : [],
+    domains: isolated ? [...applications, driver] : applications,
+    devices: [{ name: DEVICE, domains: isolated ? [driver.name] : names, plugin: pluginUse(device) }],
+    links: isolated ? names.map((frontend) => ({ frontend, device: DEVICE, channel })) : [],
     seed: scenario.run.seed,
     hangTimeoutNs: scenario.recovery.hangTimeout,
   };
+}
+
+/** What a cell's workload needs of its queues. */
+export function workloadNeeds({ workload }: Pick<Cell, "workload">): WorkloadNeeds {
+  return (workload.plugin as WorkloadPlugin).needs(workload.options);
 }
 
 /** What a cell's plugins need to touch. */
 export function permissionNeeds(cell: Cell): Required<PermissionNeeds> {
   const used = [cell.device, cell.workload, cell.policy.frontend, cell.policy.backend];
   const needs = used.map(({ plugin, options }) => plugin.permissions?.(options) ?? {});
+  const all = (kind: Exclude<keyof PermissionNeeds, "scratch">): string[] => {
+    return [...new Set(needs.flatMap((each) => each[kind] ?? []))];
+  };
   return {
-    read: [...new Set(needs.flatMap(({ read }) => read ?? []))],
-    write: [...new Set(needs.flatMap(({ write }) => write ?? []))],
+    read: all("read"),
+    write: all("write"),
+    net: all("net"),
+    env: all("env"),
+    run: all("run"),
+    ffi: all("ffi"),
+    sys: all("sys"),
     scratch: needs.some(({ scratch }) => scratch === true),
   };
+}
+
+function channelOptions({ channel }: Scenario): ChannelOptions {
+  const { submitSpin, ...options } = channel;
+  return { ...options, submitSpinNs: submitSpin };
 }
 
 function pluginUse({ url, options }: ResolvedPlugin): PluginUse {

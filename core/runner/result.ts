@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { OperationSample } from "../domain.ts";
+import type { Counters } from "../workload.ts";
 
 /** The `schema` of a {@link Result}. */
 export const RESULT_SCHEMA = "iddr.result/v1";
@@ -26,13 +26,31 @@ export interface PerSide<T> {
   readonly backend: T | null;
 }
 
-/** One repetition of one cell. */
+/** Latencies in nanoseconds. */
+export interface Latencies {
+  /** The shortest. */
+  readonly min: number;
+  /** The mean. */
+  readonly mean: number;
+  /** The median. */
+  readonly p50: number;
+  /** The 95th percentile. */
+  readonly p95: number;
+  /** The 99th percentile. */
+  readonly p99: number;
+  /** The 99.9th percentile. */
+  readonly p999: number;
+  /** The longest. */
+  readonly max: number;
+}
+
+/** One repetition of one cell. A domain's figures are the sum over its threads. */
 export interface Sample {
   /** Which repetition, from 0. */
   readonly repetition: number;
   /** Length of the measured window. */
   readonly durationNs: number;
-  /** Finished operations. */
+  /** Finished operations, flushes excepted. */
   readonly operations: number;
   /** Bytes transferred. */
   readonly bytes: number;
@@ -41,15 +59,23 @@ export interface Sample {
   /** Bytes a second. */
   readonly bytesPerSecond: number;
   /** From submission to the moment the workload gets the completion, of the operations that were timed. */
-  readonly latencyNs: OperationSample["latencyNs"];
+  readonly latencyNs: Latencies | null;
   /** How many operations were timed: a random sample, so that the clock costs at most about 2 % of the time. */
   readonly timedOperations: number;
   /** CPU time over wall time. */
   readonly cpuCores: PerDomain<number>;
   /** Context switches in the window. */
   readonly contextSwitches: PerDomain<{ readonly voluntary: number; readonly involuntary: number }>;
-  /** Cores that each domain was seen on. */
+  /** Operations, flushes included, that failed. */
+  readonly errors: number;
+  /** Finished flushes. */
+  readonly flushes: number;
+  /** What the workload counted of its own. */
+  readonly counters: Counters;
+  /** Cores that each domain's threads were seen on. */
   readonly cpus: PerDomain<readonly number[]>;
+  /** Cores that each domain's threads were confined to; null where they were not. */
+  readonly confinedTo: PerDomain<readonly number[]>;
   /** Notifications in the window. */
   readonly notifications: PerSide<{ readonly sent: number; readonly suppressed: number }>;
   /** Waits in the window. */

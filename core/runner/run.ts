@@ -5,12 +5,12 @@
  */
 
 import { cpus } from "node:os";
-import type { DomainSample } from "../domain.ts";
 import { messageOf } from "../errors.ts";
 import type { Cell, ExpandedScenario } from "./expand.ts";
 import { runMachineProcess } from "./machine_process.ts";
-import { APPLICATION, DRIVER, permissionNeeds, planMachine } from "./plan.ts";
+import { permissionNeeds, planMachine } from "./plan.ts";
 import { type CellResult, type Machine, type Result, RESULT_SCHEMA, type Sample } from "./result.ts";
+import { toSample } from "./sample.ts";
 import { encodeScenario } from "./scenario.ts";
 import { summarise } from "./summary.ts";
 
@@ -84,36 +84,12 @@ export async function runScenario(expanded: ExpandedScenario, options: RunOption
 
 async function measure(cell: Cell, repetition: number, { signal, scratchParent }: RunOptions): Promise<Sample> {
   const { run, affinity } = cell.scenario;
-  const samples = await runMachineProcess({
+  const results = await runMachineProcess({
     plan: planMachine(cell),
     window: { warmupNs: run.warmup, durationNs: run.duration },
     affinity,
   }, { needs: permissionNeeds(cell), scratchParent, signal });
-  return toSample(repetition, samples[APPLICATION], samples[DRIVER]);
-}
-
-function toSample(repetition: number, application: DomainSample, driver: DomainSample | undefined): Sample {
-  const { durationNs, operations: counted } = application;
-  if (counted === null) throw new TypeError("The application domain has no workload");
-  const cores = (sample: DomainSample | undefined): number | null => {
-    return sample === undefined || sample.cpuNs === null ? null : sample.cpuNs / sample.durationNs;
-  };
-  const { operations, bytes, latencyNs, timedOperations } = counted;
-  return {
-    repetition,
-    durationNs,
-    operations,
-    bytes,
-    iops: operations / (durationNs / 1e9),
-    bytesPerSecond: bytes / (durationNs / 1e9),
-    latencyNs,
-    timedOperations,
-    cpuCores: { application: cores(application), driver: cores(driver) },
-    contextSwitches: { application: application.contextSwitches, driver: driver?.contextSwitches ?? null },
-    cpus: { application: application.cpus, driver: driver?.cpus ?? null },
-    notifications: { frontend: application.notifications, backend: driver?.notifications ?? null },
-    waits: { frontend: application.waits, backend: driver?.waits ?? null },
-  };
+  return toSample(repetition, results);
 }
 
 function cellResult({ cell, samples, error }: CellState, repetitions: number): CellResult {

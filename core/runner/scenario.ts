@@ -4,8 +4,9 @@
  * @module
  */
 
-import { z } from "zod";
+import { z } from "../schema.ts";
 import { API_VERSION } from "../plugin.ts";
+import { DEFAULT_CHANNEL, MAX_INDIRECT_SEGMENTS } from "../link.ts";
 import { MAX_RING_ORDER } from "../ring.ts";
 import { duration } from "../units.ts";
 
@@ -26,6 +27,18 @@ const domain = z.strictObject({
   kind: z.literal("worker").default("worker").describe("Where the domain runs: a Deno worker."),
 });
 
+const cpuList = z.array(z.int().min(0).max(1023)).min(1);
+
+const affinity = z.union([
+  z.enum(["spread", "same", "none"]),
+  z.strictObject({
+    application: cpuList.describe("The cores of the application's threads."),
+    driver: cpuList.describe("The cores of the driver."),
+  }),
+]);
+/** Where the domains run: on different cores, on one, anywhere, or on lists of cores. */
+export type Affinity = z.output<typeof affinity>;
+
 const atLeast1Ms = (ns: number): boolean => ns >= 1e6;
 
 const scenarioSchema = z.strictObject({
@@ -37,16 +50,26 @@ const scenarioSchema = z.strictObject({
   placement: z.enum(["isolated", "monolithic"]).default("isolated")
     .describe("Whether the driver has a domain of its own or runs in the application's."),
   domains: z.strictObject({ application: domain.prefault({}), driver: domain.prefault({}) }).prefault({}),
-  affinity: z.enum(["spread", "same", "none"]).default("spread")
-    .describe("Domains on different cores, on the same core, or wherever the kernel puts them."),
+  affinity: affinity.default("spread")
+    .describe("Domains on different cores, on the same core, wherever the kernel puts them, or on lists of cores."),
   device: pluginUse,
   channel: z.strictObject({
-    ringOrder: z.int().min(0).max(MAX_RING_ORDER).default(0)
+    ringOrder: z.int().min(0).max(MAX_RING_ORDER).default(DEFAULT_CHANNEL.ringOrder)
       .describe("The ring has 2^ringOrder frames: 32, 64, 128, 256 or 512 entries."),
-    transfer: z.literal("zero-copy").default("zero-copy")
-      .describe("The workload uses the granted frames themselves as its buffers."),
-    suppression: z.literal("event-index").default("event-index")
-      .describe("How a consumer tells that it wants no notification."),
+    transfer: z.enum(["copy", "zero-copy"]).default(DEFAULT_CHANNEL.transfer)
+      .describe("Whether the frontend copies between the workload's buffers and the granted frames, or they are one."),
+    suppression: z.enum(["event-index", "sleep-flag"]).default(DEFAULT_CHANNEL.suppression)
+      .describe(
+        "How a consumer tells that it wants no notification: Xen's event index, or a word SLEEPING or RUNNING.",
+      ),
+    batch: z.int().min(1).max(512).default(DEFAULT_CHANNEL.batch)
+      .describe("Requests are published at the latest when so many wait; sooner when the application must wait."),
+    merge: z.boolean().default(DEFAULT_CHANNEL.merge)
+      .describe("Whether requests to adjacent sectors that wait to be published become one."),
+    indirectSegments: z.int().min(0).max(MAX_INDIRECT_SEGMENTS).default(DEFAULT_CHANNEL.indirectSegments)
+      .describe("Most segments (4 KiB each) of an indirect request; up to 11: longer operations are split."),
+    submitSpin: duration().prefault("0ns")
+      .describe("How long to look for a response after a full batch, before the application goes on submitting."),
   }).prefault({}),
   policy: policyUse,
   workload: pluginUse,

@@ -6,7 +6,7 @@
 
 import fs from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
+import { z } from "../../core/schema.ts";
 import { synchronous } from "../../core/block_device.ts";
 import { DeviceError, messageOf } from "../../core/errors.ts";
 import { SECTOR_SIZE } from "../../core/memory.ts";

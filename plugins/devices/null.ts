@@ -4,7 +4,7 @@
  * @module
  */
 
-import { z } from "zod";
+import { z } from "../../core/schema.ts";
 import { Status } from "../../core/blkif.ts";
 import type { BlockRequest } from "../../core/block_device.ts";
 import { SECTOR_SIZE } from "../../core/memory.ts";

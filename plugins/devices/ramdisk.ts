@@ -5,7 +5,7 @@
  * @module
  */
 
-import { z } from "zod";
+import { z } from "../../core/schema.ts";
 import { synchronous } from "../../core/block_device.ts";
 import { DeviceError } from "../../core/errors.ts";
 import { FRAME_SIZE, SECTOR_SIZE } from "../../core/memory.ts";

@@ -8,7 +8,7 @@
  * @module
  */
 
-import { z } from "zod";
+import { z } from "../../core/schema.ts";
 import type { WaitOutcome, WaitPlan } from "../../core/notification.ts";
 import { API_VERSION, definePlugin, type PolicyPlugin } from "../../core/plugin.ts";
 import { duration } from "../../core/units.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { z } from "zod";
+import { z } from "../../core/schema.ts";
 import { API_VERSION, definePlugin, type PolicyPlugin } from "../../core/plugin.ts";
 
 const options = z.strictObject({});

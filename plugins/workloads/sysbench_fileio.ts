@@ -4,7 +4,7 @@
  * @module
  */
 
-import { z } from "zod";
+import { z } from "../../core/schema.ts";
 import { Operation } from "../../core/blkif.ts";
 import { WorkloadError } from "../../core/errors.ts";
 import { SECTOR_SIZE } from "../../core/memory.ts";
@@ -28,7 +28,7 @@ const plugin: WorkloadPlugin<typeof options> = definePlugin({
   name: "sysbench-fileio",
   description: "Random reads and writes of one block size at a fixed queue depth, as sysbench's fileio test.",
   options,
-  queueDepth: ({ queueDepth }) => queueDepth,
+  needs: ({ queueDepth, blockSize }) => ({ queueDepth, transferBytes: blockSize }),
 
   create: ({ mode, blockSize, queueDepth, readWriteRatio }) => ({
     run({ queue, seed, running }: WorkloadContext): void {

@@ -6,7 +6,7 @@
  */
 
 import { median } from "simple-statistics";
-import type { DomainSample } from "../../core/domain.ts";
+import type { DomainSample } from "../../core/domain/domain.ts";
 import { type Cell, expandScenario } from "../../core/runner/expand.ts";
 import { ScenarioDocument } from "../../core/runner/load.ts";
 import { runMachineProcess } from "../../core/runner/machine_process.ts";

@@ -1,6 +1,6 @@
 /** One side of a bare round trip between two threads: a word each, on cache lines of their own. */
 
-import { pinThread } from "../../core/thread.ts";
+import { pinThread } from "../../core/measure/thread.ts";
 
 const PING = 0;
 const PONG = 32;

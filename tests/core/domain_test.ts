@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Command, DomainControl } from "../../core/domain.ts";
+import { Command, DomainControl } from "../../core/domain/domain.ts";
 import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
 
 function control(): { events: EventPage; control: DomainControl; domainSide: DomainControl } {

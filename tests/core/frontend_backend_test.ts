@@ -7,7 +7,7 @@ import { synchronous } from "../../core/block_device.ts";
 import { allocateEventPage, EventChannel, EventPage } from "../../core/event_channel.ts";
 import { Frontend } from "../../core/frontend.ts";
 import { allocateLink, linkLayout } from "../../core/link.ts";
-import { OperationMeter } from "../../core/meter.ts";
+import { OperationMeter } from "../../core/measure/meter.ts";
 import { AtomicsWaiter } from "../../core/waiter.ts";
 import type { BackendTask } from "../helpers/backend_worker.ts";
 import { deviceInfo, fillPattern, LaterDevice, MemoryDevice } from "../helpers/devices.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { LatencyHistogram } from "../../core/histogram.ts";
+import { LatencyHistogram } from "../../core/measure/histogram.ts";
 
 function histogramOf(values: readonly number[]): LatencyHistogram {
   const histogram = new LatencyHistogram();

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { DomainPlan, MachinePlan } from "../../core/domain.ts";
+import type { DomainPlan, MachinePlan } from "../../core/domain/domain.ts";
 import { DomainError } from "../../core/errors.ts";
 import { Hypervisor } from "../../core/hypervisor.ts";
-import { threadUsage } from "../../core/thread.ts";
+import { threadUsage } from "../../core/measure/thread.ts";
 import { builtins } from "../../plugins/mod.ts";
 
 threadUsage(); // Opens the C library for good, before a sanitizer counts what a test opens.

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { Command, DomainControl, type DomainReport, type DomainSample } from "../../core/domain.ts";
+import { Command, DomainControl, type DomainReport, type DomainSample } from "../../core/domain/domain.ts";
 import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
-import { MeasurementWindow } from "../../core/measurement.ts";
-import { OperationMeter } from "../../core/meter.ts";
-import { threadUsage } from "../../core/thread.ts";
+import { MeasurementWindow } from "../../core/domain/measurement.ts";
+import { OperationMeter } from "../../core/measure/meter.ts";
+import { threadUsage } from "../../core/measure/thread.ts";
 
 // The C library is opened once and stays open: here, so that it is no leak of the first test that measures.
 threadUsage();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { OperationMeter } from "../../core/meter.ts";
+import { OperationMeter } from "../../core/measure/meter.ts";
 
 function operate(meter: OperationMeter, count: number, slot = 0): void {
   for (let i = 0; i < count; i++) {

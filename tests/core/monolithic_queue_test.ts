@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { Operation, Status } from "../../core/blkif.ts";
 import { type BlockDevice, synchronous } from "../../core/block_device.ts";
 import { DeviceGate } from "../../core/device_gate.ts";
-import { OperationMeter } from "../../core/meter.ts";
+import { OperationMeter } from "../../core/measure/meter.ts";
 import { MonolithicQueue } from "../../core/monolithic_queue.ts";
 import { LaterDevice, MemoryDevice } from "../helpers/devices.ts";
 import { interrupt, PumpWaiter } from "../helpers/link.ts";

@@ -13,7 +13,7 @@ import { Frontend } from "../../core/frontend.ts";
 import type { LinkEnd } from "../../core/link_end.ts";
 import { allocateLink, linkLayout } from "../../core/link.ts";
 import type { SharedMemory } from "../../core/memory.ts";
-import { OperationMeter } from "../../core/meter.ts";
+import { OperationMeter } from "../../core/measure/meter.ts";
 import type { NotificationPolicy } from "../../core/notification.ts";
 import type { WaitCounters, Waiter, WaitSource } from "../../core/waiter.ts";
 import { Ring } from "../../core/ring.ts";

@@ -9,7 +9,7 @@ import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { Operation, Status } from "../../core/blkif.ts";
 import { DeviceGate } from "../../core/device_gate.ts";
-import { OperationMeter } from "../../core/meter.ts";
+import { OperationMeter } from "../../core/measure/meter.ts";
 import { MonolithicQueue } from "../../core/monolithic_queue.ts";
 import { type DevicePlugin, loadPlugin } from "../../core/plugin.ts";
 import { AtomicsWaiter } from "../../core/waiter.ts";

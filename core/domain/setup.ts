@@ -4,23 +4,26 @@
  * @module
  */
 
-import { DeviceGate } from "./device_gate.ts";
-import { type DomainBoot, DomainControl, type DomainReport, type LinkBoot } from "./domain.ts";
-import { EventChannel, EventPage } from "./event_channel.ts";
-import type { LinkEnd } from "./link_end.ts";
-import { SharedMemory } from "./memory.ts";
-import type { NotificationPolicy } from "./notification.ts";
-import { loadPlugin } from "./plugin.ts";
-import { pinThread } from "./thread.ts";
-import { AtomicsWaiter, type Waiter } from "./waiter.ts";
-import type { Workload } from "./workload.ts";
+import { DeviceGate } from "../device_gate.ts";
+import type { DomainBoot, LinkBoot } from "./boot.ts";
+import { DomainControl } from "./control.ts";
+import type { WorkloadPlan } from "./plan.ts";
+import type { DomainReport } from "./report.ts";
+import { EventChannel, EventPage } from "../event_channel.ts";
+import type { LinkEnd } from "../link_end.ts";
+import { SharedMemory } from "../memory.ts";
+import type { NotificationPolicy } from "../notification.ts";
+import { loadPlugin } from "../plugin.ts";
+import { pinThread } from "../measure/thread.ts";
+import { AtomicsWaiter, type Waiter } from "../waiter.ts";
+import type { Workload } from "../workload.ts";
 
 /** A domain's workload, ready to run. */
 export interface WorkloadSetup {
   /** The workload. */
   readonly workload: Workload;
-  /** Slots that it needs. */
-  readonly queueDepth: number;
+  /** Its slots, and which thread it is. */
+  readonly plan: WorkloadPlan;
 }
 
 /** One end of a link, ready to connect. */
@@ -51,6 +54,8 @@ export interface DomainSetup {
   readonly workload: WorkloadSetup | null;
   /** Seeds the workload. */
   readonly seed: number;
+  /** The cores that the thread was confined to; null where it was not. */
+  readonly confinedTo: readonly number[] | null;
 }
 
 /** Makes everything that a domain needs, and pins its thread. */
@@ -59,7 +64,7 @@ export async function prepareDomain(
   report: (report: DomainReport) => void,
 ): Promise<DomainSetup> {
   const { plan } = boot;
-  if (plan.cpus.length > 0) pinThread(plan.cpus);
+  const confined = plan.cpus.length > 0 && pinThread(plan.cpus);
   const events = new EventPage(SharedMemory.attach(boot.events));
   const control = new DomainControl(SharedMemory.attach(boot.control), events);
   control.beat();
@@ -79,7 +84,7 @@ export async function prepareDomain(
   const policy = (await loadPlugin("policy", plan.policy.url)).create(plan.policy.options);
   const workload = plan.workload === undefined ? null : {
     workload: (await loadPlugin("workload", plan.workload.url)).create(plan.workload.options),
-    queueDepth: plan.workload.queueDepth,
+    plan: plan.workload,
   };
   return {
     control,
@@ -91,6 +96,7 @@ export async function prepareDomain(
     gates,
     workload,
     seed: boot.seed,
+    confinedTo: confined ? plan.cpus : null,
   };
 }
 

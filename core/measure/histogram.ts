@@ -12,6 +12,20 @@ const OCTAVES = 40;
 const BUCKETS = SUB_BUCKETS * (OCTAVES + 1);
 const TWO_32 = 2 ** 32;
 
+/** What a histogram holds, as data: what one domain sends. */
+export interface RecordedLatencies {
+  /** How many values. */
+  readonly count: number;
+  /** Their sum in nanoseconds. */
+  readonly sum: number;
+  /** The smallest, in nanoseconds; 0 without values. */
+  readonly min: number;
+  /** The largest, in nanoseconds; 0 without values. */
+  readonly max: number;
+  /** The buckets that are not empty: pairs of a bucket's number and its count. */
+  readonly buckets: readonly (readonly [bucket: number, count: number])[];
+}
+
 /** Counts values; allocates nothing while doing so. */
 export class LatencyHistogram {
   /** How many values fell into each bucket. */
@@ -40,6 +54,24 @@ export class LatencyHistogram {
     if (ns < totals[2]) totals[2] = ns;
     if (ns > totals[3]) totals[3] = ns;
     this.counts[bucketOf(ns)]++;
+  }
+
+  /** Adds what others recorded. */
+  add(recorded: RecordedLatencies): void {
+    if (recorded.count === 0) return;
+    const totals = this.#totals;
+    totals[0] += recorded.count;
+    totals[1] += recorded.sum;
+    totals[2] = Math.min(totals[2], recorded.min);
+    totals[3] = Math.max(totals[3], recorded.max);
+    for (const [bucket, count] of recorded.buckets) this.counts[bucket] += count;
+  }
+
+  /** What it holds, as data. */
+  recorded(): RecordedLatencies {
+    const buckets = [...this.counts.entries()].filter(([, count]) => count > 0);
+    const [count, sum, min, max] = this.#totals;
+    return { count, sum, min: count === 0 ? 0 : min, max, buckets };
   }
 
   /** How many values were counted. */

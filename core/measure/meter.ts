@@ -16,12 +16,13 @@ const CLOCK_SHARE = 0.02;
 const OPERATIONS = 0;
 const BYTES = 1;
 const ERRORS = 2;
+const FLUSHES = 3;
 
 /** Meters one queue. */
 export class OperationMeter {
   /** Latencies of the timed operations, in nanoseconds. */
   readonly latencies: LatencyHistogram = new LatencyHistogram();
-  readonly #counts = new Float64Array(3);
+  readonly #counts = new Float64Array(4);
   readonly #lengths: Float64Array;
   /** When each slot's operation was submitted, in milliseconds; 0 where it is not timed. */
   readonly #submittedAt: Float64Array;
@@ -41,7 +42,7 @@ export class OperationMeter {
     this.#submittedAt = new Float64Array(depth);
   }
 
-  /** Finished operations. */
+  /** Finished operations, flushes excepted: they move no data, and a few of them would be all that a p99 shows. */
   get operations(): number {
     return this.#counts[OPERATIONS];
   }
@@ -51,9 +52,14 @@ export class OperationMeter {
     return this.#counts[BYTES];
   }
 
-  /** Finished operations that failed. */
+  /** Finished operations, flushes included, that failed. */
   get errors(): number {
     return this.#counts[ERRORS];
+  }
+
+  /** Finished flushes. */
+  get flushes(): number {
+    return this.#counts[FLUSHES];
   }
 
   /** One operation in about so many is timed. */
@@ -73,9 +79,10 @@ export class OperationMeter {
     this.latencies.reset();
   }
 
-  /** A slot's operation was submitted. */
+  /** A slot's operation was submitted; a flush is what has no length. */
   submitted(slot: number, byteLength: number): void {
     this.#lengths[slot] = byteLength;
+    if (byteLength === 0) return;
     if (--this.#untilTimed > 0) return;
     this.#untilTimed = this.#nextGap();
     this.#submittedAt[slot] = performance.now();
@@ -83,8 +90,9 @@ export class OperationMeter {
 
   /** A slot's operation is over and the workload gets it. */
   completed(slot: number, status: number): void {
-    this.#counts[OPERATIONS]++;
-    if (status === 0) this.#counts[BYTES] += this.#lengths[slot];
+    const byteLength = this.#lengths[slot];
+    this.#counts[byteLength === 0 ? FLUSHES : OPERATIONS]++;
+    if (status === 0) this.#counts[BYTES] += byteLength;
     else this.#counts[ERRORS]++;
     if (this.#submittedAt[slot] === 0) return;
     this.latencies.record((performance.now() - this.#submittedAt[slot]) * NS_PER_MS);

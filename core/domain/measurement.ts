@@ -8,11 +8,12 @@
  * @module
  */
 
-import { Command, type DomainControl, type DomainReport, type DomainSample, type OperationSample } from "./domain.ts";
-import type { PushCounters } from "./link_end.ts";
-import type { OperationMeter } from "./meter.ts";
-import { type ThreadUsage, threadUsage } from "./thread.ts";
-import type { WaitCounters } from "./waiter.ts";
+import { Command, type DomainControl } from "./control.ts";
+import type { DomainReport, DomainSample, OperationSample } from "./report.ts";
+import type { PushCounters } from "../link_end.ts";
+import type { OperationMeter } from "../measure/meter.ts";
+import { type ThreadUsage, threadUsage } from "../measure/thread.ts";
+import type { WaitCounters } from "../waiter.ts";
 
 const NS_PER_MS = 1e6;
 
@@ -24,6 +25,8 @@ export interface Measured {
   readonly pushes: readonly PushCounters[];
   /** The operations of its workload; null for a driver. */
   readonly meter: OperationMeter | null;
+  /** The cores that the thread was confined to. */
+  readonly confinedTo: readonly number[] | null;
 }
 
 interface Snapshot {
@@ -102,6 +105,7 @@ export class MeasurementWindow {
       cpus: start.usage.cpu === null || end.usage.cpu === null
         ? null
         : [...new Set([start.usage.cpu, end.usage.cpu])].sort((a, b) => a - b),
+      confinedTo: this.#measured.confinedTo,
       heapGrowthBytes: end.heapBytes - start.heapBytes,
       notifications: linked ? { sent: end.sent - start.sent, suppressed: end.suppressed - start.suppressed } : null,
       waits: linked
@@ -119,21 +123,8 @@ export class MeasurementWindow {
 }
 
 function operationSample(meter: OperationMeter): OperationSample {
-  const { latencies } = meter;
-  return {
-    operations: meter.operations,
-    bytes: meter.bytes,
-    timedOperations: latencies.count,
-    latencyNs: latencies.count === 0 ? null : {
-      min: Math.round(latencies.min),
-      mean: Math.round(latencies.mean),
-      p50: Math.round(latencies.quantile(0.5)),
-      p95: Math.round(latencies.quantile(0.95)),
-      p99: Math.round(latencies.quantile(0.99)),
-      p999: Math.round(latencies.quantile(0.999)),
-      max: Math.round(latencies.max),
-    },
-  };
+  const { operations, bytes, errors, flushes } = meter;
+  return { operations, bytes, errors, flushes, latencies: meter.latencies.recorded() };
 }
 
 function difference(start: number | null, end: number | null): number | null {

@@ -6,10 +6,11 @@
  */
 
 import { runApplication } from "./application.ts";
-import type { DomainBoot, DomainReport } from "./domain.ts";
-import { prepareDomain } from "./domain_setup.ts";
+import type { DomainBoot } from "./boot.ts";
+import type { DomainReport } from "./report.ts";
+import { prepareDomain } from "./setup.ts";
 import { runDriver } from "./driver.ts";
-import { messageOf } from "./errors.ts";
+import { messageOf } from "../errors.ts";
 
 const scope = self as unknown as {
   postMessage(report: DomainReport): void;
@@ -20,9 +21,8 @@ scope.onmessage = async ({ data: boot }) => {
   const report = (message: DomainReport): void => scope.postMessage(message);
   try {
     const setup = await prepareDomain(boot, report);
-    if (setup.workload === null) runDriver(setup);
-    else runApplication(setup, setup.workload);
-    report({ type: "closed" });
+    const counters = setup.workload === null ? await runDriver(setup) : runApplication(setup, setup.workload);
+    report({ type: "closed", counters });
   } catch (thrown) {
     report({ type: "failed", message: messageOf(thrown) });
   }

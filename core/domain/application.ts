@@ -1,0 +1,69 @@
+/**
+ * What an application domain does: run its workload on a queue, isolated or monolithic.
+ *
+ * @module
+ */
+
+import type { BlockQueue } from "../block_queue.ts";
+import { DeviceError, WorkloadError } from "../errors.ts";
+import { Frontend } from "../frontend.ts";
+import { OperationMeter } from "../measure/meter.ts";
+import { MonolithicQueue } from "../monolithic_queue.ts";
+import type { Counters } from "../workload.ts";
+import { Command } from "./control.ts";
+import { MeasurementWindow } from "./measurement.ts";
+import type { DomainSetup, WorkloadSetup } from "./setup.ts";
+
+/** Longest sleep while the command to work is awaited, and between two looks of a pause. */
+const LOOK_MS = 10;
+
+/**
+ * Runs an application domain. Returns when its workload is done and the queue is closed.
+ *
+ * @returns what the workload counted
+ */
+export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadSetup): Counters {
+  const { control, report, waiter, policy, events, confinedTo } = setup;
+  const [link] = setup.links;
+  const [gate] = setup.gates.values();
+  const meter = new OperationMeter(plan.slots.count);
+  const stopRequested = (): boolean => control.stopRequested();
+  const common = { waiter, policy, meter, stopRequested };
+  let frontend: Frontend | null = null;
+  let queue: BlockQueue;
+  if (link === undefined) {
+    if (gate.eventDriven) {
+      throw new DeviceError(
+        "The device completes requests by events, which a workload's thread does not serve: isolate it",
+      );
+    }
+    queue = new MonolithicQueue({ ...common, gate, slots: plan.slots });
+  } else {
+    queue = frontend = new Frontend({ ...common, end: link.end, link: link.boot.options });
+    frontend.connect();
+  }
+  const pushes = frontend === null ? [] : [frontend.pushes];
+  const window = new MeasurementWindow(control, { waits: waiter.counters, pushes, meter, confinedTo }, report);
+  report({ type: "ready" });
+
+  while (window.observe() === Command.Boot) events.sleep(events.bell, LOOK_MS);
+  const running = (): boolean => window.observe() < Command.Finish;
+  const counters = workload.run({
+    queue,
+    seed: setup.seed,
+    thread: plan.thread,
+    threads: plan.threads,
+    running,
+    pause(ns) {
+      const until = performance.now() + ns / 1e6;
+      for (let left = ns / 1e6; left > 0 && running(); left = until - performance.now()) {
+        events.sleep(events.bell, Math.min(left, LOOK_MS));
+      }
+    },
+  });
+  if (running()) throw new WorkloadError("The workload ended before it was told to");
+  while (queue.inFlight > 0 && queue.wait() >= 0);
+  frontend?.close();
+  for (const each of setup.gates.values()) each.close();
+  return counters ?? {};
+}

@@ -1,0 +1,148 @@
+/**
+ * What a driver domain does: serve its rings until all frontends have left.
+ *
+ * @module
+ */
+
+import { Backend } from "../backend.ts";
+import type { DeviceGate } from "../device_gate.ts";
+import { ConnectionError } from "../errors.ts";
+import { giveWay } from "../waiter.ts";
+import type { Counters } from "../workload.ts";
+import { Command } from "./control.ts";
+import { MeasurementWindow } from "./measurement.ts";
+import type { DomainSetup } from "./setup.ts";
+
+/** How often the devices are looked at for what they still have, once the domain is to stop. */
+const LAST_LOOKS = 1000;
+/** Longest sleep while only the command to finish is awaited. */
+const LAST_SLEEP_MS = 10;
+
+/**
+ * Runs a driver domain. Returns when every frontend has left, or at the command to stop.
+ *
+ * A device that completes requests by events gets a loop that serves them; all others get one that never gives way.
+ */
+export async function runDriver(setup: DomainSetup): Promise<Counters> {
+  const driver = new Driver(setup);
+  if (driver.eventDriven) await driver.serveWithEvents();
+  else driver.serve();
+  driver.end();
+  return {};
+}
+
+class Driver {
+  readonly #setup: DomainSetup;
+  readonly #gates: readonly DeviceGate[];
+  readonly #window: MeasurementWindow;
+  /** The backends whose frontends have not left. */
+  #open: readonly Backend[];
+  /** Whether the last turn ended with a wait. */
+  #waited = false;
+
+  constructor(setup: DomainSetup) {
+    const { control, waiter, report, links, confinedTo } = setup;
+    this.#setup = setup;
+    this.#gates = [...setup.gates.values()];
+    this.#open = links.map(({ boot, end }) => {
+      return new Backend(end, boot.options, setup.gates.get(boot.device) as DeviceGate);
+    });
+    const pushes = this.#open.map((backend) => backend.pushes);
+    this.#window = new MeasurementWindow(control, { waits: waiter.counters, pushes, meter: null, confinedTo }, report);
+    for (const backend of this.#open) waiter.add(backend);
+    for (const gate of this.#gates) {
+      if (gate.asynchronous) waiter.add(gate);
+      gate.listen(() => setup.events.wake());
+    }
+    // All say what they offer before the first is awaited: the frontends may come in any order.
+    for (const backend of this.#open) backend.offer();
+    for (const backend of this.#open) backend.connect(() => control.stopRequested());
+    report({ type: "ready" });
+  }
+
+  get eventDriven(): boolean {
+    return this.#gates.some((gate) => gate.eventDriven);
+  }
+
+  serve(): void {
+    const { waiter, policy } = this.#setup;
+    while (this.#goesOn()) {
+      if (!this.#turn()) waiter.wait(policy);
+    }
+  }
+
+  async serveWithEvents(): Promise<void> {
+    const { waiter, policy } = this.#setup;
+    while (this.#goesOn()) {
+      if (this.#turn()) await giveWay();
+      else await waiter.waitServingEvents(policy);
+    }
+    while (this.#gates.some(({ inFlight }) => inFlight > 0) && this.#setup.control.command < Command.Stop) {
+      await giveWay();
+      for (const gate of this.#gates) gate.reap();
+    }
+  }
+
+  /** Finishes what the devices have, and lets go of everything. */
+  end(): void {
+    const { events } = this.#setup;
+    // The frontends may have heard of the end first: the window ends with the command, not with them.
+    while (this.#window.observe() < Command.Finish) events.sleep(events.bell, LAST_SLEEP_MS);
+    for (let look = 0; look < LAST_LOOKS && this.#gates.some(({ inFlight }) => inFlight > 0); look++) {
+      for (const gate of this.#gates) gate.reap();
+    }
+    for (const backend of this.#open) backend.close();
+    for (const gate of this.#gates) gate.close();
+  }
+
+  #goesOn(): boolean {
+    return this.#open.length > 0 && this.#window.observe() !== Command.Stop;
+  }
+
+  /** One look at everything. Whether there was something to do; if not, it is time to wait. On the hot path. */
+  #turn(): boolean {
+    const open = this.#open;
+    let worked = false;
+    for (let i = 0; i < open.length; i++) worked = service(open[i], this.#setup) || worked;
+    for (let i = 0; i < this.#gates.length; i++) worked = this.#gates[i].reap() || worked;
+    // A wait that brought no work may have ended because a frontend has left: its change of state rings the bell.
+    if (!worked && this.#waited) this.#open = closeUnused(open, this.#setup);
+    this.#waited = !worked;
+    return worked || this.#open.length === 0;
+  }
+}
+
+/** Serves one frontend. On the hot path. */
+function service(backend: Backend, { report }: DomainSetup): boolean {
+  try {
+    return backend.service();
+  } catch (thrown) {
+    disconnect(backend, report, thrown);
+    return true;
+  }
+}
+
+/** A frontend that has left is still served while the device has requests of it: they go into its memory. */
+function isInUse(backend: Backend, { report }: DomainSetup): boolean {
+  try {
+    return backend.connected || backend.busy;
+  } catch (thrown) {
+    disconnect(backend, report, thrown);
+    return backend.busy;
+  }
+}
+
+/** A frontend that breaks the protocol loses its connection; the others keep theirs. */
+function disconnect(backend: Backend, report: DomainSetup["report"], thrown: unknown): void {
+  if (!(thrown instanceof ConnectionError)) throw thrown;
+  backend.abandon();
+  report({ type: "failed", message: thrown.message });
+}
+
+function closeUnused(backends: readonly Backend[], setup: DomainSetup): readonly Backend[] {
+  return backends.filter((backend) => {
+    const inUse = isInUse(backend, setup); // Asked once: the frontend may leave between two questions.
+    if (!inUse) backend.close();
+    return inUse;
+  });
+}

@@ -1,0 +1,63 @@
+/**
+ * What a domain reports to the hypervisor. It posts messages: posting needs no event loop.
+ *
+ * @module
+ */
+
+import type { RecordedLatencies } from "../measure/histogram.ts";
+import type { Counters } from "../workload.ts";
+
+/** What a domain measured of itself between the commands Measure and Finish. */
+export interface DomainSample {
+  /** Length of the window by this domain's clock. */
+  readonly durationNs: number;
+  /** CPU time used. */
+  readonly cpuNs: number | null;
+  /** Context switches. */
+  readonly contextSwitches: { readonly voluntary: number; readonly involuntary: number } | null;
+  /** Cores that the thread was seen on, at the start and at the end; null where that cannot be known. */
+  readonly cpus: readonly number[] | null;
+  /** Cores that the thread was confined to; null where it was not. */
+  readonly confinedTo: readonly number[] | null;
+  /** Growth of the domain's own heap in bytes, garbage included. */
+  readonly heapGrowthBytes: number;
+  /** Notifications; null without a link. */
+  readonly notifications: { readonly sent: number; readonly suppressed: number } | null;
+  /** How its waits went; null without a link. */
+  readonly waits: {
+    readonly spinHits: number;
+    readonly spinMisses: number;
+    readonly sleeps: number;
+    readonly spunNs: number;
+    readonly sleptNs: number;
+  } | null;
+  /** What its workload did; null for a driver. */
+  readonly operations: OperationSample | null;
+}
+
+/** What a workload did. */
+export interface OperationSample {
+  /** Finished operations, flushes excepted. */
+  readonly operations: number;
+  /** Bytes of those that succeeded. */
+  readonly bytes: number;
+  /** Finished operations, flushes included, that failed. */
+  readonly errors: number;
+  /** Finished flushes. */
+  readonly flushes: number;
+  /** Latencies of the operations that were timed. */
+  readonly latencies: RecordedLatencies;
+}
+
+/** What a domain tells the hypervisor. */
+export type DomainReport =
+  /** It is connected and waits for the command to work. */
+  | { readonly type: "ready" }
+  /** The measured window is over. */
+  | { readonly type: "sample"; readonly sample: DomainSample }
+  /** A device threw; the request failed, the domain lives. Sent for the first time only. */
+  | { readonly type: "device-error"; readonly message: string }
+  /** It ended in order, with what its workload counted. */
+  | { readonly type: "closed"; readonly counters: Counters }
+  /** It ended with an error. */
+  | { readonly type: "failed"; readonly message: string };
