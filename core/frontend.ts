@@ -270,7 +270,7 @@ export class Frontend implements BlockQueue, WaitSource {
   }
 
   /** Whether one request can carry an operation. */
-  #fits(operation: Operation, byteLength: number): boolean {
+  #fits(operation: number, byteLength: number): boolean {
     return byteLength <= this.#requestBytes || !carriesData(operation);
   }
 

@@ -6,7 +6,7 @@ import adaptiveSpin from "../../plugins/policies/adaptive_spin.ts";
 import fixedSpin from "../../plugins/policies/fixed_spin.ts";
 import interrupt from "../../plugins/policies/interrupt.ts";
 import { builtins } from "../../plugins/mod.ts";
-import { outcomes, testPolicy } from "./policy_suite.ts";
+import { outcomes, testPolicy } from "../conformance/policy.ts";
 
 /** Options to try beside the defaults; a policy that is not here is tried with its defaults alone. */
 const examples: Readonly<Record<string, readonly unknown[]>> = {

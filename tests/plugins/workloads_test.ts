@@ -4,7 +4,7 @@ import { Operation } from "../../core/blkif.ts";
 import { WorkloadError } from "../../core/errors.ts";
 import fileio from "../../plugins/workloads/sysbench_fileio.ts";
 import { builtins } from "../../plugins/mod.ts";
-import { RecordingQueue, runRecorded, testWorkload } from "./workload_suite.ts";
+import { RecordingQueue, runRecorded, testWorkload } from "../conformance/workload.ts";
 
 /** Options to try beside the defaults; a workload that is not here is tried with its defaults alone. */
 const examples: Readonly<Record<string, readonly unknown[]>> = {

@@ -1,0 +1,9 @@
+/**
+ * What every plugin is held to: one suite for each kind, to be run over one's own plugins in `deno test`.
+ *
+ * @module
+ */
+
+export * from "./device.ts";
+export * from "./policy.ts";
+export * from "./workload.ts";
