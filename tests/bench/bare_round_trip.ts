@@ -7,9 +7,8 @@ const ROUNDS = 2_000_000;
 /** Nanoseconds a round trip between the first two cores, or on the one core that there is. */
 export async function bareRoundTripNs(): Promise<number> {
   const memory = new SharedArrayBuffer(4096);
-  const url = import.meta.resolve("./round_trip_worker.ts");
   const workers = ["pong", "ping"].map((side, index) => {
-    const worker = new Worker(url, { type: "module" });
+    const worker = new Worker(import.meta.resolve("./round_trip_worker.ts"), { type: "module" });
     const job = { memory, side, cpu: 1 - index, rounds: ROUNDS } as RoundTripJob;
     worker.postMessage(job);
     return worker;
