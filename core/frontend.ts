@@ -4,8 +4,7 @@
  * It turns operations into ring entries whose data lies in granted frames, keeps in a shadow table what it asked for,
  * and takes a response only if it answers something that was asked.
  *
- * A slot's operation is usually one request. It becomes several when it is longer than a request can be, and part of one
- * when adjacent operations are merged (`request_writer.ts` writes them). Data is copied once only, by the device, where
+ * What an operation becomes on the ring is in `request_issuer.ts` and `request_writer.ts`. Data is copied once only, by the device, where
  * the workload's buffers are the granted frames; with `transfer: copy` they are not, and the frontend copies it again.
  *
  * @module
@@ -21,9 +20,23 @@ import { type ChannelOptions, type LinkLayout, linkLayout, type LinkOptions } fr
 import type { OperationMeter } from "./measure/meter.ts";
 import { FRAME_SIZE, SECTOR_SIZE, SharedMemory } from "./memory.ts";
 import type { NotificationPolicy } from "./notification.ts";
+import { RequestIssuer } from "./request_issuer.ts";
 import { RequestWriter } from "./request_writer.ts";
 import { initialiseRing, Ring } from "./ring.ts";
-import { NONE, ShadowTable } from "./shadow_table.ts";
+import {
+  BYTES,
+  ISSUED,
+  NEXT,
+  NONE,
+  OPERATION,
+  PARTS,
+  RANGE_NUMBERS,
+  ShadowTable,
+  SLOT_WORDS,
+  SlotState,
+  STATE,
+  STATUS,
+} from "./shadow_table.ts";
 import type { Waiter, WaitSource } from "./waiter.ts";
 import {
   BACKEND_SLEEP_WORD,
@@ -74,21 +87,24 @@ export class Frontend implements BlockQueue, WaitSource {
   readonly #ring: Ring;
   readonly #words: Int32Array;
   readonly #shadow: ShadowTable;
+  /** See {@link ShadowTable.slots}. */
+  readonly #slots: Int32Array;
   readonly #writer: RequestWriter;
+  readonly #issuer: RequestIssuer;
+  /** Submissions after which to publish. */
+  readonly #batch: number;
+  /** Whether the workload's buffers are something else than the granted frames. */
+  readonly #copies: boolean;
   /** What the workload reads and writes. */
   readonly #buffers: Uint8Array<SharedArrayBuffer>[] = [];
-  /** The granted frames of each slot, where they are something else; else empty. */
+  /** The granted frames of each slot. */
   readonly #granted: Uint8Array<SharedArrayBuffer>[] = [];
-  /** Bytes that one request can carry. */
-  #requestBytes = 0;
   /** Operations that were submitted since the last push. */
   #unpublished = 0;
-  /** Slots that wait for an entry of the ring; the first may have been issued in part. */
-  readonly #waiting: number[] = [];
-  /** Slots of the request that is being merged: the first and the last of them; -1 where there is none. */
-  #mergeFirst = NONE;
-  #mergeLast = NONE;
-  #mergeBytes = 0;
+  /** Bytes of each slot's operation, where they are copied. */
+  readonly #lengths: Float64Array;
+  /** The status of each slot's long operation so far: that of the last part that failed. */
+  readonly #partStatus: Int8Array;
   /** Responses that were seen in the ring and not yet consumed. */
   #responsesSeen = 0;
   /** The next slot of a merged request that was answered, and its status. */
@@ -102,6 +118,8 @@ export class Frontend implements BlockQueue, WaitSource {
     const layout = linkLayout(link);
     this.#end = end;
     this.#channel = link.channel;
+    this.#batch = link.channel.batch;
+    this.#copies = link.channel.transfer === "copy";
     this.#layout = layout;
     this.#waiter = options.waiter;
     this.#policy = options.policy;
@@ -114,6 +132,9 @@ export class Frontend implements BlockQueue, WaitSource {
     this.#words = end.memory.frameWords(layout.ringFrame, layout.ringFrameCount);
     this.#ring = Ring.front(this.#words, layout.entryCount);
     this.#shadow = new ShadowTable(layout.entryCount, this.depth);
+    this.#slots = this.#shadow.slots;
+    this.#lengths = new Float64Array(this.depth);
+    this.#partStatus = new Int8Array(this.depth);
 
     const grants = new GrantTable(end.memory.frameWords(layout.grantFrame, layout.grantFrameCount));
     const grant = (frame: number): number => grants.grantAccess(end.peerDomainId, frame, false);
@@ -121,15 +142,12 @@ export class Frontend implements BlockQueue, WaitSource {
     this.#store.write("ring-page-order", layout.ringOrder);
     for (let i = 0; i < layout.ringFrameCount; i++) this.#store.write("ring-ref0", grant(layout.ringFrame + i), i);
     this.#writer = new RequestWriter(end.memory, layout, grant);
+    this.#issuer = new RequestIssuer(this.#ring, this.#shadow, this.#writer, link.channel.merge);
     for (let slot = 0; slot < this.depth; slot++) {
       const start = (layout.dataFrame + slot * layout.slotFrameCount) * FRAME_SIZE;
       const frames = new Uint8Array(end.memory.buffer, start, this.maxTransferBytes);
-      if (this.#channel.transfer === "copy") {
-        this.#granted.push(frames);
-        this.#buffers.push(SharedMemory.allocate(layout.slotFrameCount).bytes);
-      } else {
-        this.#buffers.push(frames);
-      }
+      this.#granted.push(frames);
+      this.#buffers.push(this.#copies ? SharedMemory.allocate(layout.slotFrameCount).bytes : frames);
     }
     options.waiter.add(this);
   }
@@ -150,8 +168,7 @@ export class Frontend implements BlockQueue, WaitSource {
       store.write("feature-sleep-flag", 1);
       this.#ring.useSleepFlags(this.#control, FRONTEND_SLEEP_WORD, BACKEND_SLEEP_WORD);
     }
-    const offered = store.read("feature-max-indirect-segments");
-    this.#requestBytes = this.#writer.limitSegments(Math.min(this.#channel.indirectSegments, offered)) * FRAME_SIZE;
+    const indirect = Math.min(this.#channel.indirectSegments, store.read("feature-max-indirect-segments"));
     store.switchTo(XenbusState.Initialised);
     this.#end.channel.wakePeer();
     awaitPeerState(this.#end, store, XenbusState.Connected, this.#stopRequested);
@@ -167,6 +184,7 @@ export class Frontend implements BlockQueue, WaitSource {
     const mistake = mistakeIn(info);
     if (mistake !== null) throw this.#broken(`offers a device that cannot be: ${mistake}`);
     this.#info = info;
+    this.#issuer.limit(this.#writer.limitSegments(indirect) * FRAME_SIZE, info.sizeBytes / SECTOR_SIZE);
     store.switchTo(XenbusState.Connected);
     this.#end.channel.wakePeer();
   }
@@ -191,28 +209,22 @@ export class Frontend implements BlockQueue, WaitSource {
   }
 
   status(slot: number): number {
-    return this.#shadow.slotStatus[slot];
+    return this.#slots[slot * SLOT_WORDS + STATUS];
   }
 
   /** Puts an operation on the ring; {@link poll} or a full batch publishes it. On the hot path. */
   submit(slot: number, operation: Operation, offsetBytes: number, byteLength: number): void {
-    const shadow = this.#shadow;
     if (
-      slot >= this.depth || shadow.slotBusy[slot] !== 0 ||
+      slot >= this.depth || this.#slots[slot * SLOT_WORDS + STATE] !== SlotState.Idle ||
       !isTransfer(operation, offsetBytes, byteLength, this.maxTransferBytes)
     ) {
       throw submissionError(this, slot, offsetBytes, byteLength);
     }
-    shadow.take(slot, operation, offsetBytes / SECTOR_SIZE, byteLength);
     this.inFlight++;
     this.#meter.submitted(slot, byteLength);
-    if (this.#granted.length > 0 && carriesData(operation) && operation !== Operation.Read) {
-      this.#granted[slot].set(this.#buffers[slot].subarray(0, byteLength));
-    }
-    if (this.#channel.merge) this.#merge(slot, operation, byteLength);
-    else if (this.#waiting.length === 0 && this.#fits(operation, byteLength) && shadow.idsLeft > 0) this.#issue(slot);
-    else this.#enqueue(slot);
-    if (++this.#unpublished >= this.#channel.batch) this.#publishEarly();
+    if (this.#copies) this.#copyOut(slot, operation, byteLength);
+    this.#issuer.issue(slot, operation, offsetBytes / SECTOR_SIZE, byteLength);
+    if (++this.#unpublished >= this.#batch) this.#publishEarly();
   }
 
   /**
@@ -269,80 +281,6 @@ export class Frontend implements BlockQueue, WaitSource {
     this.#ring.disarm();
   }
 
-  /** Whether one request can carry an operation. */
-  #fits(operation: number, byteLength: number): boolean {
-    return byteLength <= this.#requestBytes || !carriesData(operation);
-  }
-
-  /** Writes a slot's whole operation as one request. On the hot path. */
-  #issue(slot: number): void {
-    const id = this.#shadow.assign(slot);
-    this.#writer.write(this.#entry(), id, slot, this.#shadow);
-  }
-
-  #entry(): number {
-    const ring = this.#ring;
-    const at = entryWord(ring.entryOf(ring.produced));
-    ring.produce();
-    return at;
-  }
-
-  /** Puts a slot behind those that wait for entries, and issues as many as there are entries for. */
-  #enqueue(slot: number): void {
-    this.#waiting.push(slot);
-    this.#issueWaiting();
-  }
-
-  #issueWaiting(): void {
-    const shadow = this.#shadow;
-    while (this.#waiting.length > 0 && shadow.idsLeft > 0) {
-      const slot = this.#waiting[0];
-      if (shadow.slotNext[slot] !== NONE || this.#fits(shadow.slotOperation[slot], shadow.slotBytes[slot])) {
-        this.#issue(slot);
-        this.#waiting.shift();
-        continue;
-      }
-      const from = shadow.slotIssued[slot];
-      const byteLength = Math.min(this.#requestBytes, shadow.slotBytes[slot] - from);
-      const id = shadow.assign(slot);
-      this.#writer.writePart(this.#entry(), id, slot, shadow, from, byteLength);
-      shadow.slotIssued[slot] = from + byteLength;
-      if (from + byteLength === shadow.slotBytes[slot]) this.#waiting.shift();
-    }
-  }
-
-  /** Adds a slot to the request that is being merged if it continues it; else closes that and begins another. */
-  #merge(slot: number, operation: Operation, byteLength: number): void {
-    const shadow = this.#shadow;
-    const last = this.#mergeLast;
-    const mergeable = operation === Operation.Read || operation === Operation.Write;
-    // Every slot begins a frame, so only whole frames can be followed by another slot's.
-    const continues = last !== NONE && mergeable && shadow.slotOperation[last] === operation &&
-      shadow.slotSector[slot] === shadow.slotSector[last] + shadow.slotBytes[last] / SECTOR_SIZE &&
-      this.#mergeBytes % FRAME_SIZE === 0 && this.#mergeBytes + byteLength <= this.#requestBytes &&
-      // What lies beyond the device's end must fail alone.
-      shadow.slotSector[slot] * SECTOR_SIZE + byteLength <= this.info.sizeBytes;
-    if (continues) {
-      shadow.slotNext[last] = slot;
-      this.#mergeLast = slot;
-      this.#mergeBytes += byteLength;
-      return;
-    }
-    this.#closeMerge();
-    this.#mergeFirst = slot;
-    this.#mergeLast = slot;
-    this.#mergeBytes = byteLength;
-    if (!mergeable) this.#closeMerge();
-  }
-
-  #closeMerge(): void {
-    const first = this.#mergeFirst;
-    if (first === NONE) return;
-    this.#mergeFirst = NONE;
-    this.#mergeLast = NONE;
-    this.#enqueue(first);
-  }
-
   /** Publishes a full batch, and looks for a response before the workload goes on submitting. */
   #publishEarly(): void {
     this.#publish();
@@ -350,7 +288,7 @@ export class Frontend implements BlockQueue, WaitSource {
   }
 
   #publish(): void {
-    if (this.#mergeFirst !== NONE) this.#closeMerge();
+    if (this.#channel.merge) this.#issuer.closeMerge();
     const ring = this.#ring;
     this.#unpublished = 0;
     if (!ring.unpushed) return;
@@ -375,45 +313,62 @@ export class Frontend implements BlockQueue, WaitSource {
     const slot = shadow.slotOf(id);
     if (slot === NONE) throw this.#broken(`answered id ${id}, not in flight`);
     const operation = responseOperation(outcome);
-    if (operation !== shadow.slotOperation[slot]) throw this.#broken(`answered id ${id} as operation ${operation}`);
+    const slotAt = slot * SLOT_WORDS;
+    if (operation !== this.#slots[slotAt + OPERATION]) {
+      throw this.#broken(`answered id ${id} as operation ${operation}`);
+    }
     const status = responseStatus(outcome);
     if (status > 0 || status < -2) throw this.#broken(`answered id ${id} with the unknown status ${status}`);
     shadow.release(id);
-    if (this.#waiting.length > 0) this.#issueWaiting();
-    return this.#answered(slot, status);
+    if (this.#issuer.waitingCount > 0) this.#issuer.issueWaiting();
+    if (this.#slots[slotAt + STATE] !== SlotState.Alone) return this.#answeredShared(slot, status);
+    this.#finish(slot, status);
+    return slot;
   }
 
-  #answered(slot: number, status: number): number {
-    const shadow = this.#shadow;
-    if (status !== Status.Okay) shadow.slotStatus[slot] = status;
-    shadow.slotParts[slot]--;
-    // Of a long operation more may be in flight or still to be issued.
-    if (shadow.slotParts[slot] > 0 || shadow.slotIssued[slot] < shadow.slotBytes[slot]) return NONE;
-    this.#answeredNext = shadow.slotNext[slot];
+  /** A request was answered that carries part of a slot's operation, or several slots'. */
+  #answeredShared(slot: number, status: number): number {
+    const { slots, ranges } = this.#shadow;
+    const at = slot * SLOT_WORDS;
+    const range = slot * RANGE_NUMBERS;
+    if (status !== Status.Okay) this.#partStatus[slot] = status;
+    slots[at + PARTS]--;
+    if (slots[at + PARTS] > 0 || ranges[range + ISSUED] < ranges[range + BYTES]) return NONE;
+    this.#answeredNext = slots[at + NEXT];
     this.#answeredStatus = status;
-    this.#finish(slot);
+    this.#finish(slot, this.#partStatus[slot]);
+    this.#partStatus[slot] = Status.Okay;
     return slot;
   }
 
   /** The next slot of a merged request. */
   #finishNext(): number {
     const slot = this.#answeredNext;
-    this.#answeredNext = this.#shadow.slotNext[slot];
-    this.#shadow.slotStatus[slot] = this.#answeredStatus;
-    this.#finish(slot);
+    this.#answeredNext = this.#slots[slot * SLOT_WORDS + NEXT];
+    this.#finish(slot, this.#answeredStatus);
     return slot;
   }
 
-  #finish(slot: number): void {
-    const shadow = this.#shadow;
-    const status = shadow.slotStatus[slot];
-    if (this.#granted.length > 0 && shadow.slotOperation[slot] === Operation.Read && status === Status.Okay) {
-      const byteLength = shadow.slotBytes[slot];
-      this.#buffers[slot].set(this.#granted[slot].subarray(0, byteLength));
-    }
-    shadow.slotBusy[slot] = 0;
+  /** A slot's operation is over. On the hot path. */
+  #finish(slot: number, status: number): void {
+    const at = slot * SLOT_WORDS;
+    this.#slots[at + STATUS] = status;
+    this.#slots[at + STATE] = SlotState.Idle;
+    if (this.#copies && status === Status.Okay) this.#copyIn(slot);
     this.inFlight--;
     this.#meter.completed(slot, status);
+  }
+
+  #copyOut(slot: number, operation: number, byteLength: number): void {
+    this.#lengths[slot] = byteLength;
+    if (carriesData(operation) && operation !== Operation.Read) {
+      this.#granted[slot].set(this.#buffers[slot].subarray(0, byteLength));
+    }
+  }
+
+  #copyIn(slot: number): void {
+    if (this.#slots[slot * SLOT_WORDS + OPERATION] !== Operation.Read) return;
+    this.#buffers[slot].set(this.#granted[slot].subarray(0, this.#lengths[slot]));
   }
 
   #checkPeer(): void {

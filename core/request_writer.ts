@@ -17,14 +17,18 @@ import {
 } from "./blkif.ts";
 import type { LinkLayout } from "./link.ts";
 import { FRAME_SIZE, SECTOR_SIZE, SECTORS_PER_FRAME, type SharedMemory } from "./memory.ts";
-import { NONE, type ShadowTable } from "./shadow_table.ts";
+import { BYTES, NEXT, NONE, OPERATION, RANGE_NUMBERS, SECTOR, type ShadowTable, SLOT_WORDS } from "./shadow_table.ts";
 
 /** The device number that guests see; every link has one device, so it is constant (Xen's first virtual disk). */
 const VIRTUAL_DEVICE = 0xca00;
 
+const FRAME_SHIFT = Math.log2(FRAME_SIZE);
+const SECTOR_SHIFT = Math.log2(SECTOR_SIZE);
+
 /** Writes requests. */
 export class RequestWriter {
   readonly #layout: LinkLayout;
+  readonly #slotFrameCount: number;
   readonly #ring: Int32Array;
   readonly #segments: Int32Array;
   /** Grant reference of the first data frame; those of the others follow. */
@@ -41,6 +45,7 @@ export class RequestWriter {
    */
   constructor(memory: SharedMemory, layout: LinkLayout, grant: (frame: number) => number) {
     this.#layout = layout;
+    this.#slotFrameCount = layout.slotFrameCount;
     this.#ring = memory.frameWords(layout.ringFrame, layout.ringFrameCount);
     this.#segments = memory.frameWords(layout.segmentFrame, layout.segmentFrameCount);
     this.#segmentReference = grantAll(layout.segmentFrame, layout.segmentFrameCount, grant);
@@ -56,39 +61,52 @@ export class RequestWriter {
     return this.#layout.segmentFrameCount === 0 ? MAX_SEGMENTS : Math.max(MAX_SEGMENTS, indirect);
   }
 
-  /** Writes the whole operation of a slot, and of those that are merged with it. On the hot path. */
-  write(at: number, id: number, slot: number, shadow: ShadowTable): void {
-    const operation = shadow.slotOperation[slot];
-    const byteLength = shadow.slotBytes[slot];
-    shadow.slotIssued[slot] = byteLength;
+  /**
+   * Writes a request for bytes of one slot. On the hot path.
+   *
+   * @param fromByte first byte within the slot's buffer, at which a frame begins
+   */
+  write(
+    at: number,
+    id: number,
+    operation: number,
+    sector: number,
+    byteLength: number,
+    slot: number,
+    fromByte = 0,
+  ): void {
     if (!carriesData(operation)) {
-      const sectors = byteLength / SECTOR_SIZE;
-      writeWithoutData(this.#ring, at, operation, VIRTUAL_DEVICE, id, shadow.slotSector[slot], sectors);
-    } else if (shadow.slotNext[slot] === NONE) {
-      this.#begin(at, id, operation, shadow.slotSector[slot], frames(byteLength));
-      this.#addFrames(at, id, 0, frames(byteLength), slot, 0, byteLength);
-    } else {
-      this.#writeMerged(at, id, slot, shadow);
+      writeWithoutData(this.#ring, at, operation, VIRTUAL_DEVICE, id, sector, byteLength / SECTOR_SIZE);
+      return;
+    }
+    const segmentCount = frames(byteLength);
+    if (segmentCount > MAX_SEGMENTS) {
+      this.#begin(at, id, operation, sector, segmentCount);
+      this.#addFrames(at, id, 0, segmentCount, slot, fromByte, byteLength);
+      return;
+    }
+    const ring = this.#ring;
+    writeRequest(ring, at, operation, segmentCount, VIRTUAL_DEVICE, id, sector);
+    let reference = this.#dataReference + slot * this.#slotFrameCount + (fromByte >>> FRAME_SHIFT);
+    let word = segmentWord(at);
+    for (let sectors = byteLength >>> SECTOR_SHIFT; sectors > 0; sectors -= SECTORS_PER_FRAME) {
+      writeSegment(ring, word, reference++, 0, sectors < SECTORS_PER_FRAME ? sectors - 1 : SECTORS_PER_FRAME - 1);
+      word += SEGMENT_WORDS;
     }
   }
 
-  /** Writes part of a slot's operation: `byteLength` bytes from `fromByte` on, which begins a frame. */
-  writePart(at: number, id: number, slot: number, shadow: ShadowTable, fromByte: number, byteLength: number): void {
-    const sector = shadow.slotSector[slot] + fromByte / SECTOR_SIZE;
-    const segmentCount = frames(byteLength);
-    this.#begin(at, id, shadow.slotOperation[slot], sector, segmentCount);
-    this.#addFrames(at, id, 0, segmentCount, slot, fromByte, byteLength);
-  }
-
-  #writeMerged(at: number, id: number, first: number, shadow: ShadowTable): void {
+  /** Writes one request for the slots that are merged, which follow one another from `first` on. */
+  writeMerged(at: number, id: number, first: number, { slots, ranges }: ShadowTable): void {
+    const bytesOf = (slot: number): number => ranges[slot * RANGE_NUMBERS + BYTES];
+    const next = (slot: number): number => slots[slot * SLOT_WORDS + NEXT];
     let segmentCount = 0;
-    for (let slot = first; slot !== NONE; slot = shadow.slotNext[slot]) segmentCount += frames(shadow.slotBytes[slot]);
-    this.#begin(at, id, shadow.slotOperation[first], shadow.slotSector[first], segmentCount);
+    for (let slot = first; slot !== NONE; slot = next(slot)) segmentCount += frames(bytesOf(slot));
+    const operation = slots[first * SLOT_WORDS + OPERATION];
+    this.#begin(at, id, operation, ranges[first * RANGE_NUMBERS + SECTOR], segmentCount);
     let index = 0;
-    for (let slot = first; slot !== NONE; slot = shadow.slotNext[slot]) {
-      const byteLength = shadow.slotBytes[slot];
-      this.#addFrames(at, id, index, segmentCount, slot, 0, byteLength);
-      index += frames(byteLength);
+    for (let slot = first; slot !== NONE; slot = next(slot)) {
+      this.#addFrames(at, id, index, segmentCount, slot, 0, bytesOf(slot));
+      index += frames(bytesOf(slot));
     }
   }
 
@@ -127,7 +145,7 @@ export class RequestWriter {
 
 /** Frames that some bytes take, from the start of a frame on. */
 function frames(byteLength: number): number {
-  return Math.ceil(byteLength / FRAME_SIZE);
+  return (byteLength + FRAME_SIZE - 1) >>> FRAME_SHIFT;
 }
 
 function grantAll(firstFrame: number, count: number, grant: (frame: number) => number): number {

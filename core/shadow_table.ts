@@ -5,27 +5,49 @@
  * @module
  */
 
+import { FRAME_SIZE, SharedMemory } from "./memory.ts";
+
 /** No slot. */
 export const NONE = -1;
 
-/** Slots and the requests that carry them. Plain arrays of numbers, one element a slot or an id. */
+/** Words of a slot in {@link ShadowTable.slots}: half a cache line. */
+export const SLOT_WORDS = 8;
+/** Word of a slot: {@link SlotState}. */
+export const STATE = 0;
+/** Word of a slot: its operation. */
+export const OPERATION = 1;
+/** Word of a slot: the outcome of its last operation. */
+export const STATUS = 2;
+/** Word of a slot: the slot that the same request carries after this one, or {@link NONE}. */
+export const NEXT = 3;
+/** Word of a slot: its requests that were not answered. */
+export const PARTS = 4;
+
+/** Numbers of a slot in {@link ShadowTable.ranges}. */
+export const RANGE_NUMBERS = 4;
+/** Number of a slot: its first sector. */
+export const SECTOR = 0;
+/** Number of a slot: its length in bytes. */
+export const BYTES = 1;
+/** Number of a slot: for how many of its bytes requests were written. */
+export const ISSUED = 2;
+
+/** What a slot is doing. */
+export const SlotState = {
+  /** Nothing. */
+  Idle: 0,
+  /** Its operation is one request, of its own. */
+  Alone: 1,
+  /** Its operation waits, is several requests, or shares one. */
+  Shared: 2,
+} as const;
+
+/** Slots and the requests that carry them. */
 export class ShadowTable {
-  /** 1 from submission until the operation is over. */
-  readonly slotBusy: Uint8Array;
-  /** The operation. */
-  readonly slotOperation: Uint8Array;
-  /** The outcome of the last operation. */
-  readonly slotStatus: Int8Array;
-  /** First sector. */
-  readonly slotSector: Float64Array;
-  /** Length in bytes. */
-  readonly slotBytes: Float64Array;
-  /** Bytes that requests were written for. */
-  readonly slotIssued: Float64Array;
-  /** Requests of this slot that were not answered. */
-  readonly slotParts: Int32Array;
-  /** The slot that the same request carries after this one, or {@link NONE}. */
-  readonly slotNext: Int32Array;
+  /** {@link SLOT_WORDS} words for each slot. */
+  readonly slots: Int32Array;
+  /** {@link RANGE_NUMBERS} numbers for each slot. */
+  readonly ranges: Float64Array;
   /** For each id the (first) slot that its request carries, or {@link NONE}. */
   readonly #slotOfId: Int32Array;
   /** Ids that are not in use: a stack. */
@@ -35,14 +57,8 @@ export class ShadowTable {
 
   /** A table of idle slots. */
   constructor(idCount: number, slotCount: number) {
-    this.slotBusy = new Uint8Array(slotCount);
-    this.slotOperation = new Uint8Array(slotCount);
-    this.slotStatus = new Int8Array(slotCount);
-    this.slotSector = new Float64Array(slotCount);
-    this.slotBytes = new Float64Array(slotCount);
-    this.slotIssued = new Float64Array(slotCount);
-    this.slotParts = new Int32Array(slotCount);
-    this.slotNext = new Int32Array(slotCount).fill(NONE);
+    this.slots = SharedMemory.allocate(Math.ceil((slotCount * SLOT_WORDS * 4) / FRAME_SIZE)).words;
+    this.ranges = new Float64Array(slotCount * RANGE_NUMBERS);
     this.#slotOfId = new Int32Array(idCount).fill(NONE);
     this.#freeIds = Int32Array.from({ length: idCount }, (_, index) => idCount - 1 - index);
     this.idsLeft = idCount;
@@ -53,32 +69,19 @@ export class ShadowTable {
     return this.#freeIds.length - this.idsLeft;
   }
 
-  /** A slot begins an operation. On the hot path. */
-  take(slot: number, operation: number, sector: number, byteLength: number): void {
-    this.slotBusy[slot] = 1;
-    this.slotOperation[slot] = operation;
-    this.slotStatus[slot] = 0;
-    this.slotSector[slot] = sector;
-    this.slotBytes[slot] = byteLength;
-    this.slotIssued[slot] = 0;
-    this.slotParts[slot] = 0;
-    this.slotNext[slot] = NONE;
-  }
-
   /** An id for a request that carries a slot, or part of it. There must be one left. On the hot path. */
   assign(slot: number): number {
     const id = this.#freeIds[--this.idsLeft];
     this.#slotOfId[id] = slot;
-    this.slotParts[slot]++;
     return id;
   }
 
-  /** The slot of an id, or {@link NONE} when the id is not in use. */
+  /** The slot of an id, or {@link NONE} when the id is not in use. On the hot path. */
   slotOf(id: number): number {
     return this.#slotOfId[id];
   }
 
-  /** A request was answered: its id can be used again. */
+  /** A request was answered: its id can be used again. On the hot path. */
   release(id: number): void {
     this.#slotOfId[id] = NONE;
     this.#freeIds[this.idsLeft++] = id;

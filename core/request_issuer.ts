@@ -1,0 +1,160 @@
+/**
+ * From a slot's operation to requests of the ring: one of its own, as usual; several, when it is longer than a request
+ * can be; or part of one, when adjacent operations are merged. What finds no entry of the ring waits here.
+ *
+ * @module
+ */
+
+import { carriesData, entryWord, Operation } from "./blkif.ts";
+import { FRAME_SIZE, SECTOR_SIZE } from "./memory.ts";
+import type { RequestWriter } from "./request_writer.ts";
+import type { Ring } from "./ring.ts";
+import {
+  BYTES,
+  ISSUED,
+  NEXT,
+  NONE,
+  OPERATION,
+  PARTS,
+  RANGE_NUMBERS,
+  SECTOR,
+  type ShadowTable,
+  SLOT_WORDS,
+  SlotState,
+  STATE,
+} from "./shadow_table.ts";
+
+/** Issues the requests of one frontend. */
+export class RequestIssuer {
+  readonly #ring: Ring;
+  readonly #shadow: ShadowTable;
+  readonly #writer: RequestWriter;
+  readonly #mayMerge: boolean;
+  /** Bytes that one request can carry. */
+  #requestBytes = 0;
+  /** Sectors of the device: what lies beyond is not merged, so that it fails alone. */
+  #deviceSectors = 0;
+  /** Slots that wait for an entry of the ring; the first may have been issued in part. */
+  readonly #waiting: number[] = [];
+  /** How many wait. */
+  waitingCount = 0;
+  /** The first and the last slot of the request that is being merged, or {@link NONE}; and its length. */
+  #mergeFirst = NONE;
+  #mergeLast = NONE;
+  #mergeBytes = 0;
+
+  /**
+   * An issuer; {@link limit} comes before the first operation.
+   *
+   * @param mayMerge whether adjacent operations become one request
+   */
+  constructor(ring: Ring, shadow: ShadowTable, writer: RequestWriter, mayMerge: boolean) {
+    this.#ring = ring;
+    this.#shadow = shadow;
+    this.#writer = writer;
+    this.#mayMerge = mayMerge;
+  }
+
+  /** Sets what the handshake found out: the longest request, and the size of the device. */
+  limit(requestBytes: number, deviceSectors: number): void {
+    this.#requestBytes = requestBytes;
+    this.#deviceSectors = deviceSectors;
+  }
+
+  /** Issues a slot's operation, or keeps it until that is possible. On the hot path. */
+  issue(slot: number, operation: number, sector: number, byteLength: number): void {
+    const shadow = this.#shadow;
+    const at = slot * SLOT_WORDS;
+    shadow.slots[at + OPERATION] = operation;
+    if (
+      !this.#mayMerge && this.waitingCount === 0 && shadow.idsLeft > 0 &&
+      (byteLength <= this.#requestBytes || !carriesData(operation))
+    ) {
+      shadow.slots[at + STATE] = SlotState.Alone;
+      this.#writer.write(this.#entry(), shadow.assign(slot), operation, sector, byteLength, slot);
+      return;
+    }
+    shadow.slots[at + STATE] = SlotState.Shared;
+    shadow.slots[at + NEXT] = NONE;
+    shadow.slots[at + PARTS] = 0;
+    const range = slot * RANGE_NUMBERS;
+    shadow.ranges[range + SECTOR] = sector;
+    shadow.ranges[range + BYTES] = byteLength;
+    shadow.ranges[range + ISSUED] = 0;
+    if (this.#mayMerge) this.#merge(slot, operation, sector, byteLength);
+    else this.#enqueue(slot);
+  }
+
+  /** Issues what is being merged: nothing more will join it. */
+  closeMerge(): void {
+    const first = this.#mergeFirst;
+    if (first === NONE) return;
+    this.#mergeFirst = NONE;
+    this.#mergeLast = NONE;
+    this.#enqueue(first);
+  }
+
+  /** Issues of what waits as much as there are entries for. */
+  issueWaiting(): void {
+    const { slots, ranges } = this.#shadow;
+    while (this.waitingCount > 0 && this.#shadow.idsLeft > 0) {
+      const slot = this.#waiting[0];
+      const range = slot * RANGE_NUMBERS;
+      const operation = slots[slot * SLOT_WORDS + OPERATION];
+      const byteLength = ranges[range + BYTES];
+      const from = ranges[range + ISSUED];
+      const merged = slots[slot * SLOT_WORDS + NEXT] !== NONE;
+      const id = this.#shadow.assign(slot);
+      slots[slot * SLOT_WORDS + PARTS]++;
+      if (merged) {
+        this.#writer.writeMerged(this.#entry(), id, slot, this.#shadow);
+        ranges[range + ISSUED] = byteLength;
+      } else {
+        const part = carriesData(operation) ? Math.min(this.#requestBytes, byteLength - from) : byteLength;
+        const sector = ranges[range + SECTOR] + from / SECTOR_SIZE;
+        this.#writer.write(this.#entry(), id, operation, sector, part, slot, from);
+        ranges[range + ISSUED] = from + part;
+      }
+      if (ranges[range + ISSUED] < byteLength) continue;
+      this.#waiting.shift();
+      this.waitingCount--;
+    }
+  }
+
+  /** The place of the next entry, which counts as written. */
+  #entry(): number {
+    const ring = this.#ring;
+    const at = entryWord(ring.entryOf(ring.produced));
+    ring.produce();
+    return at;
+  }
+
+  #enqueue(slot: number): void {
+    this.#waiting.push(slot);
+    this.waitingCount++;
+    this.issueWaiting();
+  }
+
+  /** Adds a slot to the request that is being merged if it continues it; else issues that and begins another. */
+  #merge(slot: number, operation: number, sector: number, byteLength: number): void {
+    const { slots, ranges } = this.#shadow;
+    const last = this.#mergeLast;
+    const mergeable = operation === Operation.Read || operation === Operation.Write;
+    // Every slot begins a frame, so only whole frames can be followed by another slot's.
+    const continues = last !== NONE && mergeable && slots[last * SLOT_WORDS + OPERATION] === operation &&
+      sector === ranges[last * RANGE_NUMBERS + SECTOR] + ranges[last * RANGE_NUMBERS + BYTES] / SECTOR_SIZE &&
+      this.#mergeBytes % FRAME_SIZE === 0 && this.#mergeBytes + byteLength <= this.#requestBytes &&
+      sector + byteLength / SECTOR_SIZE <= this.#deviceSectors;
+    if (continues) {
+      slots[last * SLOT_WORDS + NEXT] = slot;
+      this.#mergeLast = slot;
+      this.#mergeBytes += byteLength;
+      return;
+    }
+    this.closeMerge();
+    this.#mergeFirst = slot;
+    this.#mergeLast = slot;
+    this.#mergeBytes = byteLength;
+    if (!mergeable) this.closeMerge();
+  }
+}
