@@ -17,9 +17,10 @@ import { type BlockQueue, isTransfer, submissionError } from "./block_queue.ts";
 import { ConnectionError } from "./errors.ts";
 import { GrantTable } from "./grant_table.ts";
 import { awaitPeerState, type LinkEnd, pushAndNotify, type PushCounters } from "./link_end.ts";
-import { type ChannelOptions, type LinkLayout, linkLayout, type LinkOptions } from "./link.ts";
+import { type ChannelOptions, type LinkLayout, linkLayout, type LinkOptions, MAX_INDIRECT_SEGMENTS } from "./link.ts";
 import type { OperationMeter } from "./measure/meter.ts";
 import { FRAME_SIZE, SECTOR_SIZE, SharedMemory } from "./memory.ts";
+import { MergeRun } from "./merge_run.ts";
 import type { NotificationPolicy } from "./notification.ts";
 import { RequestWriter } from "./request_writer.ts";
 import { initialiseRing, Ring } from "./ring.ts";
@@ -85,10 +86,8 @@ export class Frontend implements BlockQueue, WaitSource {
   #unpublished = 0;
   /** Slots that wait for an entry of the ring; the first may have been issued in part. */
   readonly #waiting: number[] = [];
-  /** Slots of the request that is being merged: the first and the last of them; -1 where there is none. */
-  #mergeFirst = NONE;
-  #mergeLast = NONE;
-  #mergeBytes = 0;
+  /** What is being merged; null without `merge`. */
+  #run: MergeRun | null = null;
   /** Responses that were seen in the ring and not yet consumed. */
   #responsesSeen = 0;
   /** The next slot of a merged request that was answered, and its status. */
@@ -150,8 +149,8 @@ export class Frontend implements BlockQueue, WaitSource {
       store.write("feature-sleep-flag", 1);
       this.#ring.useSleepFlags(this.#control, FRONTEND_SLEEP_WORD, BACKEND_SLEEP_WORD);
     }
-    const offered = store.read("feature-max-indirect-segments");
-    this.#requestBytes = this.#writer.limitSegments(Math.min(this.#channel.indirectSegments, offered)) * FRAME_SIZE;
+    const agreed = Math.min(this.#channel.indirectSegments, store.read("feature-max-indirect-segments"));
+    this.#requestBytes = this.#writer.limitSegments(Math.min(agreed, MAX_INDIRECT_SEGMENTS)) * FRAME_SIZE;
     store.switchTo(XenbusState.Initialised);
     this.#end.channel.wakePeer();
     awaitPeerState(this.#end, store, XenbusState.Connected, this.#stopRequested);
@@ -167,6 +166,7 @@ export class Frontend implements BlockQueue, WaitSource {
     const mistake = mistakeIn(info);
     if (mistake !== null) throw this.#broken(`offers a device that cannot be: ${mistake}`);
     this.#info = info;
+    if (this.#channel.merge) this.#run = new MergeRun(this.#shadow, info, this.#requestBytes);
     store.switchTo(XenbusState.Connected);
     this.#end.channel.wakePeer();
   }
@@ -209,7 +209,7 @@ export class Frontend implements BlockQueue, WaitSource {
     if (this.#granted.length > 0 && carriesData(operation) && operation !== Operation.Read) {
       this.#granted[slot].set(this.#buffers[slot].subarray(0, byteLength));
     }
-    if (this.#channel.merge) this.#merge(slot, operation, byteLength);
+    if (this.#run !== null) this.#merge(this.#run, slot);
     else if (this.#waiting.length === 0 && this.#fits(operation, byteLength) && shadow.idsLeft > 0) this.#issue(slot);
     else this.#enqueue(slot);
     if (++this.#unpublished >= this.#channel.batch) this.#publishEarly();
@@ -311,36 +311,16 @@ export class Frontend implements BlockQueue, WaitSource {
     }
   }
 
-  /** Adds a slot to the request that is being merged if it continues it; else closes that and begins another. */
-  #merge(slot: number, operation: Operation, byteLength: number): void {
-    const shadow = this.#shadow;
-    const last = this.#mergeLast;
-    const mergeable = operation === Operation.Read || operation === Operation.Write;
-    // Every slot begins a frame, so only whole frames can be followed by another slot's.
-    const continues = last !== NONE && mergeable && shadow.slotOperation[last] === operation &&
-      shadow.slotSector[slot] === shadow.slotSector[last] + shadow.slotBytes[last] / SECTOR_SIZE &&
-      this.#mergeBytes % FRAME_SIZE === 0 && this.#mergeBytes + byteLength <= this.#requestBytes &&
-      // What lies beyond the device's end must fail alone.
-      shadow.slotSector[slot] * SECTOR_SIZE + byteLength <= this.info.sizeBytes;
-    if (continues) {
-      shadow.slotNext[last] = slot;
-      this.#mergeLast = slot;
-      this.#mergeBytes += byteLength;
-      return;
-    }
-    this.#closeMerge();
-    this.#mergeFirst = slot;
-    this.#mergeLast = slot;
-    this.#mergeBytes = byteLength;
-    if (!mergeable) this.#closeMerge();
+  /** Adds a slot to the run that is being merged if it continues it; else ends that and begins another. */
+  #merge(run: MergeRun, slot: number): void {
+    if (run.join(slot)) return;
+    this.#endRun(run);
+    if (!run.begin(slot)) this.#enqueue(slot);
   }
 
-  #closeMerge(): void {
-    const first = this.#mergeFirst;
-    if (first === NONE) return;
-    this.#mergeFirst = NONE;
-    this.#mergeLast = NONE;
-    this.#enqueue(first);
+  #endRun(run: MergeRun): void {
+    const first = run.end();
+    if (first !== NONE) this.#enqueue(first);
   }
 
   /** Publishes a full batch, and looks for a response before the workload goes on submitting. */
@@ -350,7 +330,7 @@ export class Frontend implements BlockQueue, WaitSource {
   }
 
   #publish(): void {
-    if (this.#mergeFirst !== NONE) this.#closeMerge();
+    if (this.#run !== null) this.#endRun(this.#run);
     const ring = this.#ring;
     this.#unpublished = 0;
     if (!ring.unpushed) return;

@@ -17,14 +17,13 @@ import { ScriptedFrontend } from "../helpers/scripted_frontend.ts";
 function driverFor(device: BlockDevice, frontendCount = 1) {
   const events = new EventPage(allocateEventPage());
   const control = DomainControl.allocate(events);
-  const frontends = Array.from({ length: frontendCount }, () => new ScriptedFrontend(device));
+  const frontends = Array.from({ length: frontendCount }, () => new ScriptedFrontend(device, {}, events));
   const waiter = new PumpWaiter();
   const reports: DomainReport[] = [];
   for (const frontend of frontends) frontend.offer();
   // Asked in every wait of the handshake.
   control.stopRequested = () => {
     for (const { ends } of frontends) stepFrontend(ends);
-    events.wake();
     return control.command === Command.Stop;
   };
   const setup: DomainSetup = {
@@ -70,6 +69,7 @@ function stateOf({ ends }: ScriptedFrontend, word: number): number {
 
 function leave({ ends }: ScriptedFrontend): void {
   ends.memory.words[FRONT_STATE] = XenbusState.Closing;
+  ends.front.channel.wakePeer();
 }
 
 Deno.test("a driver serves its frontend and ends when that leaves", async () => {
@@ -128,6 +128,20 @@ Deno.test("a frontend that leaves does not have to wait for the others to leave 
   const [first, second] = frontends;
   const seen: number[] = [];
   inTurn(waiter, () => leave(first), () => {}, () => {
+    seen.push(stateOf(first, BACK_STATE), stateOf(second, BACK_STATE));
+    leave(second);
+  });
+  await runDriver(setup);
+  assert.deepEqual(seen, [XenbusState.Closed, XenbusState.Connected]);
+});
+
+Deno.test("a frontend that leaves is let go of though another has work in every wait", async () => {
+  const { setup, frontends, waiter } = driverFor(synchronous(new MemoryDevice()), 2);
+  const [first, second] = frontends;
+  const reference = second.grant(0);
+  const read = (): void => second.postTransfer(Operation.Read, 1, 0, [reference, 0, 7]);
+  const seen: number[] = [];
+  inTurn(waiter, read, () => (leave(first), read()), () => {
     seen.push(stateOf(first, BACK_STATE), stateOf(second, BACK_STATE));
     leave(second);
   });

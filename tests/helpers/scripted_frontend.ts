@@ -18,6 +18,7 @@ import {
 } from "../../core/blkif.ts";
 import type { BlockDevice } from "../../core/block_device.ts";
 import { DeviceGate } from "../../core/device_gate.ts";
+import type { EventPage } from "../../core/event_channel.ts";
 import { GrantTable } from "../../core/grant_table.ts";
 import { FRAME_SIZE } from "../../core/memory.ts";
 import { type LinkLayout, linkLayout } from "../../core/link.ts";
@@ -48,10 +49,11 @@ export class ScriptedFrontend {
   produced = 0;
   #consumed = 0;
 
-  constructor(device: BlockDevice, changes: LinkChanges = {}) {
+  /** @param driverEvents the event page of the driver domain, if others share it */
+  constructor(device: BlockDevice, changes: LinkChanges = {}, driverEvents?: EventPage) {
     const options = linkOptions(changes);
     this.layout = linkLayout(options);
-    this.ends = linkEnds(options);
+    this.ends = linkEnds(options, undefined, driverEvents);
     const { memory, back } = this.ends;
     this.gate = new DeviceGate(device, () => {});
     this.backend = new Backend(back, options, this.gate);
