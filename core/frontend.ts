@@ -150,7 +150,7 @@ export class Frontend implements BlockQueue, WaitSource {
       this.#ring.useSleepFlags(this.#control, FRONTEND_SLEEP_WORD, BACKEND_SLEEP_WORD);
     }
     const agreed = Math.min(this.#channel.indirectSegments, store.read("feature-max-indirect-segments"));
-    this.#requestBytes = this.#writer.limitSegments(Math.min(agreed, MAX_INDIRECT_SEGMENTS)) * FRAME_SIZE;
+    this.#requestBytes = this.#writer.limitSegments(agreed) * FRAME_SIZE;
     store.switchTo(XenbusState.Initialised);
     this.#end.channel.wakePeer();
     awaitPeerState(this.#end, store, XenbusState.Connected, this.#stopRequested);
