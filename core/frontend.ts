@@ -12,12 +12,13 @@
  */
 
 import { carriesData, claimEntry, entryWord, Operation, responseOperation, responseStatus, Status } from "./blkif.ts";
-import { type DeviceInfo, mistakeIn } from "./block_device.ts";
+import type { DeviceInfo } from "./block_device.ts";
 import { type BlockQueue, isTransfer, submissionError } from "./block_queue.ts";
+import { readDeviceInfo } from "./device_keys.ts";
 import { ConnectionError } from "./errors.ts";
 import { GrantTable } from "./grant_table.ts";
 import { awaitPeerState, type LinkEnd, pushAndNotify, type PushCounters } from "./link_end.ts";
-import { type ChannelOptions, type LinkLayout, linkLayout, type LinkOptions, MAX_INDIRECT_SEGMENTS } from "./link.ts";
+import { type ChannelOptions, type LinkLayout, linkLayout, type LinkOptions } from "./link.ts";
 import type { OperationMeter } from "./measure/meter.ts";
 import { FRAME_SIZE, SECTOR_SIZE, SharedMemory } from "./memory.ts";
 import { MergeRun } from "./merge_run.ts";
@@ -31,12 +32,9 @@ import {
   type BackendKey,
   FRONTEND_SLEEP_WORD,
   type FrontendKey,
-  VDISK_READONLY,
   XenbusState,
   XenbusStore,
 } from "./xenbus.ts";
-
-const TWO_32 = 2 ** 32;
 
 /** How an application uses its frontend. */
 export interface FrontendOptions {
@@ -154,17 +152,7 @@ export class Frontend implements BlockQueue, WaitSource {
     store.switchTo(XenbusState.Initialised);
     this.#end.channel.wakePeer();
     awaitPeerState(this.#end, store, XenbusState.Connected, this.#stopRequested);
-    const info: DeviceInfo = {
-      sizeBytes: (store.read("sectors") + store.read("sectors-high") * TWO_32) * SECTOR_SIZE,
-      sectorSize: store.read("sector-size"),
-      readOnly: (store.read("info") & VDISK_READONLY) !== 0,
-      canFlush: store.read("feature-flush-cache") === 1,
-      canDiscard: store.read("feature-discard") === 1,
-      canWriteZeroes: store.read("feature-write-zeroes") === 1,
-      canFua: store.read("feature-fua") === 1,
-    };
-    const mistake = mistakeIn(info);
-    if (mistake !== null) throw this.#broken(`offers a device that cannot be: ${mistake}`);
+    const info = readDeviceInfo(store);
     this.#info = info;
     if (this.#channel.merge) this.#run = new MergeRun(this.#shadow, info, this.#requestBytes);
     store.switchTo(XenbusState.Connected);
