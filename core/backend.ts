@@ -24,6 +24,7 @@ import {
 } from "./blkif.ts";
 import { BlockRequest, type RequestOwner } from "./block_device.ts";
 import type { DeviceGate } from "./device_gate.ts";
+import { writeDeviceInfo } from "./device_keys.ts";
 import { ConnectionError } from "./errors.ts";
 import { GrantMapper, GrantStatus } from "./grant_table.ts";
 import { awaitPeerState, type LinkEnd, pushAndNotify, type PushCounters } from "./link_end.ts";
@@ -36,12 +37,10 @@ import {
   type BackendKey,
   FRONTEND_SLEEP_WORD,
   type FrontendKey,
-  VDISK_READONLY,
   XenbusState,
   XenbusStore,
 } from "./xenbus.ts";
 
-const TWO_32 = 2 ** 32;
 const INDIRECT_WORDS = MAX_INDIRECT_SEGMENTS * SEGMENT_WORDS;
 
 /** Serves one frontend. The thread that runs it also runs the device. */
@@ -122,17 +121,12 @@ export class Backend implements WaitSource, RequestOwner {
    */
   connect(stopRequested: () => boolean): void {
     const store = this.#store;
-    const info = this.#gate.info;
     awaitPeerState(this.#end, store, XenbusState.Initialised, stopRequested);
     this.#mapRing();
     if (store.read("feature-sleep-flag") === 1) {
       this.#ring.useSleepFlags(this.#control, BACKEND_SLEEP_WORD, FRONTEND_SLEEP_WORD);
     }
-    const sectors = info.sizeBytes / SECTOR_SIZE;
-    store.write("sectors", sectors % TWO_32);
-    store.write("sectors-high", Math.floor(sectors / TWO_32));
-    store.write("sector-size", info.sectorSize);
-    store.write("info", info.readOnly ? VDISK_READONLY : 0);
+    writeDeviceInfo(store, this.#gate.info);
     store.switchTo(XenbusState.Connected);
     this.#end.channel.wakePeer();
     awaitPeerState(this.#end, store, XenbusState.Connected, stopRequested);

@@ -154,6 +154,8 @@ export class DeviceGate implements WaitSource {
   #completeDurable(request: BlockRequest): void {
     if (request.operation === Operation.Write && request.status === Status.Okay && this.info.canFlush) {
       request.operation = Operation.Flush;
+      request.byteLength = 0;
+      request.extentCount = 0;
       this.#start(request);
       return;
     }
@@ -186,6 +188,9 @@ class ZeroWrites implements RequestOwner {
   readonly #piece: BlockRequest;
   readonly #start: (piece: BlockRequest) => void;
   #written = 0;
+  /** Whether a piece is being started, and whether it was over before that returned. */
+  #starting = false;
+  #overAtOnce = false;
 
   constructor(whole: BlockRequest, zeroes: SharedMemory, start: (piece: BlockRequest) => void) {
     this.#whole = whole;
@@ -193,24 +198,32 @@ class ZeroWrites implements RequestOwner {
     this.#start = start;
   }
 
+  /** Writes the next piece, and those after it for as long as they are over at once: a loop, as they may be many. */
   next(): void {
     const piece = this.#piece;
-    piece.operation = Operation.Write;
-    piece.offsetBytes = this.#whole.offsetBytes + this.#written;
-    piece.byteLength = Math.min(ZERO_FRAMES * FRAME_SIZE, this.#whole.byteLength - this.#written);
-    piece.extentCount = 0;
-    piece.addExtent(0, piece.byteLength);
-    this.#start(piece);
+    this.#starting = true;
+    do {
+      piece.operation = Operation.Write;
+      piece.offsetBytes = this.#whole.offsetBytes + this.#written;
+      piece.byteLength = Math.min(ZERO_FRAMES * FRAME_SIZE, this.#whole.byteLength - this.#written);
+      piece.extentCount = 0;
+      piece.addExtent(0, piece.byteLength);
+      this.#overAtOnce = false;
+      this.#start(piece);
+    } while (this.#overAtOnce);
+    this.#starting = false;
   }
 
   completed(piece: BlockRequest): void {
     this.#written += piece.byteLength;
-    if (piece.status === Status.Okay && this.#written < this.#whole.byteLength) {
+    if (piece.status !== Status.Okay || this.#written >= this.#whole.byteLength) {
+      this.#whole.status = piece.status;
+      this.#whole.owner.completed(this.#whole);
+    } else if (this.#starting) {
+      this.#overAtOnce = true;
+    } else {
       this.next();
-      return;
     }
-    this.#whole.status = piece.status;
-    this.#whole.owner.completed(this.#whole);
   }
 }
 

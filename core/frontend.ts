@@ -11,8 +11,9 @@
  */
 
 import { carriesData, claimEntry, entryWord, Operation, responseOperation, responseStatus, Status } from "./blkif.ts";
-import { type DeviceInfo, mistakeIn } from "./block_device.ts";
+import type { DeviceInfo } from "./block_device.ts";
 import { type BlockQueue, isTransfer, submissionError } from "./block_queue.ts";
+import { readDeviceInfo } from "./device_keys.ts";
 import { ConnectionError } from "./errors.ts";
 import { GrantTable } from "./grant_table.ts";
 import { awaitPeerState, type LinkEnd, pushAndNotify, type PushCounters } from "./link_end.ts";
@@ -43,12 +44,9 @@ import {
   type BackendKey,
   FRONTEND_SLEEP_WORD,
   type FrontendKey,
-  VDISK_READONLY,
   XenbusState,
   XenbusStore,
 } from "./xenbus.ts";
-
-const TWO_32 = 2 ** 32;
 
 /** How an application uses its frontend. */
 export interface FrontendOptions {
@@ -172,19 +170,9 @@ export class Frontend implements BlockQueue, WaitSource {
     store.switchTo(XenbusState.Initialised);
     this.#end.channel.wakePeer();
     awaitPeerState(this.#end, store, XenbusState.Connected, this.#stopRequested);
-    const info: DeviceInfo = {
-      sizeBytes: (store.read("sectors") + store.read("sectors-high") * TWO_32) * SECTOR_SIZE,
-      sectorSize: store.read("sector-size"),
-      readOnly: (store.read("info") & VDISK_READONLY) !== 0,
-      canFlush: store.read("feature-flush-cache") === 1,
-      canDiscard: store.read("feature-discard") === 1,
-      canWriteZeroes: store.read("feature-write-zeroes") === 1,
-      canFua: store.read("feature-fua") === 1,
-    };
-    const mistake = mistakeIn(info);
-    if (mistake !== null) throw this.#broken(`offers a device that cannot be: ${mistake}`);
+    const info = readDeviceInfo(store);
     this.#info = info;
-    this.#issuer.limit(this.#writer.limitSegments(indirect) * FRAME_SIZE, info.sizeBytes / SECTOR_SIZE);
+    this.#issuer.limit(this.#writer.limitSegments(indirect) * FRAME_SIZE, info);
     store.switchTo(XenbusState.Connected);
     this.#end.channel.wakePeer();
   }
@@ -288,7 +276,7 @@ export class Frontend implements BlockQueue, WaitSource {
   }
 
   #publish(): void {
-    if (this.#channel.merge) this.#issuer.closeMerge();
+    if (this.#channel.merge) this.#issuer.endRun();
     const ring = this.#ring;
     this.#unpublished = 0;
     if (!ring.unpushed) return;

@@ -62,6 +62,8 @@ export class Hypervisor {
   readonly #failed = Promise.withResolvers<never>();
   #deviceError: string | undefined;
   #watch: ReturnType<typeof setInterval> | undefined;
+  #window: ReturnType<typeof setTimeout> | undefined;
+  #stopped = false;
 
   /**
    * A machine whose domains are created and not yet booted.
@@ -93,9 +95,9 @@ export class Hypervisor {
     await this.#boot();
     await Promise.all(this.#domains.map(({ ready }) => ready.promise));
     this.#send(Command.WarmUp);
-    await delay(window.warmupNs);
+    await this.#delay(window.warmupNs);
     this.#send(Command.Measure);
-    await delay(window.durationNs);
+    await this.#delay(window.durationNs);
     this.#send(Command.Finish);
     const samples = await Promise.all(this.#domains.map(({ sampled }) => sampled.promise));
     const counters = await Promise.all(this.#domains.map(({ closed }) => closed.promise));
@@ -253,7 +255,9 @@ export class Hypervisor {
 
   /** Ends all workers. One that spins in a plugin's code cannot be ended; it goes with the process. */
   async #stop(): Promise<void> {
+    this.#stopped = true;
     clearInterval(this.#watch);
+    clearTimeout(this.#window);
     this.#send(Command.Stop);
     const grace = Promise.withResolvers<void>();
     const timer = setTimeout(grace.resolve, STOP_GRACE_MS);
@@ -261,8 +265,11 @@ export class Hypervisor {
     clearTimeout(timer);
     for (const { worker } of this.#domains) worker.terminate();
   }
-}
 
-function delay(ns: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ns / NS_PER_MS));
+  /** Never ends once the machine is stopped. */
+  #delay(ns: number): Promise<void> {
+    return new Promise((resolve) => {
+      if (!this.#stopped) this.#window = setTimeout(resolve, ns / NS_PER_MS);
+    });
+  }
 }

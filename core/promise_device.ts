@@ -43,7 +43,7 @@ export function promised(device: PromiseDevice): BlockDevice {
       perform(device, request).then(
         () => finish(request, Status.Okay),
         (thrown) => {
-          request.cause = thrown;
+          request.cause = thrown ?? "a promise was rejected without a reason";
           finish(request, Status.Error);
         },
       );

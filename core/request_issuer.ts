@@ -5,8 +5,10 @@
  * @module
  */
 
-import { carriesData, entryWord, Operation } from "./blkif.ts";
-import { FRAME_SIZE, SECTOR_SIZE } from "./memory.ts";
+import { carriesData, entryWord } from "./blkif.ts";
+import type { DeviceInfo } from "./block_device.ts";
+import { SECTOR_SIZE } from "./memory.ts";
+import { MergeRun } from "./merge_run.ts";
 import type { RequestWriter } from "./request_writer.ts";
 import type { Ring } from "./ring.ts";
 import {
@@ -32,17 +34,12 @@ export class RequestIssuer {
   readonly #mayMerge: boolean;
   /** Bytes that one request can carry. */
   #requestBytes = 0;
-  /** Sectors of the device: what lies beyond is not merged, so that it fails alone. */
-  #deviceSectors = 0;
+  /** What is being merged; null without merging. */
+  #run: MergeRun | null = null;
   /** Slots that wait for an entry of the ring; the first may have been issued in part. */
   readonly #waiting: number[] = [];
   /** How many wait. */
   waitingCount = 0;
-  /** The first and the last slot of the request that is being merged, or {@link NONE}; and its length. */
-  #mergeFirst = NONE;
-  #mergeLast = NONE;
-  #mergeBytes = 0;
-
   /**
    * An issuer; {@link limit} comes before the first operation.
    *
@@ -55,10 +52,10 @@ export class RequestIssuer {
     this.#mayMerge = mayMerge;
   }
 
-  /** Sets what the handshake found out: the longest request, and the size of the device. */
-  limit(requestBytes: number, deviceSectors: number): void {
+  /** Sets what the handshake found out: the longest request, and what the device is. */
+  limit(requestBytes: number, info: DeviceInfo): void {
     this.#requestBytes = requestBytes;
-    this.#deviceSectors = deviceSectors;
+    if (this.#mayMerge) this.#run = new MergeRun(this.#shadow, info, requestBytes);
   }
 
   /** Issues a slot's operation, or keeps it until that is possible. On the hot path. */
@@ -67,7 +64,7 @@ export class RequestIssuer {
     const at = slot * SLOT_WORDS;
     shadow.slots[at + OPERATION] = operation;
     if (
-      !this.#mayMerge && this.waitingCount === 0 && shadow.idsLeft > 0 &&
+      this.#run === null && this.waitingCount === 0 && shadow.idsLeft > 0 &&
       (byteLength <= this.#requestBytes || !carriesData(operation))
     ) {
       shadow.slots[at + STATE] = SlotState.Alone;
@@ -81,17 +78,14 @@ export class RequestIssuer {
     shadow.ranges[range + SECTOR] = sector;
     shadow.ranges[range + BYTES] = byteLength;
     shadow.ranges[range + ISSUED] = 0;
-    if (this.#mayMerge) this.#merge(slot, operation, sector, byteLength);
-    else this.#enqueue(slot);
+    if (this.#run === null) this.#enqueue(slot);
+    else this.#merge(this.#run, slot);
   }
 
   /** Issues what is being merged: nothing more will join it. */
-  closeMerge(): void {
-    const first = this.#mergeFirst;
-    if (first === NONE) return;
-    this.#mergeFirst = NONE;
-    this.#mergeLast = NONE;
-    this.#enqueue(first);
+  endRun(): void {
+    const first = this.#run?.end() ?? NONE;
+    if (first !== NONE) this.#enqueue(first);
   }
 
   /** Issues of what waits as much as there are entries for. */
@@ -135,26 +129,10 @@ export class RequestIssuer {
     this.issueWaiting();
   }
 
-  /** Adds a slot to the request that is being merged if it continues it; else issues that and begins another. */
-  #merge(slot: number, operation: number, sector: number, byteLength: number): void {
-    const { slots, ranges } = this.#shadow;
-    const last = this.#mergeLast;
-    const mergeable = operation === Operation.Read || operation === Operation.Write;
-    // Every slot begins a frame, so only whole frames can be followed by another slot's.
-    const continues = last !== NONE && mergeable && slots[last * SLOT_WORDS + OPERATION] === operation &&
-      sector === ranges[last * RANGE_NUMBERS + SECTOR] + ranges[last * RANGE_NUMBERS + BYTES] / SECTOR_SIZE &&
-      this.#mergeBytes % FRAME_SIZE === 0 && this.#mergeBytes + byteLength <= this.#requestBytes &&
-      sector + byteLength / SECTOR_SIZE <= this.#deviceSectors;
-    if (continues) {
-      slots[last * SLOT_WORDS + NEXT] = slot;
-      this.#mergeLast = slot;
-      this.#mergeBytes += byteLength;
-      return;
-    }
-    this.closeMerge();
-    this.#mergeFirst = slot;
-    this.#mergeLast = slot;
-    this.#mergeBytes = byteLength;
-    if (!mergeable) this.closeMerge();
+  /** Adds a slot to the run that is being merged if it continues it; else ends that and begins another. */
+  #merge(run: MergeRun, slot: number): void {
+    if (run.join(slot)) return;
+    this.endRun();
+    if (!run.begin(slot)) this.#enqueue(slot);
   }
 }

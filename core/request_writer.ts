@@ -15,7 +15,7 @@ import {
   writeSegment,
   writeWithoutData,
 } from "./blkif.ts";
-import type { LinkLayout } from "./link.ts";
+import { type LinkLayout, MAX_INDIRECT_SEGMENTS } from "./link.ts";
 import { FRAME_SIZE, SECTOR_SIZE, SECTORS_PER_FRAME, type SharedMemory } from "./memory.ts";
 import { BYTES, NEXT, NONE, OPERATION, RANGE_NUMBERS, SECTOR, type ShadowTable, SLOT_WORDS } from "./shadow_table.ts";
 
@@ -58,7 +58,8 @@ export class RequestWriter {
    * @param indirect the most of an indirect request, as both ends agreed
    */
   limitSegments(indirect: number): number {
-    return this.#layout.segmentFrameCount === 0 ? MAX_SEGMENTS : Math.max(MAX_SEGMENTS, indirect);
+    if (this.#layout.segmentFrameCount === 0) return MAX_SEGMENTS;
+    return Math.max(MAX_SEGMENTS, Math.min(indirect, MAX_INDIRECT_SEGMENTS));
   }
 
   /**

@@ -62,9 +62,9 @@ export class DomainControl {
     return this.#words[COMMAND];
   }
 
-  /** The hypervisor's side: commands, and wakes the domain to see it. */
+  /** The hypervisor's side: commands, and wakes the domain to see it. A later command is not taken back by an earlier. */
   send(command: number): void {
-    Atomics.store(this.#words, COMMAND, command);
+    if (command > this.command) Atomics.store(this.#words, COMMAND, command);
     this.#events.wake();
   }
 

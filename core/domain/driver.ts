@@ -39,10 +39,13 @@ class Driver {
   #open: readonly Backend[];
   /** Whether the last turn ended with a wait. */
   #waited = false;
+  /** The bell when it was last asked who has left. */
+  #bellSeen: number;
 
   constructor(setup: DomainSetup) {
     const { control, waiter, report, links, confinedTo } = setup;
     this.#setup = setup;
+    this.#bellSeen = setup.events.bell;
     this.#gates = [...setup.gates.values()];
     this.#open = links.map(({ boot, end }) => {
       return new Backend(end, boot.options, setup.gates.get(boot.device) as DeviceGate);
@@ -105,10 +108,17 @@ class Driver {
     let worked = false;
     for (let i = 0; i < open.length; i++) worked = service(open[i], this.#setup) || worked;
     for (let i = 0; i < this.#gates.length; i++) worked = this.#gates[i].reap() || worked;
-    // A wait that brought no work may have ended because a frontend has left: its change of state rings the bell.
-    if (!worked && this.#waited) this.#open = closeUnused(open, this.#setup);
+    if (!worked) this.#look();
     this.#waited = !worked;
     return worked || this.#open.length === 0;
+  }
+
+  /** A frontend that leaves rings the bell. It may do so while others bring work, so no ring is taken for theirs alone. */
+  #look(): void {
+    const { bell } = this.#setup.events;
+    if (!this.#waited && bell === this.#bellSeen) return;
+    this.#bellSeen = bell;
+    this.#open = closeUnused(this.#open, this.#setup);
   }
 }
 
@@ -139,10 +149,14 @@ function disconnect(backend: Backend, report: DomainSetup["report"], thrown: unk
   report({ type: "failed", message: thrown.message });
 }
 
+/** Closes the links that are not used any more, and returns the others: as a rule the same list. */
 function closeUnused(backends: readonly Backend[], setup: DomainSetup): readonly Backend[] {
-  return backends.filter((backend) => {
-    const inUse = isInUse(backend, setup); // Asked once: the frontend may leave between two questions.
-    if (!inUse) backend.close();
-    return inUse;
-  });
+  let left = backends;
+  for (let i = 0; i < backends.length; i++) {
+    const backend = backends[i];
+    if (isInUse(backend, setup)) continue;
+    backend.close();
+    left = left.filter((each) => each !== backend);
+  }
+  return left;
 }

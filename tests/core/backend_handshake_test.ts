@@ -10,7 +10,7 @@ import { ScriptedFrontend } from "../helpers/scripted_frontend.ts";
 type Spoil = (peer: ScriptedFrontend, store: ReturnType<typeof XenbusStore.frontend>) => void;
 
 function offer(spoil: Spoil, ringOrder = 1): void {
-  const peer = new ScriptedFrontend(synchronous(new MemoryDevice()), ringOrder);
+  const peer = new ScriptedFrontend(synchronous(new MemoryDevice()), { ringOrder });
   peer.connect((store) => spoil(peer, store));
 }
 
@@ -60,6 +60,7 @@ Deno.test("a backend says what its device is and can do", () => {
 
 Deno.test("a handshake ends when the domain is told to stop", () => {
   const peer = new ScriptedFrontend(synchronous(new MemoryDevice()));
+  peer.backend.offer();
   assert.throws(() => peer.backend.connect(() => true), ConnectionError);
 });
 
@@ -67,6 +68,7 @@ Deno.test("a handshake ends when the frontend closes, or breaks the table of sta
   for (const state of [XenbusState.Closing, XenbusState.Closed, 9]) {
     const peer = new ScriptedFrontend(synchronous(new MemoryDevice()));
     const words = peer.ends.memory.words;
+    peer.backend.offer();
     assert.throws(
       () => {
         peer.backend.connect(() => {

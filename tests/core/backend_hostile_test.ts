@@ -1,7 +1,7 @@
 // A hostile frontend: the backend refuses what it must, answers the rest, and goes on.
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { FIRST_SEGMENT, Operation, Status, writeDiscard, writeIndirect, writeRequest } from "../../core/blkif.ts";
+import { FIRST_SEGMENT, Operation, Status, writeRequest, writeWithoutData } from "../../core/blkif.ts";
 import { synchronous } from "../../core/block_device.ts";
 import { ConnectionError } from "../../core/errors.ts";
 import type { DeviceInfo } from "../../core/block_device.ts";
@@ -11,11 +11,11 @@ import { BACK_DOMAIN, FRONT_STATE } from "../helpers/link.ts";
 import { ScriptedFrontend } from "../helpers/scripted_frontend.ts";
 
 const SECTORS = 64;
-const { Read, Write, Flush } = Operation;
+const { Read, Write, Flush, Discard, WriteZeroes, WriteFua } = Operation;
 
 function attack(changes: Partial<DeviceInfo> = {}, ringOrder = 0) {
   const device = new MemoryDevice({ sizeBytes: SECTORS * 512, ...changes });
-  const peer = new ScriptedFrontend(synchronous(device), ringOrder).connect();
+  const peer = new ScriptedFrontend(synchronous(device), { ringOrder }).connect();
   /** The status of a read of these segments, after which an honest read must still work. */
   const refused = (sector: number, ...segments: [number, number, number][]): number => {
     device.calls.length = 0;
@@ -57,7 +57,7 @@ Deno.test("segments that touch in memory reach the device as one piece, others d
 
 Deno.test("a read or write without segments, or with more than fit, is refused", () => {
   const { peer } = attack();
-  for (const operation of [Read, Write]) {
+  for (const operation of [Read, Write, WriteFua]) {
     for (const count of [0, 12, 255]) {
       peer.post((words, at) => writeRequest(words, at, operation, count, 0, count, 0));
       peer.backend.service();
@@ -93,17 +93,31 @@ Deno.test("a sector number that overflows 64 bits when it is multiplied or added
   }
 });
 
-Deno.test("a discard past the end, of nothing or of 2⁶⁴ sectors is refused", () => {
-  const { device, peer } = attack();
-  for (const [sector, count] of [[SECTORS, 1], [0, SECTORS + 1], [0, 0], [1, 2 ** 53 - 1], [2 ** 53 - 1, 2]]) {
-    peer.post((words, at) => writeDiscard(words, at, 0, 0, 1, sector, count));
+Deno.test("a discard or write-zeroes past the end, of nothing, of 2⁵³ or of 2⁶⁴ sectors is refused", () => {
+  for (const operation of [Discard, WriteZeroes]) {
+    const { device, peer } = attack();
+    const ranges = [[SECTORS, 1], [0, SECTORS + 1], [0, 0], [1, 2 ** 53 - 1], [2 ** 53 - 1, 2], [0, 2 ** 53]];
+    for (const [sector, count] of ranges) {
+      peer.post((words, at) => writeWithoutData(words, at, operation, 0, 1, sector, count));
+    }
+    peer.post((words, at) => {
+      writeWithoutData(words, at, operation, 0, 1, 1, 0);
+      words.fill(-1, at + FIRST_SEGMENT, at + FIRST_SEGMENT + 2);
+    });
+    peer.backend.service();
+    assert.deepEqual(peer.responses().map(({ status }) => status), Array(7).fill(Status.Error));
+    assert.deepEqual(device.calls, []);
   }
-  peer.post((words, at) => {
-    writeDiscard(words, at, 0, 0, 1, 1, 0);
-    words.fill(-1, at + FIRST_SEGMENT, at + FIRST_SEGMENT + 2);
-  });
-  peer.backend.service();
-  assert.deepEqual(peer.responses().map(({ status }) => status), Array(6).fill(Status.Error));
+});
+
+Deno.test("a secure discard is answered as unsupported, as nothing would be erased", () => {
+  const { device, peer } = attack();
+  for (const flag of [1, 2, 255]) {
+    peer.post((words, at) => writeWithoutData(words, at, Discard, 0, flag, 0, 8, flag));
+    peer.backend.service();
+    const expected = [{ id: flag, idHigh: 0, operation: Discard, status: Status.NotSupported }];
+    assert.deepEqual(peer.responses(), expected);
+  }
   assert.deepEqual(device.calls, []);
 });
 
@@ -141,29 +155,30 @@ Deno.test("a read-only grant serves a write and refuses a read, before it was ma
   assert.equal(refused(0, [reference, 0, 7]), Status.Error);
 });
 
-Deno.test("unknown operations are answered as unsupported, and so are barriers and indirect requests", () => {
+Deno.test("unknown operations are answered as unsupported, and so are barriers", () => {
   const { device, peer } = attack();
+  const known: number[] = [Read, Write, Flush, Discard, WriteZeroes, WriteFua, Operation.Indirect];
   for (let operation = 0; operation < 256; operation++) {
-    if (operation <= Write || operation === Flush || operation === Operation.Discard) continue;
+    if (known.includes(operation)) continue;
     peer.post((words, at) => writeRequest(words, at, operation, 1, 0, operation, 0));
     peer.backend.service();
     const expected = [{ id: operation, idHigh: 0, operation, status: Status.NotSupported }];
     assert.deepEqual(peer.responses(), expected);
   }
-  peer.post((words, at) => writeIndirect(words, at, Read, 32, 0xca00, 5, 64, [peer.grant(1)]));
-  peer.backend.service();
-  assert.equal(peer.responses()[0].status, Status.NotSupported);
   assert.deepEqual(device.calls, []);
 });
 
-Deno.test("a write or discard to a read-only device is refused, and its bytes stay", () => {
+Deno.test("whatever would change a read-only device is refused, and its bytes stay", () => {
   const { device, peer, honest } = attack({ readOnly: true });
   fillPattern(device.disk, 1);
   const before = device.disk.slice();
   peer.postTransfer(Write, 1, 0, [honest, 0, 7]);
-  peer.post((words, at) => writeDiscard(words, at, 0, 0, 2, 0, 8));
+  peer.postTransfer(WriteFua, 1, 0, [honest, 0, 7]);
+  for (const operation of [Discard, WriteZeroes]) {
+    peer.post((words, at) => writeWithoutData(words, at, operation, 0, 2, 0, 8));
+  }
   peer.backend.service();
-  assert.deepEqual(peer.responses().map(({ status }) => status), [Status.Error, Status.Error]);
+  assert.deepEqual(peer.responses().map(({ status }) => status), Array(4).fill(Status.Error));
   assert.deepEqual(device.disk, before);
 });
 

@@ -15,11 +15,12 @@ import {
   segmentFirstSector,
   segmentLastSector,
   segmentReference,
-  writeDiscard,
+  segmentWord,
   writeIndirect,
   writeRequest,
   writeResponse,
   writeSegment,
+  writeWithoutData,
 } from "../../core/blkif.ts";
 import { crossesEvent, initialiseRing, Ring, ringEntryCount } from "../../core/ring.ts";
 
@@ -53,8 +54,8 @@ function segmentOf({ words }: RequestCopy, index: number): number[] {
 Deno.test("a read of two segments has Xen's bytes", () => {
   const words = new Int32Array(ENTRY_WORDS);
   writeRequest(words, 0, Operation.Read, 2, 0xca00, 0x55667788, 0);
-  writeSegment(words, 0, 0, 9, 0, 7);
-  writeSegment(words, 0, 1, 10, 1, 6);
+  writeSegment(words, segmentWord(0), 9, 0, 7);
+  writeSegment(words, segmentWord(0) + SEGMENT_WORDS, 10, 1, 6);
   // The vector's id and sector are larger than this program ever writes: their high parts are put in by hand.
   assert.deepEqual([...words.subarray(3, 6)], [0, 0, 0]);
   words.set([0x11223344, 0x05060708, 0x01020304], 3);
@@ -74,19 +75,24 @@ Deno.test("a read of two segments is understood from Xen's bytes", () => {
 Deno.test("a discard has Xen's bytes and is understood from them", () => {
   const bytes = vector("DISCARD");
   const words = new Int32Array(ENTRY_WORDS);
-  writeDiscard(words, 0, 1, 0xca00, 7, 8, 16);
+  writeWithoutData(words, 0, Operation.Discard, 0xca00, 7, 8, 16, 1);
   assert.deepEqual(firstBytes(words, bytes.length), bytes);
   const copy = decoded(bytes);
   assert.deepEqual([copy.operation, copy.idLow, copy.idHigh, copy.sector, copy.discardSectors], [5, 7, 0, 8, 16]);
+  assert.equal(copy.discardFlag, 1);
 });
 
-Deno.test("an indirect request has Xen's bytes and is recognised from them", () => {
+Deno.test("an indirect request has Xen's bytes and is understood from them", () => {
   const bytes = vector("INDIRECT");
   const words = new Int32Array(ENTRY_WORDS);
   writeIndirect(words, 0, Operation.Write, 32, 0xca00, 5, 64, [77]);
   assert.deepEqual(firstBytes(words, bytes.length), bytes);
   const copy = decoded(bytes);
   assert.deepEqual([copy.operation, copy.idLow, copy.idHigh, copy.sector], [Operation.Indirect, 5, 0, 64]);
+  assert.deepEqual(
+    [copy.indirectOperation, copy.indirectSegmentCount, copy.indirectReference],
+    [Operation.Write, 32, 77],
+  );
 });
 
 Deno.test("a response has Xen's bytes, with clean padding", () => {
@@ -158,7 +164,7 @@ Deno.test("what is written as a request is what is read from it", () => {
     const words = new Int32Array(entryWord(8)).fill(-1);
     const at = entryWord(entry);
     writeRequest(words, at, operation, segments.length, 0xca00, id, sector);
-    segments.forEach((each, i) => writeSegment(words, at, i, ...each));
+    segments.forEach((each, i) => writeSegment(words, segmentWord(at) + i * SEGMENT_WORDS, ...each));
     assert(words.subarray(0, at).every((word) => word === -1), "the entry before is untouched");
     assert(words.subarray(at + ENTRY_WORDS).every((word) => word === -1), "the entry after is untouched");
     const copy = new RequestCopy();
@@ -182,7 +188,7 @@ Deno.test("any status of 16 bits survives a response", () => {
 Deno.test("a fetched request does not change when its ring entry does", () => {
   const ring = new Int32Array(ENTRY_WORDS);
   writeRequest(ring, 0, Operation.Write, 1, 0, 3, 64);
-  writeSegment(ring, 0, 0, 8, 0, 7);
+  writeSegment(ring, segmentWord(0), 8, 0, 7);
   const copy = new RequestCopy();
   copy.fetch(ring, 0);
   ring.fill(-1);

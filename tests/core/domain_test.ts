@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Command, DomainControl } from "../../core/domain/domain.ts";
+import { Command, DomainControl } from "../../core/domain/control.ts";
 import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
 
 function control(): { events: EventPage; control: DomainControl; domainSide: DomainControl } {
@@ -29,6 +29,13 @@ Deno.test("only the command to stop is a request to give up waiting", () => {
   }
   hypervisor.send(Command.Stop);
   assert.equal(domainSide.stopRequested(), true);
+});
+
+Deno.test("a command is never taken back by an earlier one", () => {
+  const { control: hypervisor, domainSide } = control();
+  hypervisor.send(Command.Stop);
+  hypervisor.send(Command.Measure);
+  assert.equal(domainSide.command, Command.Stop);
 });
 
 Deno.test("a domain that beats, or asks whether to stop, shows that it lives", () => {

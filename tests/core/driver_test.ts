@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { Operation, Status } from "../../core/blkif.ts";
 import { type BlockDevice, synchronous } from "../../core/block_device.ts";
 import { DeviceGate } from "../../core/device_gate.ts";
-import { Command, DomainControl, type DomainReport } from "../../core/domain/domain.ts";
+import { Command, DomainControl } from "../../core/domain/control.ts";
+import type { DomainReport } from "../../core/domain/report.ts";
 import type { DomainSetup } from "../../core/domain/setup.ts";
 import { runDriver } from "../../core/domain/driver.ts";
 import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
@@ -16,7 +17,7 @@ import { ScriptedFrontend } from "../helpers/scripted_frontend.ts";
 function driverFor(device: BlockDevice, frontendCount = 1) {
   const events = new EventPage(allocateEventPage());
   const control = DomainControl.allocate(events);
-  const frontends = Array.from({ length: frontendCount }, () => new ScriptedFrontend(device));
+  const frontends = Array.from({ length: frontendCount }, () => new ScriptedFrontend(device, {}, events));
   const waiter = new PumpWaiter();
   const reports: DomainReport[] = [];
   for (const frontend of frontends) frontend.offer();
@@ -35,7 +36,7 @@ function driverFor(device: BlockDevice, frontendCount = 1) {
       boot: {
         side: "backend",
         device: "disk",
-        ringOrder: 0,
+        options: ends.options,
         memory: ends.memory.buffer,
         peerDomainId: ends.back.peerDomainId,
         peerEvents: allocateEventPage().buffer,
@@ -47,6 +48,7 @@ function driverFor(device: BlockDevice, frontendCount = 1) {
     gates: new Map([["disk", new DeviceGate(device, () => {})]]),
     workload: null,
     seed: 1,
+    confinedTo: null,
   };
   control.send(Command.Finish); // Without it, a driver whose frontends have left waits for its measured window's end.
   return { setup, control, frontends, waiter, reports };
@@ -67,9 +69,10 @@ function stateOf({ ends }: ScriptedFrontend, word: number): number {
 
 function leave({ ends }: ScriptedFrontend): void {
   ends.memory.words[FRONT_STATE] = XenbusState.Closing;
+  ends.front.channel.wakePeer();
 }
 
-Deno.test("a driver serves its frontend and ends when that leaves", () => {
+Deno.test("a driver serves its frontend and ends when that leaves", async () => {
   const device = new MemoryDevice();
   const { setup, frontends: [frontend], waiter, reports } = driverFor(synchronous(device));
   inTurn(
@@ -77,23 +80,23 @@ Deno.test("a driver serves its frontend and ends when that leaves", () => {
     () => frontend.postTransfer(Operation.Read, 9, 0, [frontend.grant(0), 0, 7]),
     () => leave(frontend),
   );
-  runDriver(setup);
+  await runDriver(setup);
   assert.deepEqual(frontend.responses(), [{ id: 9, idHigh: 0, operation: Operation.Read, status: Status.Okay }]);
   assert.equal(stateOf(frontend, BACK_STATE), XenbusState.Closed);
   assert.deepEqual(device.calls, ["read 0 4096", "close"]);
   assert.deepEqual(reports, [{ type: "ready" }]);
 });
 
-Deno.test("a driver ends at the command to stop, though its frontend stays", () => {
+Deno.test("a driver ends at the command to stop, though its frontend stays", async () => {
   const device = new MemoryDevice();
   const { setup, control, frontends: [frontend], waiter } = driverFor(synchronous(device));
   inTurn(waiter, () => control.send(Command.Stop));
-  runDriver(setup);
+  await runDriver(setup);
   assert.equal(stateOf(frontend, BACK_STATE), XenbusState.Closed);
   assert.deepEqual(device.calls, ["close"]);
 });
 
-Deno.test("a driver lets go of a frontend's memory only when its device is done with it", () => {
+Deno.test("a driver lets go of a frontend's memory only when its device is done with it", async () => {
   let polls = 0;
   const later = new LaterDevice(new MemoryDevice(), () => ++polls > 20 ? 0 : -1);
   const heldAtClose: number[] = [];
@@ -115,12 +118,12 @@ Deno.test("a driver lets go of a frontend's memory only when its device is done 
     };
   };
   inTurn(waiter, request, () => leave(frontend), ...Array(30).fill(() => {}));
-  runDriver(setup);
+  await runDriver(setup);
   assert.deepEqual(heldAtClose, [0], "the device was closed with nothing in flight");
   assert.deepEqual(stateWhenDone, [XenbusState.Connected], "and the link was closed after that");
 });
 
-Deno.test("a frontend that leaves does not have to wait for the others to leave too", () => {
+Deno.test("a frontend that leaves does not have to wait for the others to leave too", async () => {
   const { setup, frontends, waiter } = driverFor(synchronous(new MemoryDevice()), 2);
   const [first, second] = frontends;
   const seen: number[] = [];
@@ -128,11 +131,25 @@ Deno.test("a frontend that leaves does not have to wait for the others to leave 
     seen.push(stateOf(first, BACK_STATE), stateOf(second, BACK_STATE));
     leave(second);
   });
-  runDriver(setup);
+  await runDriver(setup);
   assert.deepEqual(seen, [XenbusState.Closed, XenbusState.Connected]);
 });
 
-Deno.test("a frontend that breaks the protocol does not take the others with it", () => {
+Deno.test("a frontend that leaves is let go of though another has work in every wait", async () => {
+  const { setup, frontends, waiter } = driverFor(synchronous(new MemoryDevice()), 2);
+  const [first, second] = frontends;
+  const reference = second.grant(0);
+  const read = (): void => second.postTransfer(Operation.Read, 1, 0, [reference, 0, 7]);
+  const seen: number[] = [];
+  inTurn(waiter, read, () => (leave(first), read()), () => {
+    seen.push(stateOf(first, BACK_STATE), stateOf(second, BACK_STATE));
+    leave(second);
+  });
+  await runDriver(setup);
+  assert.deepEqual(seen, [XenbusState.Closed, XenbusState.Connected]);
+});
+
+Deno.test("a frontend that breaks the protocol does not take the others with it", async () => {
   const { setup, frontends, waiter } = driverFor(synchronous(new MemoryDevice()), 2);
   const [bad, good] = frontends;
   inTurn(
@@ -141,6 +158,6 @@ Deno.test("a frontend that breaks the protocol does not take the others with it"
     () => good.postTransfer(Operation.Read, 1, 0, [good.grant(0), 0, 7]),
     () => leave(good),
   );
-  runDriver(setup);
+  await runDriver(setup);
   assert.deepEqual(good.responses().map(({ status }) => status), [Status.Okay]);
 });

@@ -1,18 +1,12 @@
 // A frontend and a backend against each other, and a model of what must come of it.
 import assert from "node:assert/strict";
-import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { Operation, Status } from "../../core/blkif.ts";
 import { synchronous } from "../../core/block_device.ts";
-import { allocateEventPage, EventChannel, EventPage } from "../../core/event_channel.ts";
-import { Frontend } from "../../core/frontend.ts";
-import { allocateLink, linkLayout } from "../../core/link.ts";
-import { OperationMeter } from "../../core/measure/meter.ts";
-import { AtomicsWaiter } from "../../core/waiter.ts";
-import type { BackendTask } from "../helpers/backend_worker.ts";
+import { linkLayout } from "../../core/link.ts";
 import { deviceInfo, fillPattern, LaterDevice, MemoryDevice } from "../helpers/devices.ts";
-import { connectPair, interrupt } from "../helpers/link.ts";
-import { checkQueue, queueCommands, runQueueModel } from "../helpers/queue_model.ts";
+import { connectPair, linkOptions } from "../helpers/link.ts";
+import { checkQueue, queueCommands } from "../helpers/queue_model.ts";
 import { ScriptedBackend } from "../helpers/scripted_backend.ts";
 
 const SECTORS = 256;
@@ -28,7 +22,7 @@ function memoryDevice(changes = {}): MemoryDevice {
 Deno.test("data written is data read, for every ring order and wherever the indices begin", () => {
   fc.assert(fc.property(queueCommands(SECTORS, 88), ringOrders, startIndices, (commands, ringOrder, start) => {
     const device = memoryDevice();
-    const { frontend, reports } = connectPair(synchronous(device), ringOrder, start);
+    const { frontend, reports } = connectPair(synchronous(device), { ringOrder }, start);
     checkQueue(frontend, device.disk, commands);
     assert.deepEqual(reports, []);
   }));
@@ -43,14 +37,14 @@ Deno.test("data written is data read, when the device is done later and in any o
       const { value } = picks.next();
       return value < 0 ? -1 : value % count;
     });
-    checkQueue(connectPair(later, ringOrder, start).frontend, device.disk, commands);
+    checkQueue(connectPair(later, { ringOrder }, start).frontend, device.disk, commands);
   }));
 });
 
 Deno.test("a ring goes round many times at every depth", () => {
   for (const depth of [1, 2, 31, 32]) {
     const device = memoryDevice();
-    const { frontend, meter } = connectPair(synchronous(device), 0, 2 ** 32 - 100);
+    const { frontend, meter } = connectPair(synchronous(device), {}, 2 ** 32 - 100);
     let submitted = 0;
     const submit = (slot: number): void => frontend.submit(slot, submitted++ % 2 ? Write : Read, slot * 512, 512);
     for (let slot = 0; slot < depth; slot++) submit(slot);
@@ -132,7 +126,7 @@ Deno.test("a device's failures reach the workload as a status, and only that", (
     assert.equal(frontend.status(0), status);
   }
   assert.deepEqual(reports, ["worn out"]);
-  assert.deepEqual([meter.operations, meter.errors], [5, 3]);
+  assert.deepEqual([meter.operations, meter.flushes, meter.errors], [4, 1, 3]);
 });
 
 Deno.test("a submission that no slot can take is refused and leaves the ring as it was", () => {
@@ -157,7 +151,7 @@ Deno.test("a submission that no slot can take is refused and leaves the ring as 
 Deno.test("a flush that is given a length does not write over its neighbours in the ring", () => {
   const peer = new ScriptedBackend().connect();
   const { frontend } = peer.test;
-  const { entryCount } = linkLayout(0);
+  const { entryCount } = linkLayout(linkOptions());
   frontend.submit(0, Flush, 0, 0);
   const beyond = peer.ring.slice(16 + 2 * 28, 16 + entryCount * 28);
   try {
@@ -196,37 +190,3 @@ Deno.test("closing ends both sides, and the frames can be taken back", () => {
   frontend.close();
   assert.throws(() => frontend.close(), "a closed connection cannot be closed again");
 });
-
-for (const ringOrder of [0, 4]) {
-  Deno.test(`two threads shake hands, work and part, with a ring of order ${ringOrder}`, async () => {
-    const [link, mine, theirs] = [allocateLink(ringOrder), allocateEventPage(), allocateEventPage()];
-    const worker = new Worker(import.meta.resolve("../helpers/backend_worker.ts"), { type: "module" });
-    try {
-      await new Promise((resolve) => worker.addEventListener("message", resolve, { once: true }));
-      const task: BackendTask = { link: link.buffer, events: theirs.buffer, peerEvents: mine.buffer, ringOrder };
-      worker.postMessage(task);
-      const events = new EventPage(mine);
-      const channel = new EventChannel(events, 2, new EventPage(theirs), 1);
-      const end = { memory: link, domainId: 1, peerDomainId: 2, events, port: 2, channel };
-      const waiter = new AtomicsWaiter(events, () => {});
-      const meter = new OperationMeter(512);
-      const frontend = new Frontend({ end, ringOrder, waiter, policy: interrupt, meter, stopRequested: () => false });
-      frontend.connect();
-      assert.deepEqual(frontend.info, deviceInfo());
-      let disk: Uint8Array = new Uint8Array(frontend.info.sizeBytes);
-      for (const commands of fc.sample(queueCommands(2048, 88), { numRuns: 5, seed: 7 })) {
-        disk = runQueueModel(frontend, disk, commands);
-      }
-      for (let offset = 0; offset < disk.length; offset += 32768) {
-        frontend.submit(0, Read, offset, 32768);
-        assert.equal(frontend.wait(), 0);
-        assert(Buffer.from(frontend.buffer(0)).subarray(0, 32768).equals(disk.subarray(offset, offset + 32768)));
-      }
-      const done = new Promise((resolve) => worker.addEventListener("message", resolve, { once: true }));
-      frontend.close();
-      await done;
-    } finally {
-      worker.terminate();
-    }
-  });
-}

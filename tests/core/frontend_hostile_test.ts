@@ -127,11 +127,14 @@ Deno.test("a backend whose device makes no sense is refused at the handshake", (
 });
 
 Deno.test("a frontend believes what an honest backend says of its device", () => {
-  const info = deviceInfo({ sizeBytes: 2 ** 45, sectorSize: 4096, readOnly: true, canDiscard: false });
-  assert.deepEqual(new ScriptedBackend(info).connect().test.frontend.info, info);
+  for (const can of [true, false]) {
+    const more = { canDiscard: !can, canWriteZeroes: can, canFua: !can };
+    const info = deviceInfo({ sizeBytes: 2 ** 45, sectorSize: 4096, readOnly: true, ...more });
+    assert.deepEqual(new ScriptedBackend(info).connect().test.frontend.info, info);
+  }
 });
 
-Deno.test("requests carry their slot as id, their sectors, and a grant for every frame", () => {
+Deno.test("requests carry an id each, their sectors, and a grant for every frame", () => {
   const peer = new ScriptedBackend().connect();
   const { frontend } = peer.test;
   frontend.submit(31, Write, 7 * 512, 4096 + 512);
@@ -140,11 +143,12 @@ Deno.test("requests carry their slot as id, their sectors, and a grant for every
   frontend.submit(4, Discard, 512, 2 ** 19);
   frontend.poll();
   const [write, read, flush, discard] = peer.take();
-  assert.deepEqual([write.operation, write.idLow, write.sector, write.segmentCount], [Write, 31, 7, 2]);
+  assert.equal(new Set([write, read, flush, discard].map(({ idLow }) => idLow)).size, 4);
+  assert.deepEqual([write.operation, write.sector, write.segmentCount], [Write, 7, 2]);
   assert.deepEqual([write.words[7], write.words[9]], [7 << 8, 0], "eight sectors of one frame, one of the next");
   assert.equal(read.segmentCount, 11);
   assert.equal(new Set(references(read)).size, 11);
-  assert.deepEqual([flush.operation, flush.idLow, flush.segmentCount], [Flush, 3, 0]);
+  assert.deepEqual([flush.operation, flush.segmentCount], [Flush, 0]);
   assert.deepEqual([discard.operation, discard.sector, discard.discardSectors], [Discard, 1, 1024]);
 });
 

@@ -1,91 +1,202 @@
 import assert from "node:assert/strict";
-import type { DomainPlan, MachinePlan } from "../../core/domain/domain.ts";
+import type { DomainPlan, MachinePlan, PluginUse, WorkloadPlan } from "../../core/domain/plan.ts";
+import type { OperationSample } from "../../core/domain/report.ts";
 import { DomainError } from "../../core/errors.ts";
-import { Hypervisor } from "../../core/hypervisor.ts";
+import { type DomainResult, Hypervisor } from "../../core/hypervisor.ts";
+import { DEFAULT_CHANNEL } from "../../core/link.ts";
 import { threadUsage } from "../../core/measure/thread.ts";
 import { builtins } from "../../plugins/mod.ts";
+import { linkOptions } from "../helpers/link.ts";
 
 threadUsage(); // Opens the C library for good, before a sanitizer counts what a test opens.
 
-const policy = { url: builtins.policy["fixed-spin"], options: { spin: 20_000 } };
-const workload = {
+const HELPER = (name: string): string => import.meta.resolve(`../helpers/plugins/${name}.ts`);
+const policy: PluginUse = { url: builtins.policy["fixed-spin"], options: { spin: 20_000 } };
+const policies: Readonly<Record<string, PluginUse>> = {
+  "interrupt": { url: builtins.policy["interrupt"], options: {} },
+  "fixed-spin": policy,
+  "adaptive-spin": { url: builtins.policy["adaptive-spin"], options: { floor: 10_000, ceiling: 200_000 } },
+};
+const ramdisk: PluginUse = { url: builtins.device.ramdisk, options: { size: 1 << 20 } };
+const promiseDisk: PluginUse = { url: HELPER("promise_disk"), options: { failing: false } };
+const workload: WorkloadPlan = {
   url: builtins.workload["sysbench-fileio"],
   options: { mode: "rndrw", blockSize: 4096, queueDepth: 4, readWriteRatio: 1.5 },
-  queueDepth: 4,
+  slots: { count: 4, bytes: 4096 },
+  thread: 0,
+  threads: 1,
 };
-const application: DomainPlan = { name: "application", kind: "worker", cpus: [], policy, workload };
-const driver: DomainPlan = { name: "driver", kind: "worker", cpus: [], policy };
-const isolated: MachinePlan = {
-  domains: [application, driver],
-  devices: [{ name: "disk", domain: "driver", plugin: { url: builtins.device.ramdisk, options: { size: 1 << 20 } } }],
-  links: [{ frontend: "application", device: "disk", ringOrder: 1 }],
-  seed: 7,
-  hangTimeoutNs: 10e9,
-};
-const monolithic: MachinePlan = {
-  ...isolated,
-  domains: [application],
-  devices: [{ ...isolated.devices[0], domain: "application" }],
-  links: [],
-};
+
+interface MachineChanges {
+  readonly threads?: number;
+  readonly isolated?: boolean;
+  readonly device?: PluginUse;
+  readonly workload?: Partial<WorkloadPlan>;
+  readonly policy?: PluginUse;
+  readonly channel?: Partial<typeof DEFAULT_CHANNEL>;
+}
+
+/** A machine whose applications are called application-0 and so on. */
+function machine(changes: MachineChanges = {}): MachinePlan {
+  const { threads = 1, isolated = true, device = ramdisk } = changes;
+  const common = { kind: "worker", cpus: [], policy: changes.policy ?? policy } as const;
+  const applications = Array.from({ length: threads }, (_, thread): DomainPlan => ({
+    ...common,
+    name: `application-${thread}`,
+    workload: { ...workload, ...changes.workload, thread, threads },
+  }));
+  const names = applications.map(({ name }) => name);
+  const { channel } = linkOptions(changes.channel);
+  return {
+    domains: isolated ? [...applications, { ...common, name: "driver" }] : applications,
+    devices: [{ name: "disk", domains: isolated ? ["driver"] : names, plugin: device }],
+    links: isolated ? names.map((frontend) => ({ frontend, device: "disk", channel })) : [],
+    seed: 7,
+    hangTimeoutNs: 10e9,
+  };
+}
+
 const WINDOW = { warmupNs: 10e6, durationNs: 50e6 };
 
-async function run(plan: MachinePlan) {
+async function run(plan: MachinePlan): Promise<ReadonlyMap<string, DomainResult>> {
   return await new Hypervisor(plan, { scratchDirectory: null }).run(WINDOW);
 }
 
+/** What an application's workload did. */
+function operationsOf(results: ReadonlyMap<string, DomainResult>, name: string): OperationSample {
+  const operations = results.get(name)?.sample.operations;
+  assert(operations, `${name} has done something`);
+  return operations;
+}
+
+async function failure(plan: MachinePlan): Promise<string> {
+  let message = "";
+  await assert.rejects(run(plan), (thrown: unknown) => {
+    assert(thrown instanceof DomainError);
+    message = thrown.message;
+    return true;
+  });
+  return message;
+}
+
 Deno.test("isolated domains measure themselves, and what both counted agrees", async () => {
-  const samples = await run(isolated);
-  assert.deepEqual([...samples.keys()], ["application", "driver"]);
-  const [front, back] = samples.values();
-  assert.ok(front.operations !== null && front.operations.operations > 0);
-  assert.equal(front.operations.bytes, front.operations.operations * 4096);
-  assert.equal(back.operations, null);
-  for (const sample of [front, back]) {
-    assert.ok(sample.durationNs > 0);
-    assert.ok(sample.notifications !== null && sample.waits !== null);
+  const results = await run(machine());
+  assert.deepEqual([...results.keys()], ["application-0", "driver"]);
+  const { operations, bytes, errors, flushes, latencies } = operationsOf(results, "application-0");
+  assert(operations > 0);
+  assert.deepEqual([bytes, errors, flushes], [operations * 4096, 0, 0]);
+  assert(latencies.count > 0 && latencies.count <= operations);
+  assert.equal(results.get("driver")?.sample.operations, null);
+  for (const { sample } of results.values()) {
+    assert(sample.durationNs > 0);
+    assert(sample.notifications !== null && sample.waits !== null);
+    assert.equal(sample.confinedTo, null);
   }
 });
 
-Deno.test("a monolithic machine has one domain and nothing to notify", async () => {
-  const samples = await run(monolithic);
-  assert.deepEqual([...samples.keys()], ["application"]);
-  const [only] = samples.values();
-  assert.ok(only.operations !== null && only.operations.operations > 0);
-  assert.equal(only.notifications, null);
+for (const threads of [1, 2, 3, 4]) {
+  Deno.test(`${threads} applications share one driver`, async () => {
+    const results = await run(machine({ threads }));
+    assert.equal(results.size, threads + 1);
+    for (let thread = 0; thread < threads; thread++) {
+      const { operations, errors } = operationsOf(results, `application-${thread}`);
+      assert(operations > 0 && errors === 0);
+    }
+  });
+}
+
+Deno.test("monolithic applications have a driver each, on the same medium, and nothing to notify", async () => {
+  const results = await run(machine({ threads: 2, isolated: false }));
+  assert.deepEqual([...results.keys()], ["application-0", "application-1"]);
+  for (const [name, { sample }] of results) {
+    assert(operationsOf(results, name).operations > 0);
+    assert.deepEqual([sample.notifications, sample.waits], [null, null]);
+  }
 });
 
-Deno.test("several applications share a driver", async () => {
-  const second: DomainPlan = { ...application, name: "second" };
-  const samples = await run({
-    ...isolated,
-    domains: [application, second, driver],
-    links: [...isolated.links, { ...isolated.links[0], frontend: "second" }],
-  });
-  for (const name of ["application", "second"]) assert.ok(samples.get(name)?.operations?.operations);
+for (const suppression of ["event-index", "sleep-flag"] as const) {
+  for (const [name, use] of Object.entries(policies)) {
+    Deno.test(`a machine works with ${suppression} and the policy ${name}`, async () => {
+      const channel = { suppression, transfer: "copy", batch: 2, merge: true } as const;
+      const { operations, errors } = operationsOf(await run(machine({ policy: use, channel })), "application-0");
+      assert(operations > 0 && errors === 0);
+    });
+  }
+}
+
+Deno.test("a domain that is confined to cores says to which", async () => {
+  const plan = machine();
+  const cpus = [0];
+  const results = await run({ ...plan, domains: plan.domains.map((domain) => ({ ...domain, cpus })) });
+  for (const { sample } of results.values()) assert.deepEqual([sample.confinedTo, sample.cpus], [cpus, cpus]);
 });
 
 Deno.test("one driver drives several devices", async () => {
-  const [disk] = isolated.devices;
-  const second: DomainPlan = { ...application, name: "second" };
-  const samples = await run({
-    ...isolated,
-    domains: [application, second, driver],
+  const plan = machine({ threads: 2 });
+  const [disk] = plan.devices;
+  const results = await run({
+    ...plan,
     devices: [disk, { ...disk, name: "other" }],
-    links: [...isolated.links, { frontend: "second", device: "other", ringOrder: 0 }],
+    links: [plan.links[0], { ...plan.links[1], device: "other", channel: { ...DEFAULT_CHANNEL, ringOrder: 2 } }],
   });
-  for (const name of ["application", "second"]) assert.ok(samples.get(name)?.operations?.operations);
+  for (const name of ["application-0", "application-1"]) assert(operationsOf(results, name).operations > 0);
+});
+
+for (const [name, use] of Object.entries(policies)) {
+  Deno.test(`a device of promises is served under the policy ${name}, for two applications`, async () => {
+    const results = await run(machine({ device: promiseDisk, policy: use, threads: 2 }));
+    for (const application of ["application-0", "application-1"]) {
+      const { operations, errors } = operationsOf(results, application);
+      assert(operations > 0 && errors === 0);
+    }
+  });
+}
+
+Deno.test("a device of promises in an application's own domain is refused with the reason", async () => {
+  assert.match(
+    await failure(machine({ device: promiseDisk, isolated: false })),
+    /The domain application-0 failed: The device completes requests by events.*isolate it/,
+  );
+});
+
+Deno.test("a rejected promise fails the machine with the device's message", async () => {
+  assert.match(
+    await failure(machine({ device: { ...promiseDisk, options: { failing: true } } })),
+    /An operation failed with status -1\. The device disk failed: the far end is gone/,
+  );
 });
 
 Deno.test("a domain that cannot do its work fails the machine with the cause", async () => {
-  const tooMany = { ...application, workload: { ...workload, queueDepth: 100 } };
-  await assert.rejects(run({ ...isolated, domains: [tooMany, driver] }), (thrown: unknown) => {
-    assert.ok(thrown instanceof DomainError);
-    assert.match(thrown.message, /The domain application failed: queueDepth is 100; a ring of order 1 has 64 entries/);
-    return true;
-  });
+  const options = { mode: "rndrw", blockSize: 8192, queueDepth: 4, readWriteRatio: 1.5 };
+  assert.match(
+    await failure(machine({ workload: { options } })),
+    /The domain application-0 failed: blockSize is 8KiB; on this device it can be a multiple of 512 bytes up to 4KiB/,
+  );
 });
 
 Deno.test("a plan that links a domain that does not exist is refused", async () => {
-  await assert.rejects(run({ ...isolated, links: [{ ...isolated.links[0], frontend: "nobody" }] }), /no domain nobody/);
+  const plan = machine();
+  assert.match(await failure({ ...plan, links: [{ ...plan.links[0], frontend: "nobody" }] }), /no domain nobody/);
 });
+
+Deno.test("a plan that links a domain without a workload is refused", async () => {
+  const plan = machine();
+  const message = await failure({ ...plan, links: [{ ...plan.links[0], frontend: "driver" }] });
+  assert.match(message, /The domain driver has a link and no workload for it/);
+});
+
+const misdeeds: Readonly<Record<string, RegExp>> = {
+  "throw": /^The domain application-1 failed: enough of it$/,
+  "end its worker": /^The domain application-1 has shown no sign of life for 1000 ms/,
+  "break the protocol": /^The domain driver failed: .*the frontend claims \d+ new requests, the ring has room for 32$/,
+};
+for (const [does, message] of Object.entries(misdeeds)) {
+  Deno.test(`an application that does this fails the machine, and nothing hangs: ${does}`, async () => {
+    const plan = machine({
+      threads: 3,
+      policy: policies["interrupt"],
+      workload: { url: HELPER("misbehaving_thread"), options: { thread: 1, does }, slots: { count: 2, bytes: 4096 } },
+    });
+    assert.match(await failure({ ...plan, hangTimeoutNs: 1e9 }), message);
+  });
+}

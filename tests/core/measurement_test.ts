@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { Command, DomainControl, type DomainReport, type DomainSample } from "../../core/domain/domain.ts";
+import { Command, DomainControl } from "../../core/domain/control.ts";
+import type { DomainReport, DomainSample } from "../../core/domain/report.ts";
 import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
 import { MeasurementWindow } from "../../core/domain/measurement.ts";
 import { OperationMeter } from "../../core/measure/meter.ts";
@@ -15,7 +16,7 @@ function windowed({ linked = true, workload = true } = {}) {
   const waits = { spinHits: 0, spinMisses: 0, sleeps: 0, spunNs: 0, sleptNs: 0 };
   const pushes = linked ? [{ sent: 0, suppressed: 0 }, { sent: 0, suppressed: 0 }] : [];
   const meter = new OperationMeter(1);
-  const measured = { waits, pushes, meter: workload ? meter : null };
+  const measured = { waits, pushes, meter: workload ? meter : null, confinedTo: [1] };
   const window = new MeasurementWindow(control, measured, (report) => reports.push(report));
   const command = (value: number): void => {
     control.send(value);
@@ -73,7 +74,7 @@ Deno.test("a window in which nothing happened has counts of 0 and no latency", (
   command(Command.Measure);
   command(Command.Finish);
   const { operations, notifications } = sample();
-  assert.deepEqual([operations?.operations, operations?.latencyNs], [0, null]);
+  assert.deepEqual([operations?.operations, operations?.latencies.count], [0, 0]);
   assert.deepEqual(notifications, { sent: 0, suppressed: 0 });
 });
 

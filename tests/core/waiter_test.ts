@@ -29,10 +29,10 @@ function peeksUntil(n: number): () => boolean {
   return () => ++peeks >= n;
 }
 
-Deno.test("a wait arms, looks again and only then sleeps", () => {
+Deno.test("a wait arms, looks again, only then sleeps, and disarms after it", () => {
   const { log, waiter } = setup();
   waiter.wait(policy());
-  assert.deepEqual(log, ["arm", "ready", "sleep"]);
+  assert.deepEqual(log, ["arm", "ready", "sleep", "disarm"]);
 });
 
 Deno.test("a wait without a spin does not look before it arms", () => {
@@ -45,7 +45,7 @@ Deno.test("work that comes between looking and arming is not slept upon", () => 
   const { log, source, waiter } = setup();
   source.onReady = () => true;
   waiter.wait(policy());
-  assert.deepEqual(log, ["arm", "ready"]);
+  assert.deepEqual(log, ["arm", "ready", "disarm"]);
   assert.equal(waiter.counters.sleeps, 0);
 });
 
@@ -62,7 +62,7 @@ Deno.test("a spin that finds work ends the wait: nothing is armed, nobody sleeps
 Deno.test("a spin that finds nothing ends with arming and sleeping", () => {
   const { log, waiter } = setup();
   waiter.wait(policy({ spinNs: 1 }));
-  assert.deepEqual(log, ["arm", "ready", "sleep"]);
+  assert.deepEqual(log, ["arm", "ready", "sleep", "disarm"]);
   assert.deepEqual([waiter.counters.spinHits, waiter.counters.spinMisses, waiter.counters.sleeps], [0, 1, 1]);
   assert(waiter.counters.spunNs > 0);
 });
@@ -71,9 +71,9 @@ Deno.test("a ring before the wait ends it before it arms or sleeps, and only onc
   const { log, events, waiter } = setup();
   events.wake();
   waiter.wait(policy());
-  assert.deepEqual(log, []);
+  assert.deepEqual(log.splice(0), ["disarm"]);
   waiter.wait(policy());
-  assert.deepEqual(log, ["arm", "ready", "sleep"]);
+  assert.deepEqual(log, ["arm", "ready", "sleep", "disarm"]);
 });
 
 Deno.test("a ring between the last look and the sleep is not lost", () => {
@@ -127,7 +127,7 @@ Deno.test("every source is looked at before sleeping", () => {
   other.onReady = () => true;
   waiter.add(other);
   waiter.wait(policy());
-  assert.deepEqual(log, ["arm", "other-arm", "ready", "other-ready"]);
+  assert.deepEqual(log, ["arm", "other-arm", "ready", "other-ready", "disarm", "other-disarm"]);
 });
 
 Deno.test("every source is looked at while spinning", () => {
@@ -170,7 +170,7 @@ Deno.test("a ring during the sleep that comes first is seen to before anything e
   const { log, events, waiter } = setup();
   events.wake();
   waiter.wait(policy({ preSleepNs: 1e6 }));
-  assert.deepEqual(log, ["sleep"]);
+  assert.deepEqual(log, ["sleep", "disarm"]);
   assert.equal(events.slept[0].rung, true);
 });
 

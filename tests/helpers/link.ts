@@ -1,6 +1,6 @@
 /**
- * Both ends of a link on one thread. A handshake blocks, so each side goes through it against a script that plays the
- * other: the script runs in the question whether to stop, which every wait asks.
+ * Both ends of a link on one thread. A handshake blocks, so one side goes through it within the other's waits: in the
+ * question whether to stop, which every wait asks. There a script may also play the other side.
  *
  * @module
  */
@@ -11,12 +11,20 @@ import { DeviceGate } from "../../core/device_gate.ts";
 import { allocateEventPage, EventChannel, EventPage } from "../../core/event_channel.ts";
 import { Frontend } from "../../core/frontend.ts";
 import type { LinkEnd } from "../../core/link_end.ts";
-import { allocateLink, linkLayout } from "../../core/link.ts";
-import type { SharedMemory } from "../../core/memory.ts";
+import {
+  allocateLink,
+  type ChannelOptions,
+  DEFAULT_CHANNEL,
+  linkLayout,
+  type LinkOptions,
+  type SlotOptions,
+} from "../../core/link.ts";
+import { ENTRY_BYTES, MAX_SEGMENTS } from "../../core/blkif.ts";
+import { FRAME_SIZE, type SharedMemory } from "../../core/memory.ts";
 import { OperationMeter } from "../../core/measure/meter.ts";
 import type { NotificationPolicy } from "../../core/notification.ts";
 import type { WaitCounters, Waiter, WaitSource } from "../../core/waiter.ts";
-import { Ring } from "../../core/ring.ts";
+import { Ring, ringEntryCount } from "../../core/ring.ts";
 import { XenbusState } from "../../core/xenbus.ts";
 
 export const FRONT_DOMAIN = 1;
@@ -31,18 +39,33 @@ export const BACK_STATE = 256;
 /** A policy that sleeps at once. */
 export const interrupt: NotificationPolicy = { plan() {} };
 
+/** What a test says of a link; the rest is as usual, with a slot of 11 frames for each entry of the ring. */
+export type LinkChanges = Partial<ChannelOptions> & { readonly slots?: Partial<SlotOptions> };
+
+export function linkOptions({ slots, ...channel }: LinkChanges = {}): LinkOptions {
+  const count = ringEntryCount(channel.ringOrder ?? 0, ENTRY_BYTES);
+  return {
+    channel: { ...DEFAULT_CHANNEL, ...channel },
+    slots: { count, bytes: MAX_SEGMENTS * FRAME_SIZE, ...slots },
+  };
+}
+
 /** A link's region and its two ends. */
 export interface LinkEnds {
+  readonly options: LinkOptions;
   readonly memory: SharedMemory;
   readonly front: LinkEnd;
   readonly back: LinkEnd;
 }
 
-export function linkEnds(ringOrder: number): LinkEnds {
-  const memory = allocateLink(ringOrder);
-  const frontEvents = new EventPage(allocateEventPage());
-  const backEvents = new EventPage(allocateEventPage());
+export function linkEnds(
+  options: LinkOptions,
+  frontEvents = new EventPage(allocateEventPage()),
+  backEvents = new EventPage(allocateEventPage()),
+): LinkEnds {
+  const memory = allocateLink(options);
   return {
+    options,
     memory,
     front: {
       memory,
@@ -67,6 +90,8 @@ export function linkEnds(ringOrder: number): LinkEnds {
 export class PumpWaiter implements Waiter {
   readonly counters: WaitCounters = { spinHits: 0, spinMisses: 0, sleeps: 0, spunNs: 0, sleptNs: 0 };
   readonly sources: WaitSource[] = [];
+  /** How long each spin was to be. */
+  readonly spins: number[] = [];
   /** What happens in a wait. */
   pump: () => void = () => {
     throw new Error("the test has nothing to wait for");
@@ -78,6 +103,17 @@ export class PumpWaiter implements Waiter {
 
   wait(): void {
     for (const source of this.sources) source.arm(1);
+    this.pump();
+    for (const source of this.sources) source.disarm?.();
+  }
+
+  waitServingEvents(): Promise<void> {
+    this.wait();
+    return Promise.resolve();
+  }
+
+  spin(spinNs: number): void {
+    this.spins.push(spinNs);
     this.pump();
   }
 }
@@ -93,6 +129,7 @@ export function stepFrontend({ memory, back }: LinkEnds): void {
 
 /** Answers {@link Backend.connect} as a frontend would that has written its keys. */
 export function connectBackend(backend: Backend, ends: LinkEnds): void {
+  backend.offer();
   backend.connect(() => {
     stepFrontend(ends);
     return false;
@@ -100,25 +137,25 @@ export function connectBackend(backend: Backend, ends: LinkEnds): void {
 }
 
 /** A frontend and what answers its question whether to stop. */
-export interface FrontendUnderTest {
+export interface FrontendUnderTest<W extends Waiter = PumpWaiter> {
   readonly frontend: Frontend;
-  readonly waiter: PumpWaiter;
+  readonly waiter: W;
   readonly meter: OperationMeter;
   /** Asked in every wait. */
   stop: () => boolean;
 }
 
-export function makeFrontend(ends: LinkEnds, ringOrder: number): FrontendUnderTest {
-  const waiter = new PumpWaiter();
-  const meter = new OperationMeter(512);
+export function makeFrontend<W extends Waiter>(ends: LinkEnds, waiter: W): FrontendUnderTest<W> {
+  const meter = new OperationMeter(ends.options.slots.count);
   const test = { waiter, meter, stop: () => false };
   const stopRequested = () => test.stop();
-  const frontend = new Frontend({ end: ends.front, ringOrder, waiter, policy: interrupt, meter, stopRequested });
+  const common = { waiter, policy: interrupt, meter, stopRequested };
+  const frontend = new Frontend({ ...common, end: ends.front, link: ends.options });
   return Object.assign(test, { frontend });
 }
 
 /** Answers {@link Frontend.connect} as a backend would that has written its keys. */
-export function connectFrontend(test: FrontendUnderTest, { memory, front }: LinkEnds): void {
+export function connectFrontend(test: FrontendUnderTest<Waiter>, { memory, front }: LinkEnds): void {
   const words = memory.frameWords(0, 1);
   words[BACK_STATE] = XenbusState.InitWait;
   test.stop = () => {
@@ -131,7 +168,7 @@ export function connectFrontend(test: FrontendUnderTest, { memory, front }: Link
 }
 
 /** A connected pair. */
-export interface LinkedPair extends FrontendUnderTest {
+export interface LinkedPair<W extends Waiter = PumpWaiter> extends FrontendUnderTest<W> {
   readonly ends: LinkEnds;
   readonly backend: Backend;
   readonly gate: DeviceGate;
@@ -158,25 +195,53 @@ function withRingsAt<T>(start: number, make: () => T): T {
   }
 }
 
-/** @param startIndex where the ring's free-running indices begin */
-export function connectPair(device: BlockDevice, ringOrder = 0, startIndex = 0): LinkedPair {
-  const ends = linkEnds(ringOrder);
+/**
+ * A frontend and a backend on one thread that have shaken hands.
+ *
+ * @param startIndex where the ring's free-running indices begin
+ */
+export function connectEnds<W extends Waiter>(
+  ends: LinkEnds,
+  device: BlockDevice,
+  waiter: W,
+  startIndex = 0,
+): LinkedPair<W> {
+  const { memory, options } = ends;
   const reports: string[] = [];
   const gate = new DeviceGate(device, (message) => reports.push(message));
   const { test, backend } = withRingsAt(startIndex, () => ({
-    test: makeFrontend(ends, ringOrder),
-    backend: new Backend(ends.back, ringOrder, gate),
+    test: makeFrontend(ends, waiter),
+    backend: new Backend(ends.back, options, gate),
   }));
   // The frontend has initialised the ring for indices from 0: producers there, events one further.
-  ends.memory.frameWords(linkLayout(ringOrder).ringFrame, 1).set([0, 1, 0, 1].map((word) => word + startIndex));
-  connectBackend(backend, ends);
-  ends.memory.frameWords(0, 1)[FRONT_STATE] = XenbusState.Unknown;
-  connectFrontend(test, ends);
+  memory.frameWords(linkLayout(options).ringFrame, 1).set([0, 1, 0, 1].map((word) => word + startIndex));
+  const control = memory.frameWords(0, 1);
+  backend.offer();
+  test.stop = () => {
+    if (control[FRONT_STATE] === XenbusState.Initialised) {
+      backend.connect(() => {
+        control[FRONT_STATE] = XenbusState.Connected;
+        ends.back.events.wake();
+        return false;
+      });
+      control[FRONT_STATE] = XenbusState.Initialised; // It goes on by itself.
+    }
+    ends.front.events.wake();
+    return false;
+  };
+  test.frontend.connect();
+  test.stop = () => false;
   const serve = (): boolean => {
     let worked = false;
     while (backend.service() || gate.reap()) worked = true;
     return worked;
   };
-  test.waiter.pump = serve;
   return Object.assign(test, { ends, backend, gate, reports, serve });
+}
+
+/** As {@link connectEnds}, with a waiter that lets the backend work instead of sleeping. */
+export function connectPair(device: BlockDevice, changes: LinkChanges = {}, startIndex = 0): LinkedPair {
+  const pair = connectEnds(linkEnds(linkOptions(changes)), device, new PumpWaiter(), startIndex);
+  pair.waiter.pump = pair.serve;
+  return pair;
 }

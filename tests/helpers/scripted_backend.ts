@@ -10,7 +10,16 @@ import { type LinkLayout, linkLayout } from "../../core/link.ts";
 import { SECTOR_SIZE } from "../../core/memory.ts";
 import { VDISK_READONLY, XenbusStore } from "../../core/xenbus.ts";
 import { deviceInfo } from "./devices.ts";
-import { connectFrontend, type FrontendUnderTest, type LinkEnds, linkEnds, makeFrontend } from "./link.ts";
+import {
+  connectFrontend,
+  type FrontendUnderTest,
+  type LinkChanges,
+  type LinkEnds,
+  linkEnds,
+  linkOptions,
+  makeFrontend,
+  PumpWaiter,
+} from "./link.ts";
 
 const REQ_PROD = 0;
 const RSP_PROD = 2;
@@ -24,15 +33,18 @@ export class ScriptedBackend {
   #taken = 0;
   #answered = 0;
 
-  constructor(info: DeviceInfo = deviceInfo(), ringOrder = 0) {
-    this.layout = linkLayout(ringOrder);
-    this.ends = linkEnds(ringOrder);
+  constructor(info: DeviceInfo = deviceInfo(), changes: LinkChanges = {}) {
+    const options = linkOptions(changes);
+    this.layout = linkLayout(options);
+    this.ends = linkEnds(options);
     const { memory } = this.ends;
     this.ring = memory.frameWords(this.layout.ringFrame, this.layout.ringFrameCount);
     this.store = XenbusStore.backend(memory.frameWords(0, 1));
-    this.test = makeFrontend(this.ends, ringOrder);
+    this.test = makeFrontend(this.ends, new PumpWaiter());
     this.store.write("feature-flush-cache", info.canFlush ? 1 : 0);
     this.store.write("feature-discard", info.canDiscard ? 1 : 0);
+    this.store.write("feature-write-zeroes", info.canWriteZeroes === true ? 1 : 0);
+    this.store.write("feature-fua", info.canFua === true ? 1 : 0);
     this.store.write("sectors", (info.sizeBytes / SECTOR_SIZE) % 2 ** 32);
     this.store.write("sectors-high", Math.floor(info.sizeBytes / SECTOR_SIZE / 2 ** 32));
     this.store.write("sector-size", info.sectorSize);

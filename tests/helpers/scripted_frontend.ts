@@ -11,17 +11,20 @@ import {
   Operation,
   responseOperation,
   responseStatus,
+  SEGMENT_WORDS,
+  segmentWord,
   writeRequest,
   writeSegment,
 } from "../../core/blkif.ts";
 import type { BlockDevice } from "../../core/block_device.ts";
 import { DeviceGate } from "../../core/device_gate.ts";
+import type { EventPage } from "../../core/event_channel.ts";
 import { GrantTable } from "../../core/grant_table.ts";
 import { FRAME_SIZE } from "../../core/memory.ts";
 import { type LinkLayout, linkLayout } from "../../core/link.ts";
 import { initialiseRing } from "../../core/ring.ts";
 import { XenbusStore } from "../../core/xenbus.ts";
-import { BACK_DOMAIN, connectBackend, type LinkEnds, linkEnds } from "./link.ts";
+import { BACK_DOMAIN, connectBackend, type LinkChanges, type LinkEnds, linkEnds, linkOptions } from "./link.ts";
 
 const REQ_PROD = 0;
 const RSP_PROD = 2;
@@ -46,12 +49,14 @@ export class ScriptedFrontend {
   produced = 0;
   #consumed = 0;
 
-  constructor(device: BlockDevice, ringOrder = 0) {
-    this.layout = linkLayout(ringOrder);
-    this.ends = linkEnds(ringOrder);
+  /** @param driverEvents the event page of the driver domain, if others share it */
+  constructor(device: BlockDevice, changes: LinkChanges = {}, driverEvents?: EventPage) {
+    const options = linkOptions(changes);
+    this.layout = linkLayout(options);
+    this.ends = linkEnds(options, undefined, driverEvents);
     const { memory, back } = this.ends;
     this.gate = new DeviceGate(device, () => {});
-    this.backend = new Backend(back, ringOrder, this.gate);
+    this.backend = new Backend(back, options, this.gate);
     this.grantWords = memory.frameWords(this.layout.grantFrame, this.layout.grantFrameCount);
     this.grants = new GrantTable(this.grantWords);
     this.ring = memory.frameWords(this.layout.ringFrame, this.layout.ringFrameCount);
@@ -102,7 +107,8 @@ export class ScriptedFrontend {
   postTransfer(operation: number, id: number, sector: number, ...segments: [number, number, number][]): void {
     this.post((words, at) => {
       writeRequest(words, at, operation, segments.length, 0xca00, id, sector);
-      segments.slice(0, MAX_SEGMENTS).forEach((segment, i) => writeSegment(words, at, i, ...segment));
+      const first = segmentWord(at);
+      segments.slice(0, MAX_SEGMENTS).forEach((each, i) => writeSegment(words, first + i * SEGMENT_WORDS, ...each));
     });
   }
 

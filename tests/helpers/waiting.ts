@@ -29,6 +29,25 @@ export class RecordingEventPage extends EventPage {
   }
 }
 
+/** How long a sleep lasts that nobody ends. */
+const PATIENCE_MS = 20_000;
+
+/** Sleeps until somebody rings, whatever the limit, and counts the sleeps that nobody ended. */
+export class PatientEventPage extends EventPage {
+  /** Sleeps that nobody ended. */
+  unended = 0;
+  readonly #words: Int32Array<SharedArrayBuffer>;
+
+  constructor(memory: SharedMemory) {
+    super(memory);
+    this.#words = memory.frameWords(0, 1);
+  }
+
+  override sleep(seen: number): void {
+    if (Atomics.wait(this.#words, 0, seen, PATIENCE_MS) === "timed-out") this.unended++;
+  }
+}
+
 /** A source that does what the test sets, and notes what it is asked. */
 export class TestSource implements WaitSource {
   readonly log: string[];
@@ -56,5 +75,9 @@ export class TestSource implements WaitSource {
     this.log.push(`${this.name}arm`);
     this.distances.push(distance);
     return this.canArm;
+  }
+
+  disarm(): void {
+    this.log.push(`${this.name}disarm`);
   }
 }

@@ -87,7 +87,7 @@ Deno.test("a monolithic cell is a machine of one domain without links", async ()
   const { cells: [cell] } = await expand(`${HEAD}placement: monolithic\n`);
   const { domains, devices, links } = planMachine(cell);
   assert.deepEqual(domains.map(({ name }) => name), ["application"]);
-  assert.deepEqual(devices.map(({ domain }) => domain), ["application"]);
+  assert.deepEqual(devices.map(({ domains }) => domains), [["application"]]);
   assert.deepEqual(links, []);
 });
 
@@ -95,10 +95,11 @@ Deno.test("a cell needs the permissions of its plugins, and no more", async () =
   const needs = async (device: string) => {
     return permissionNeeds((await expand(HEAD.replace("{ use: ramdisk }", device))).cells[0]);
   };
-  assert.deepEqual(await needs("{ use: ramdisk }"), { read: [], write: [], scratch: false });
-  assert.deepEqual(await needs("{ use: loop-file }"), { read: [], write: [], scratch: true });
+  const nothing = { read: [], write: [], net: [], env: [], run: [], ffi: [], sys: [], scratch: false };
+  assert.deepEqual(await needs("{ use: ramdisk }"), nothing);
+  assert.deepEqual(await needs("{ use: loop-file }"), { ...nothing, scratch: true });
   const path = "{ use: loop-file, with: { path: /a, readOnly: true } }";
-  assert.deepEqual(await needs(path), { read: ["/a"], write: [], scratch: false });
+  assert.deepEqual(await needs(path), { ...nothing, read: ["/a"] });
 });
 
 Deno.test("mistakes are placed where they stand", async () => {

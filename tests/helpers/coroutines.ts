@@ -1,0 +1,156 @@
+/**
+ * Two sides of a link on one thread, each with a real waiter, that run in turns: a side that sleeps goes on only when
+ * its bell has rung. If both sleep while something is in flight, a notification was lost.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import type { BlockDevice } from "../../core/block_device.ts";
+import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
+import type { Frontend } from "../../core/frontend.ts";
+import type { LinkOptions } from "../../core/link.ts";
+import type { NotificationPolicy } from "../../core/notification.ts";
+import { AtomicsWaiter, type WaitSource } from "../../core/waiter.ts";
+import { connectEnds, type LinkedPair, linkEnds } from "./link.ts";
+
+/** An event page on which a sleep is a promise that only a ring settles. */
+class TurnEventPage extends EventPage {
+  /** Goes on with the side that sleeps; null while it is awake. */
+  #resume: (() => void) | null = null;
+  /** Called when the side falls asleep. */
+  onSleep = (): void => {};
+
+  constructor() {
+    super(allocateEventPage());
+  }
+
+  get asleep(): boolean {
+    return this.#resume !== null;
+  }
+
+  override wake(): void {
+    super.wake();
+    this.#resume?.();
+    this.#resume = null;
+  }
+
+  override sleepServingEvents(seen: number): Promise<void> {
+    if (this.bell !== seen) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#resume = resolve;
+    this.onSleep();
+    return promise;
+  }
+}
+
+/** A source that never has work, and lets something happen between the steps of a wait. */
+class Interruption implements WaitSource {
+  readonly #happen: () => void;
+
+  constructor(happen: () => void) {
+    this.#happen = happen;
+  }
+
+  peek(): boolean {
+    return false;
+  }
+
+  ready(): boolean {
+    this.#happen();
+    return false;
+  }
+
+  arm(): boolean {
+    this.#happen();
+    return true;
+  }
+}
+
+export interface TurnOptions {
+  readonly link: LinkOptions;
+  readonly device: BlockDevice;
+  /** How many responses the frontend wants to be woken by. */
+  readonly armDistance: number;
+  /** Whether the other side works now, between two steps of a wait. */
+  readonly interrupted: () => boolean;
+  /** Where the ring's free-running indices begin. */
+  readonly startIndex: number;
+}
+
+/** The frontend of two sides that run in turns. */
+export class Turns {
+  readonly pair: LinkedPair<AtomicsWaiter>;
+  readonly frontend: Frontend;
+  /** Slots that were polled while the backend waited. */
+  readonly #polled: number[] = [];
+  readonly #policy: NotificationPolicy;
+  readonly #front = new TurnEventPage();
+  readonly #back = new TurnEventPage();
+  #closed = false;
+
+  constructor({ link, device, armDistance, interrupted, startIndex }: TurnOptions) {
+    this.#policy = { plan: (plan) => void (plan.armDistance = armDistance) };
+    const frontWaiter = new AtomicsWaiter(this.#front, () => {});
+    const serve = new Interruption(() => {
+      if (!this.#back.asleep && interrupted()) this.pair.serve();
+    });
+    frontWaiter.add(serve);
+    this.pair = connectEnds(linkEnds(link, this.#front, this.#back), device, frontWaiter, startIndex);
+    this.frontend = this.pair.frontend;
+    frontWaiter.add(serve);
+    this.#front.onSleep = this.#back.onSleep = () => {
+      const lost = this.#front.asleep && this.#back.asleep && this.frontend.inFlight > 0;
+      assert(!lost, `both sides sleep with ${this.frontend.inFlight} operations in flight`);
+    };
+    this.#serve(interrupted).catch((thrown) => {
+      this.failed = thrown;
+      this.#front.wake();
+    });
+  }
+
+  /** What the backend's side threw. */
+  failed: unknown;
+
+  /** Takes a completion, if one is there. */
+  poll(): number {
+    return this.#polled.shift() ?? this.frontend.poll();
+  }
+
+  /** Takes a completion, and sleeps until there is one; −1 when nothing is in flight. */
+  async wait(): Promise<number> {
+    for (;;) {
+      const slot = this.poll();
+      if (slot >= 0 || this.frontend.inFlight === 0) return slot;
+      await this.pair.waiter.waitServingEvents(this.#policy);
+      if (this.failed !== undefined) throw this.failed;
+    }
+  }
+
+  /** Lets the backend's side run for a while. */
+  async giveWay(): Promise<void> {
+    for (let i = 0; i < 5; i++) await null;
+  }
+
+  /** Ends the backend's side. */
+  close(): void {
+    this.#closed = true;
+    this.#back.wake();
+  }
+
+  async #serve(interrupted: () => boolean): Promise<void> {
+    const { backend, gate } = this.pair;
+    const waiter = new AtomicsWaiter(this.#back, () => {});
+    const poll = new Interruption(() => {
+      if (this.#front.asleep || !interrupted()) return;
+      const slot = this.frontend.poll();
+      if (slot >= 0) this.#polled.push(slot);
+    });
+    for (const source of [poll, backend, ...(gate.asynchronous ? [gate] : []), poll]) waiter.add(source);
+    while (!this.#closed) {
+      const worked = [backend.service(), gate.reap()].includes(true);
+      if (worked) await null;
+      else await waiter.waitServingEvents({ plan() {} });
+    }
+  }
+}

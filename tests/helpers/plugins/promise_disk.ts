@@ -1,0 +1,39 @@
+/** A disk in memory whose operations are promises; a range of it may be unreadable. */
+
+import { DeviceError } from "../../../core/errors.ts";
+import { API_VERSION, definePlugin, type DevicePlugin } from "../../../core/plugin.ts";
+import { promised } from "../../../core/promise_device.ts";
+import { z } from "../../../core/schema.ts";
+import { giveWay } from "../../../core/waiter.ts";
+
+const SIZE = 1 << 20;
+const options = z.strictObject({ failing: z.boolean().default(false) });
+
+const plugin: DevicePlugin<typeof options, SharedArrayBuffer> = definePlugin({
+  apiVersion: API_VERSION,
+  kind: "device",
+  name: "promise-disk",
+  description: "A device for tests.",
+  options,
+  openMedium: () => new SharedArrayBuffer(SIZE),
+  create({ failing }, medium) {
+    const disk = new Uint8Array(medium);
+    return promised({
+      info: { sizeBytes: SIZE, sectorSize: 512, readOnly: false, canFlush: true, canDiscard: false },
+      async read(offsetBytes, into) {
+        await giveWay();
+        if (failing) throw new DeviceError("the far end is gone");
+        into.set(disk.subarray(offsetBytes, offsetBytes + into.length));
+      },
+      async write(offsetBytes, from) {
+        await giveWay();
+        disk.set(from, offsetBytes);
+      },
+      async flush() {
+        await giveWay();
+      },
+    });
+  },
+});
+
+export default plugin;
