@@ -21,6 +21,7 @@ export class OpenFile {
   readonly path: string;
   /** Its file descriptor. */
   readonly descriptor: number;
+  readonly #direct: boolean;
 
   /**
    * Opens a file that is there.
@@ -35,8 +36,9 @@ export class OpenFile {
       );
     }
     const how = `${readOnly ? "to read" : "to read and write"}${direct ? " by direct I/O" : ""}`;
+    this.path = path;
+    this.#direct = direct;
     try {
-      this.path = path;
       this.descriptor = fs.openSync(path, (readOnly ? O_RDONLY : O_RDWR) | (direct ? O_DIRECT : 0));
     } catch (cause) {
       const refused = direct && (cause as { code?: string }).code === "EINVAL";
@@ -90,6 +92,10 @@ export class OpenFile {
   /** What to throw when an operation on some bytes of the file did not work. */
   failure(what: string, offsetBytes: number, byteLength: number, cause: unknown): DeviceError {
     const place = `${byteLength} bytes at byte ${offsetBytes}`;
-    return new DeviceError(`Cannot ${what} ${place} of the loop file ${this.path}: ${messageOf(cause)}`, { cause });
+    // A file that began with a hole may have passed for one with smaller sectors than its disk has.
+    const hint = this.#direct && /EINVAL|os error 22/.test(messageOf(cause)) ? "; try sectorSize: 4KiB" : "";
+    return new DeviceError(`Cannot ${what} ${place} of the loop file ${this.path}: ${messageOf(cause)}${hint}`, {
+      cause,
+    });
   }
 }
