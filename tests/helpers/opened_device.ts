@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Operation } from "../../core/blkif.ts";
+import type { Operation } from "../../core/blkif.ts";
 import { type BlockDevice, BlockRequest, type DeviceInfo } from "../../core/block_device.ts";
 import { DeviceGate } from "../../core/device_gate.ts";
 import { SharedMemory } from "../../core/memory.ts";
