@@ -67,6 +67,6 @@ function tryMount(): string | null {
 
 function command(name: string, ...args: string[]): string {
   const { success, stdout, stderr } = new Deno.Command(name, { args }).outputSync();
-  if (!success) throw new Error(`${name}: ${new TextDecoder().decode(stderr).trim()}`);
+  if (!success) throw new Error(new TextDecoder().decode(stderr).split("\n")[0]);
   return new TextDecoder().decode(stdout);
 }
