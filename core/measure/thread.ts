@@ -8,6 +8,7 @@
  */
 
 import process from "node:process";
+import { type CLibrary, openCLibrary } from "../libc.ts";
 
 /** What a thread has used since it started. Null where it cannot be known. */
 export interface ThreadUsage {
@@ -21,16 +22,6 @@ export interface ThreadUsage {
   readonly cpu: number | null;
 }
 
-/**
- * Where glibc is: Debian, Fedora, Arch and their kin on x86-64 and ARM. Full paths, because Deno checks a permission for
- * one library by its path, and does not search for a library that is allowed by its name.
- */
-const C_LIBRARIES = [
-  "/lib/x86_64-linux-gnu/libc.so.6",
-  "/lib/aarch64-linux-gnu/libc.so.6",
-  "/lib64/libc.so.6",
-  "/usr/lib/libc.so.6",
-];
 const SYMBOLS = {
   getrusage: { parameters: ["i32", "buffer"], result: "i32" },
   sched_getcpu: { parameters: [], result: "i32" },
@@ -42,25 +33,12 @@ const RUSAGE_THREAD = 1;
 const RUSAGE_BYTES = 144;
 const CPU_SET_BYTES = 128;
 
-interface LibC {
-  readonly path: string;
-  readonly symbols: Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
-}
-let libc: LibC | null | undefined;
+let libc: CLibrary<typeof SYMBOLS> | null | undefined;
 
-/** The C library, or null where it may not or cannot be opened. */
-function openLibC(): LibC | null {
-  libc ??= C_LIBRARIES.map(tryOpen).find((library) => library !== null) ?? null;
+/** The C library, or null where it may not or cannot be opened. It stays open. */
+function openLibC(): CLibrary<typeof SYMBOLS> | null {
+  libc ??= openCLibrary(SYMBOLS);
   return libc;
-}
-
-function tryOpen(path: string): LibC | null {
-  if (Deno.permissions.querySync({ name: "ffi", path }).state !== "granted") return null;
-  try {
-    return { path, symbols: Deno.dlopen(path, SYMBOLS).symbols };
-  } catch {
-    return null; // No such file: another distribution.
-  }
 }
 
 /** The path of the C library, which `--allow-ffi` must name for all figures to be known; null where there is none. */

@@ -1,100 +1,95 @@
 /**
- * A disk in a file, as Linux's loop device: reads and writes go through the page cache.
+ * A disk in a file, as Linux's loop device: through the page cache, or past it by direct I/O.
+ *
+ * The driver never changes the file's size. What is left over after the file's last whole sector is no part of the disk.
+ * Should another program shorten the file, reads past its new end fail; writes there make it longer again.
+ *
+ * Discards and write-zeroes punch holes, where libc may be called (`--allow-ffi`) and the file system knows holes. Where
+ * not, the device says that it cannot discard, and zeroes are written.
  *
  * @module
  */
 
-import fs from "node:fs";
-import { join } from "node:path";
 import { z } from "../../core/schema.ts";
-import { synchronous } from "../../core/block_device.ts";
-import { DeviceError, messageOf } from "../../core/errors.ts";
-import { SECTOR_SIZE } from "../../core/memory.ts";
+import { type BlockDevice, synchronous } from "../../core/block_device.ts";
+import { FRAME_SIZE, SECTOR_SIZE } from "../../core/memory.ts";
 import { API_VERSION, definePlugin, type DevicePlugin } from "../../core/plugin.ts";
-import { size } from "../../core/units.ts";
+import { formatSize, size } from "../../core/units.ts";
+import { aligned, chooseDirectSectorSize } from "./loop_file/direct.ts";
+import { HolePuncher } from "./loop_file/holes.ts";
+import { DEFAULT_SIZE, type LoopMedium, openLoopMedium } from "./loop_file/medium.ts";
+import { OpenFile } from "./loop_file/open_file.ts";
 
 const options = z.strictObject({
   path: z.string().min(1).optional()
-    .describe("The file. It must exist; its size is the disk's. Without a path, a file is made for the run."),
-  size: size().prefault("256MiB").describe("Size of the file that is made when no path is given."),
+    .describe("The file, which may be larger than whole sectors. Without a path, a file is made for the run."),
+  size: size().optional().describe(
+    `Size of a file that is made, ${formatSize(DEFAULT_SIZE)} when absent. A file that is there must have this size.`,
+  ),
+  create: z.boolean().default(false).describe("Whether a file that is not there is made, and kept after the run."),
+  preallocation: z.enum(["full", "off"]).default("full")
+    .describe("Whether a file that is made is written in full, or is a hole that is read without touching the disk."),
   readOnly: z.boolean().default(false).describe("Whether writes are refused."),
-});
-
-/** Bytes written at a time while a file is made. */
-const FILL_BYTES = 1 << 20;
+  direct: z.boolean().default(false).describe("Whether transfers pass the page cache by (O_DIRECT)."),
+  sectorSize: size().refine((bytes) => bytes === SECTOR_SIZE || bytes === FRAME_SIZE, "must be 512B or 4KiB").optional()
+    .describe(
+      "Sector size that the disk has: 512B or 4KiB. When absent 512B, or under direct I/O what the file's first sectors " +
+        "accept. A file of holes on a disk with 4KiB sectors needs it.",
+    ),
+  discard: z.enum(["auto", "off"]).default("auto")
+    .describe("Whether discards and write-zeroes punch holes where they can: that takes --allow-ffi."),
+}).refine(({ path, create }) => path !== undefined || !create, { path: ["create"], message: "needs a path" });
 
 /** The device `loop-file`. */
-const plugin: DevicePlugin<typeof options, { path: string; sizeBytes: number }> = definePlugin({
+const plugin: DevicePlugin<typeof options, LoopMedium> = definePlugin({
   apiVersion: API_VERSION,
   kind: "device",
   name: "loop-file",
-  description: "A disk in a file, through the page cache.",
+  description: "A disk in a file, through the page cache or by direct I/O.",
   options,
 
-  permissions: ({ path, readOnly }) =>
-    path === undefined ? { scratch: true } : { read: [path], write: readOnly ? [] : [path] },
-
-  openMedium({ path, size }, { scratchDirectory }) {
-    const file = path ?? join(scratchDirectory ?? "", "loop-file.img");
-    try {
-      // A file of holes would be read without touching the disk's blocks, so the new file is written in full.
-      if (path === undefined) fill(file, size);
-      return { path: file, sizeBytes: Math.floor(fs.statSync(file).size / SECTOR_SIZE) * SECTOR_SIZE };
-    } catch (cause) {
-      throw new DeviceError(`Cannot open the loop file ${file}: ${messageOf(cause)}`, { cause });
-    }
+  permissions({ path, create, readOnly }) {
+    if (path === undefined) return { scratch: true };
+    return { read: [path], write: readOnly && !create ? [] : [path] };
   },
 
-  create({ readOnly }, medium) {
-    const file = open(medium.path, readOnly ? "r" : "r+");
-    return synchronous({
-      info: { sizeBytes: medium.sizeBytes, sectorSize: SECTOR_SIZE, readOnly, canFlush: true, canDiscard: false },
-      read(offsetBytes, into) {
-        transferAll(fs.readSync, "read", file, into, offsetBytes);
-      },
-      write(offsetBytes, from) {
-        transferAll(fs.writeSync, "write", file, from, offsetBytes);
-      },
-      flush() {
-        fs.fdatasyncSync(file);
-      },
-      close() {
-        fs.closeSync(file);
-      },
-    });
+  openMedium: (wanted, { scratchDirectory }) => openLoopMedium(wanted, scratchDirectory),
+
+  create(given, medium) {
+    const file = new OpenFile(medium.path, given);
+    try {
+      return loopDevice(file, medium.sizeBytes, given);
+    } catch (thrown) {
+      file.close();
+      throw thrown;
+    }
   },
 });
 
 export default plugin;
 
-type Transfer = (file: number, bytes: Uint8Array, offset: number, length: number, position: number) => number;
-
-/** Repeats a transfer that the kernel cut short. */
-function transferAll(transfer: Transfer, what: string, file: number, bytes: Uint8Array, position: number): void {
-  let done = 0;
-  while (done < bytes.length) {
-    const count = transfer(file, bytes, done, bytes.length - done, position + done);
-    if (count === 0) throw new DeviceError(`Cannot ${what} the loop file at byte ${position + done}: the file ends`);
-    done += count;
-  }
-}
-
-function open(path: string, flags: "r" | "r+"): number {
-  try {
-    return fs.openSync(path, flags);
-  } catch (cause) {
-    throw new DeviceError(`Cannot open the loop file ${path}: ${messageOf(cause)}`, { cause });
-  }
-}
-
-function fill(path: string, sizeBytes: number): void {
-  const file = fs.openSync(path, "w");
-  try {
-    const block = new Uint8Array(Math.min(FILL_BYTES, sizeBytes));
-    for (let offset = 0; offset < sizeBytes; offset += block.length) {
-      transferAll(fs.writeSync, "write", file, block.subarray(0, Math.min(block.length, sizeBytes - offset)), offset);
-    }
-  } finally {
-    fs.closeSync(file);
-  }
+function loopDevice(file: OpenFile, fileBytes: number, given: z.output<typeof options>): BlockDevice {
+  const { readOnly, direct } = given;
+  const sectorSize = direct ? chooseDirectSectorSize(file, given.sectorSize) : given.sectorSize ?? SECTOR_SIZE;
+  const holes = readOnly || given.discard === "off" ? null : HolePuncher.open(file);
+  const punch = holes === null ? undefined : (offset: number, length: number): void => holes.punch(offset, length);
+  const device = synchronous({
+    info: {
+      sizeBytes: fileBytes - fileBytes % sectorSize,
+      sectorSize,
+      readOnly,
+      canFlush: true,
+      canDiscard: holes !== null,
+    },
+    read: (offset, into) => file.read(offset, into),
+    write: (offset, from) => file.write(offset, from),
+    flush: () => file.flush(),
+    discard: punch,
+    writeZeroes: punch,
+    close() {
+      holes?.close();
+      file.close();
+    },
+  });
+  return direct ? aligned(device, file, sectorSize) : device;
 }

@@ -24,7 +24,15 @@ const plugin: DevicePlugin<typeof options, null> = definePlugin({
   options,
   openMedium: () => null,
   create: ({ size }) => ({
-    info: { sizeBytes: size, sectorSize: SECTOR_SIZE, readOnly: false, canFlush: true, canDiscard: true },
+    info: {
+      sizeBytes: size,
+      sectorSize: SECTOR_SIZE,
+      readOnly: false,
+      canFlush: true,
+      canDiscard: true,
+      canWriteZeroes: true,
+      canFua: true,
+    },
     submit(request: BlockRequest): boolean {
       request.status = Status.Okay;
       return true;

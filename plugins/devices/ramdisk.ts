@@ -40,6 +40,9 @@ const plugin: DevicePlugin<typeof options, SharedArrayBuffer> = definePlugin({
 
   create({ size }, medium) {
     const disk = new Uint8Array(medium, 0, size);
+    const zero = (offsetBytes: number, byteLength: number): void => {
+      disk.fill(0, offsetBytes, offsetBytes + byteLength);
+    };
     return synchronous({
       info: { sizeBytes: size, sectorSize: SECTOR_SIZE, readOnly: false, canFlush: true, canDiscard: true },
       read(offsetBytes, into) {
@@ -49,9 +52,8 @@ const plugin: DevicePlugin<typeof options, SharedArrayBuffer> = definePlugin({
         disk.set(from, offsetBytes);
       },
       flush() {}, // There is nothing behind the memory.
-      discard(offsetBytes, byteLength) {
-        disk.fill(0, offsetBytes, offsetBytes + byteLength);
-      },
+      discard: zero,
+      writeZeroes: zero,
     });
   },
 });

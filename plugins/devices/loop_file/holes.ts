@@ -1,0 +1,65 @@
+/**
+ * Holes in a file: what was discarded or made zero gives its blocks back and reads as zeroes, as in Linux's loop device.
+ *
+ * Deno has no function for it, so libc's `fallocate` is called, where `--allow-ffi` allows that.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import { getSystemErrorName } from "node:util";
+import { type CLibrary, openCLibrary } from "../../../core/libc.ts";
+import { SECTOR_SIZE } from "../../../core/memory.ts";
+import type { OpenFile } from "./open_file.ts";
+
+const SYMBOLS = {
+  fallocate: { parameters: ["i32", "i32", "i64", "i64"], result: "i32" },
+  __errno_location: { parameters: [], result: "pointer" },
+} as const;
+
+/** `FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE` of Linux's `falloc.h`. */
+const PUNCH_HOLE = 1 | 2;
+
+/** Punches holes in one file. */
+export class HolePuncher {
+  readonly #file: OpenFile;
+  readonly #library: CLibrary<typeof SYMBOLS>;
+
+  private constructor(file: OpenFile, library: CLibrary<typeof SYMBOLS>) {
+    this.#file = file;
+    this.#library = library;
+  }
+
+  /** A puncher for a file that is open for writing; null where libc is not to be had or the file system refuses. */
+  static open(file: OpenFile): HolePuncher | null {
+    const library = openCLibrary(SYMBOLS);
+    if (library === null) return null;
+    const puncher = new HolePuncher(file, library);
+    // Tried behind the end of the file, where there is nothing to lose; the size stays.
+    if (puncher.#punch(fs.fstatSync(file.descriptor).size, SECTOR_SIZE) === 0) return puncher;
+    puncher.close();
+    return null;
+  }
+
+  /**
+   * Makes bytes a hole. Where they begin or end within a block, that part of it becomes zero.
+   *
+   * @throws {DeviceError} when that does not work
+   */
+  punch(offsetBytes: number, byteLength: number): void {
+    if (this.#punch(offsetBytes, byteLength) === 0) return;
+    const errno = this.#library.symbols.__errno_location();
+    const cause = errno === null ? "unknown error" : getSystemErrorName(-new Deno.UnsafePointerView(errno).getInt32());
+    throw this.#file.failure("punch a hole of", offsetBytes, byteLength, cause);
+  }
+
+  /** Lets go of libc. */
+  close(): void {
+    this.#library.close();
+  }
+
+  #punch(offsetBytes: number, byteLength: number): number {
+    const { fallocate } = this.#library.symbols;
+    return fallocate(this.#file.descriptor, PUNCH_HOLE, BigInt(offsetBytes), BigInt(byteLength));
+  }
+}
