@@ -8,29 +8,29 @@
 import { FRAME_SIZE, SharedMemory } from "./memory.ts";
 
 /** No slot. */
-export const NONE = -1;
+export const NONE: number = -1;
 
 /** Words of a slot in {@link ShadowTable.slots}: half a cache line. */
-export const SLOT_WORDS = 8;
+export const SLOT_WORDS: number = 8;
 /** Word of a slot: {@link SlotState}. */
-export const STATE = 0;
+export const STATE: number = 0;
 /** Word of a slot: its operation. */
-export const OPERATION = 1;
+export const OPERATION: number = 1;
 /** Word of a slot: the outcome of its last operation. */
-export const STATUS = 2;
+export const STATUS: number = 2;
 /** Word of a slot: the slot that the same request carries after this one, or {@link NONE}. */
-export const NEXT = 3;
+export const NEXT: number = 3;
 /** Word of a slot: its requests that were not answered. */
-export const PARTS = 4;
+export const PARTS: number = 4;
 
 /** Numbers of a slot in {@link ShadowTable.ranges}. */
-export const RANGE_NUMBERS = 4;
+export const RANGE_NUMBERS: number = 4;
 /** Number of a slot: its first sector. */
-export const SECTOR = 0;
+export const SECTOR: number = 0;
 /** Number of a slot: its length in bytes. */
-export const BYTES = 1;
+export const BYTES: number = 1;
 /** Number of a slot: for how many of its bytes requests were written. */
-export const ISSUED = 2;
+export const ISSUED: number = 2;
 
 /** What a slot is doing. */
 export const SlotState = {

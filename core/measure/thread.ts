@@ -29,6 +29,7 @@ const SYMBOLS = {
   sched_setaffinity: { parameters: ["i32", "usize", "buffer"], result: "i32" },
 } as const;
 
+const RUSAGE_SELF = 0;
 const RUSAGE_THREAD = 1;
 const RUSAGE_BYTES = 144;
 const CPU_SET_BYTES = 128;
@@ -67,15 +68,26 @@ export function pinThread(cpus: readonly number[]): boolean {
   return library.symbols.sched_setaffinity(0, BigInt(set.length), set) === 0;
 }
 
+/** Reads `struct rusage` (getrusage(2)): two timevals, then 14 longs; null where that is not possible. */
+function readUsage(who: number): ((index: number) => number) | null {
+  const usage = new DataView(new ArrayBuffer(RUSAGE_BYTES));
+  if (openLibC()?.symbols.getrusage(who, new Uint8Array(usage.buffer)) !== 0) return null;
+  return (index) => Number(usage.getBigInt64(index * 8, true));
+}
+
+/** The most memory that this process has had, in bytes, with what it shares; null where that cannot be known. */
+export function peakMemoryBytes(): number | null {
+  const long = readUsage(RUSAGE_SELF);
+  return long === null ? null : long(4) * 1024;
+}
+
 /** What the calling thread has used. */
 export function threadUsage(): ThreadUsage {
+  const long = readUsage(RUSAGE_THREAD);
   const library = openLibC();
-  const usage = new DataView(new ArrayBuffer(RUSAGE_BYTES));
-  if (library === null || library.symbols.getrusage(RUSAGE_THREAD, new Uint8Array(usage.buffer)) !== 0) {
+  if (long === null || library === null) {
     return { cpuNs: coarseCpuNs(), voluntarySwitches: null, involuntarySwitches: null, cpu: null };
   }
-  // struct rusage (getrusage(2)): two timevals, then 14 longs, the last two of which count switches.
-  const long = (index: number): number => Number(usage.getBigInt64(index * 8, true));
   return {
     cpuNs: (long(0) + long(2)) * 1e9 + (long(1) + long(3)) * 1e3,
     voluntarySwitches: long(16),

@@ -10,7 +10,7 @@
 import type { DomainPlan } from "../domain/plan.ts";
 import { messageOf } from "../errors.ts";
 import { Hypervisor } from "../hypervisor.ts";
-import { allowedCpus } from "../measure/thread.ts";
+import { allowedCpus, peakMemoryBytes } from "../measure/thread.ts";
 import { type MachineAnswer, type MachineJob, RECORD } from "./machine_protocol.ts";
 
 /** Exit status after the runner has gone. */
@@ -21,8 +21,8 @@ let scratchDirectory: string | null = null;
 for (const signal of ["SIGINT", "SIGHUP"] as const) Deno.addSignalListener(signal, () => {});
 const job = await readJob();
 try {
-  const results = await new Hypervisor(withCpus(job), job).run(job.window);
-  answer({ type: "results", results: Object.fromEntries(results) });
+  const domains = Object.fromEntries(await new Hypervisor(withCpus(job), job).run(job.window));
+  answer({ type: "results", results: { domains, peakMemoryBytes: peakMemoryBytes() } });
 } catch (thrown) {
   answer({ type: "failed", message: messageOf(thrown) });
 }

@@ -7,10 +7,9 @@
 
 import { fileURLToPath } from "node:url";
 import { DomainError } from "../errors.ts";
-import type { DomainResult } from "../hypervisor.ts";
 import type { PermissionNeeds } from "../plugin.ts";
 import { cLibraryPath } from "../measure/thread.ts";
-import { type MachineAnswer, type MachineJob, RECORD } from "./machine_protocol.ts";
+import { type MachineAnswer, type MachineJob, type MachineResults, RECORD } from "./machine_protocol.ts";
 
 const NS_PER_MS = 1e6;
 /** How long a machine process may take beyond its window: to start, to open media, to end. */
@@ -43,14 +42,14 @@ export interface MachineProcessOptions {
 /**
  * Runs one repetition of one cell.
  *
- * @returns what each domain measured and counted, by name
+ * @returns what was measured
  * @throws {DomainError} when the repetition failed, with its cause
  * @throws the signal's reason when it was aborted
  */
 export async function runMachineProcess(
   job: Omit<MachineJob, "scratchDirectory">,
   options: MachineProcessOptions,
-): Promise<Readonly<Record<string, DomainResult>>> {
+): Promise<MachineResults> {
   options.signal?.throwIfAborted();
   const scratchDirectory = options.needs.scratch
     ? await Deno.makeTempDir({ dir: options.scratchParent, prefix: ".iddr-" })
@@ -62,7 +61,7 @@ export async function runMachineProcess(
   }
 }
 
-async function run(job: MachineJob, options: MachineProcessOptions): Promise<Readonly<Record<string, DomainResult>>> {
+async function run(job: MachineJob, options: MachineProcessOptions): Promise<MachineResults> {
   const limitMs = (job.window.warmupNs + job.window.durationNs) / NS_PER_MS + OVERHEAD_MS;
   const child = new Deno.Command(Deno.execPath(), {
     args: [

@@ -20,10 +20,18 @@ export interface MachineJob {
   readonly scratchDirectory: string | null;
 }
 
+/** What one repetition measured. */
+export interface MachineResults {
+  /** What each domain measured and counted, by name. */
+  readonly domains: Readonly<Record<string, DomainResult>>;
+  /** The most memory that the process had; null where that cannot be known. */
+  readonly peakMemoryBytes: number | null;
+}
+
 /** What a machine process answers, once. */
 export type MachineAnswer =
-  /** What each domain measured and counted, by name. */
-  | { readonly type: "results"; readonly results: Readonly<Record<string, DomainResult>> }
+  /** What was measured. */
+  | { readonly type: "results"; readonly results: MachineResults }
   /** Why there is nothing. */
   | { readonly type: "failed"; readonly message: string };
 

@@ -76,6 +76,8 @@ export interface Sample {
   readonly cpus: PerDomain<readonly number[]>;
   /** Cores that each domain's threads were confined to; null where they were not. */
   readonly confinedTo: PerDomain<readonly number[]>;
+  /** The most memory that the machine process had at any time, the device's included. */
+  readonly peakMemoryBytes: number | null;
   /** Notifications in the window. */
   readonly notifications: PerSide<{ readonly sent: number; readonly suppressed: number }>;
   /** Waits in the window. */

@@ -5,13 +5,14 @@
  */
 
 import type { DomainSample, OperationSample } from "../domain/report.ts";
-import type { DomainResult } from "../hypervisor.ts";
 import { LatencyHistogram } from "../measure/histogram.ts";
+import type { MachineResults } from "./machine_protocol.ts";
 import type { Latencies, PerDomain, PerSide, Sample } from "./result.ts";
 
 /** The sample of one repetition. */
-export function toSample(repetition: number, results: Readonly<Record<string, DomainResult>>): Sample {
-  const samples = Object.values(results).map(({ sample }) => sample);
+export function toSample(repetition: number, { domains, peakMemoryBytes }: MachineResults): Sample {
+  const results = Object.values(domains);
+  const samples = results.map(({ sample }) => sample);
   const threads = samples.filter(({ operations }) => operations !== null);
   const drivers = samples.filter(({ operations }) => operations === null);
   const operations = threads.map((thread) => thread.operations as OperationSample);
@@ -39,7 +40,7 @@ export function toSample(repetition: number, results: Readonly<Record<string, Do
     timedOperations: latencies.count,
     errors: total((each) => each.errors),
     flushes: total((each) => each.flushes),
-    counters: sumOfRecords(Object.values(results).map(({ counters }) => counters)),
+    counters: sumOfRecords(results.map(({ counters }) => counters)),
     cpuCores: perDomain((domains) => {
       const cores = domains.map(({ cpuNs, durationNs }) => cpuNs === null ? null : cpuNs / durationNs);
       return cores.includes(null) ? null : sum(cores as number[]);
@@ -47,6 +48,7 @@ export function toSample(repetition: number, results: Readonly<Record<string, Do
     contextSwitches: perDomain((domains) => sumOfAll(domains.map(({ contextSwitches }) => contextSwitches))),
     cpus: perDomain((domains) => union(domains.map(({ cpus }) => cpus))),
     confinedTo: perDomain((domains) => union(domains.map(({ confinedTo }) => confinedTo))),
+    peakMemoryBytes,
     notifications: perSide((domains) => sumOfAll(domains.map(({ notifications }) => notifications))),
     waits: perSide((domains) => sumOfAll(domains.map(({ waits }) => waits))),
   };

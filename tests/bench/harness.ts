@@ -49,7 +49,7 @@ export async function measure(cell: Cell, v8Flags: readonly string[] = []): Prom
       { needs: permissionNeeds(cell), v8Flags, scratchParent },
     );
     const grown = (isDriver: boolean): number => {
-      return Object.values(results).map(({ sample }) => sample)
+      return Object.values(results.domains).map(({ sample }) => sample)
         .filter(({ operations }) => (operations === null) === isDriver)
         .reduce((total, { heapGrowthBytes }) => total + heapGrowthBytes, 0);
     };
