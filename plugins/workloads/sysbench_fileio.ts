@@ -37,7 +37,8 @@ const options = z.strictObject({
   files: z.int().min(1).default(128).describe("Extents of the device that stand for files."),
   totalSize: size().optional().describe("Bytes of all files; by default 2GiB, or the device where that is smaller."),
   rwRatio: z.number().positive().default(1.5).describe("Reads for each write, in mode rndrw."),
-  fsyncFreq: z.int().min(0).default(100).describe("A flush every so many operations of modes that write; 0: none."),
+  fsyncFreq: z.int().min(0).default(100)
+    .describe("A flush after every so many operations of a thread, if one of them was a write; 0: none."),
   fsyncAll: z.boolean().default(false).describe("A flush after each write."),
   fsyncEnd: z.boolean().default(true).describe("A flush at the end of modes that write."),
   randType: z.enum(["uniform", "gaussian", "pareto", "zipfian"]).default("uniform")
