@@ -20,5 +20,8 @@ export const builtins: PluginTable = {
   },
   workload: {
     "sysbench-fileio": import.meta.resolve("./workloads/sysbench_fileio.ts"),
+    "dd": import.meta.resolve("./workloads/dd.ts"),
+    "verify": import.meta.resolve("./workloads/verify.ts"),
+    "idle": import.meta.resolve("./workloads/idle.ts"),
   },
 };

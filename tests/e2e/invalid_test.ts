@@ -24,7 +24,8 @@ Deno.test("every mistake of a scenario is named with its place, and nothing runs
         `${file}:4:16: device.use: "ramdsk" is not a known device; did you mean ramdisk? (allowed: null, ramdisk, loop-file)`,
         `${file}:5:42: policy.with.spin: must be a time with its unit, such as 50us`,
         `${file}:8:11: workload.with.blocksize: is not a known key; did you mean blockSize? ` +
-        "(allowed: mode, blockSize, queueDepth, readWriteRatio)",
+        "(allowed: mode, blockSize, threads, queueDepth, files, totalSize, rwRatio, fsyncFreq, fsyncAll, fsyncEnd, " +
+        "randType, paretoH, zipfianExp)",
         "iddr: 3 mistakes; nothing was run",
       ]);
     }

@@ -43,7 +43,7 @@ for (const device of ["ramdisk", "loop-file", "null"]) {
     await withDirectory(async (directory) => {
       const { code, stderr } = await run(directory, {
         device: { use: device, with: { size: "1MiB" } },
-        workload: { use: "sysbench-fileio", with: { blockSize: "44KiB", queueDepth: 32 } },
+        workload: { use: "sysbench-fileio", with: { blockSize: "44KiB", queueDepth: 32, files: 16 } },
         matrix: { "workload.with.mode": ["rndrd", "rndwr", "rndrw"] },
         run: { warmup: "20ms", duration: "50ms", repetitions: 1 },
       });
