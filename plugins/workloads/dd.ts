@@ -26,12 +26,16 @@ const MAX_DEPTH = 512;
 /** What a buffer holds before a read, so that data which a device did not touch is not taken for what it read. */
 const UNREAD = 0xa5;
 
+/** As Linux's `read_ahead_kb`. */
+const DEFAULT_READ_AHEAD = 128 * 2 ** 10;
+
 const options = z.strictObject({
   bs: size().refine((bytes) => bytes > 0 && bytes % 512 === 0, "must be a multiple of 512B").prefault("64KiB")
     .describe("Bytes of a block, a multiple of 512."),
   count: z.int().min(1).optional()
     .describe("Blocks of a pass; by default as many as the device has, but not more than 64MiB."),
-  readAhead: size().prefault("128KiB").describe("Bytes requested ahead of those that are awaited; 0B: none."),
+  readAhead: size().optional()
+    .describe("Bytes requested ahead of those that are awaited; 0B: none. By default 128KiB, but at most 31 blocks."),
 }).refine((given) => depthOf(given) <= MAX_DEPTH, {
   message: `must be less than ${MAX_DEPTH} blocks of bs bytes`,
   path: ["readAhead"],
@@ -39,8 +43,9 @@ const options = z.strictObject({
 
 type Options = z.output<typeof options>;
 
-function depthOf({ bs, readAhead }: { bs: number; readAhead: number }): number {
-  return Math.ceil(readAhead / bs) + 1;
+/** Blocks in flight. By default they fit into the smallest ring, which has 32 entries. */
+function depthOf({ bs, readAhead }: { bs: number; readAhead?: number | undefined }): number {
+  return Math.ceil((readAhead ?? Math.min(DEFAULT_READ_AHEAD, 31 * bs)) / bs) + 1;
 }
 
 /** The workload `dd`. */
