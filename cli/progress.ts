@@ -6,6 +6,7 @@
 
 import type { ExpandedScenario } from "../core/runner/expand.ts";
 import type { RunProgress } from "../core/runner/run.ts";
+import { labelsInLine, varyingLabels } from "./labels.ts";
 
 const CLEAR_LINE = "\r\x1b[2K";
 
@@ -27,10 +28,12 @@ export function createProgress(wanted: boolean): Progress {
 
 class TerminalProgress implements Progress {
   #name = "";
+  #varying: readonly string[] = [];
   #startedAt = 0;
 
-  start({ scenario }: ExpandedScenario): void {
+  start({ scenario, cells }: ExpandedScenario): void {
     this.#name = scenario.name;
+    this.#varying = varyingLabels(cells);
     this.#startedAt = performance.now();
   }
 
@@ -38,7 +41,7 @@ class TerminalProgress implements Progress {
     const left = ((performance.now() - this.#startedAt) / done) * (total - done);
     const time = done === 0 ? "" : `, ${Math.ceil(left / 1000)} s left`;
     const { columns } = Deno.consoleSize();
-    const line = `${this.#name}  ${done + 1}/${total}  ${cell.labels.policy}, ${cell.labels.placement}${time}`;
+    const line = `${this.#name}  ${done + 1}/${total}${time}  ${labelsInLine(cell.labels, this.#varying)}`;
     write(CLEAR_LINE + line.slice(0, columns - 1));
   }
 

@@ -173,8 +173,18 @@ function firstChoices({ matrix }: Json, keys: readonly string[]): Choice[] {
 }
 
 /** What a cell can have of its own; the rest of a scenario is the run's. */
-const CELL_KEYS = ["placement", "domains", "affinity", "device", "channel", "policy", "workload", "recovery"];
-const CELL_RUN_KEYS = ["run.warmup", "run.duration", "run.seed"];
+export const CELL_KEYS: readonly string[] = [
+  "placement",
+  "domains",
+  "affinity",
+  "device",
+  "channel",
+  "policy",
+  "workload",
+  "recovery",
+];
+/** Of what is the run's, what a cell can have of its own all the same. */
+export const CELL_RUN_KEYS: readonly string[] = ["run.warmup", "run.duration", "run.seed"];
 
 /** The keys that are right. */
 function checkMatrixKeys(keys: readonly string[], mistakes: Mistakes): string[] {

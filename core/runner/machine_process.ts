@@ -11,6 +11,7 @@ import type { DomainResult } from "../hypervisor.ts";
 import type { PermissionNeeds } from "../plugin.ts";
 import { cLibraryPath } from "../measure/thread.ts";
 import { type MachineAnswer, type MachineJob, RECORD } from "./machine_protocol.ts";
+import { withScratchDirectory } from "./scratch.ts";
 
 const NS_PER_MS = 1e6;
 /** How long a machine process may take beyond its window: to start, to open media, to end. */
@@ -52,14 +53,10 @@ export async function runMachineProcess(
   options: MachineProcessOptions,
 ): Promise<Readonly<Record<string, DomainResult>>> {
   options.signal?.throwIfAborted();
-  const scratchDirectory = options.needs.scratch
-    ? await Deno.makeTempDir({ dir: options.scratchParent, prefix: ".iddr-" })
-    : null;
-  try {
-    return await run({ ...job, scratchDirectory }, options);
-  } finally {
-    if (scratchDirectory !== null) await Deno.remove(scratchDirectory, { recursive: true });
-  }
+  if (!options.needs.scratch) return await run({ ...job, scratchDirectory: null }, options);
+  return await withScratchDirectory(options.scratchParent, (scratchDirectory) => {
+    return run({ ...job, scratchDirectory }, options);
+  });
 }
 
 async function run(job: MachineJob, options: MachineProcessOptions): Promise<Readonly<Record<string, DomainResult>>> {
