@@ -22,11 +22,10 @@ const METRICS = [
   "MB/s [low–high]",
   "p50",
   "p99",
-  "CPU app",
-  "driver",
+  "CPU",
   "sent",
   "suppr.",
-  "speed-up",
+  "speed",
 ] as const;
 type Metrics = Readonly<Record<typeof METRICS[number], string>>;
 
@@ -126,11 +125,10 @@ function metricsOf(cells: readonly CellResult[]): Metrics[] {
     "MB/s [low–high]": megabytes[index],
     "p50": time(summary.latencyP50Ns),
     "p99": time(summary.latencyP99Ns),
-    "CPU app": middle(samples, ({ cpuCores }) => cpuCores.application),
-    "driver": middle(samples, ({ cpuCores }) => cpuCores.driver),
+    "CPU": cores(samples),
     "sent": perOperation(samples, "sent"),
     "suppr.": perOperation(samples, "suppressed"),
-    "speed-up": base === null || summary.iops === null ? "" : `${ratio(summary.iops.median / base.median)}×`,
+    "speed": base === null || summary.iops === null ? "" : `${digits(summary.iops.median / base.median)}×`,
   }));
 }
 
@@ -162,9 +160,13 @@ function perOperation(samples: readonly Sample[], which: "sent" | "suppressed"):
   return operations === 0 ? "" : (notifications / operations).toFixed(2);
 }
 
-function middle(samples: readonly Sample[], of: (sample: Sample) => number | null): string {
-  const values = samples.map(of).filter((value) => value !== null);
-  return values.length === 0 ? "" : median(values).toFixed(2);
+/** Medians of what each domain used: `0.36 + 0.38`. */
+function cores(samples: readonly Sample[]): string {
+  const [application, driver] = (["application", "driver"] as const).map((domain) => {
+    const values = samples.map(({ cpuCores }) => cpuCores[domain]).filter((value) => value !== null);
+    return values.length === 0 ? undefined : median(values).toFixed(2);
+  });
+  return [application, driver].filter((each) => each !== undefined).join(" + ");
 }
 
 function legend(cells: readonly CellResult[]): string[] {
@@ -176,7 +178,7 @@ function legend(cells: readonly CellResult[]): string[] {
     repetitions === 1
       ? "IOPS, MB/s: of one repetition, which says nothing of how sure they are."
       : `IOPS, MB/s: median and [${range}] of ${repetitions} repetitions.`,
-    "p50, p99: from submission to completion. CPU: cores that each domain used. speed-up: IOPS against the first row's.",
+    "p50, p99: from submission to completion. CPU: cores used by application + driver. speed: IOPS against the first row's.",
     "sent, suppr.: notifications of both sides for each operation, and those that the other side did not ask for.",
   ];
 }
@@ -185,13 +187,14 @@ function count(value: number): string {
   return value.toLocaleString("en-US", value < 10 ? { maximumFractionDigits: 1 } : { maximumFractionDigits: 0 });
 }
 
-function ratio(value: number): string {
-  return value < 1000 ? value.toPrecision(3) : count(value);
+/** At least three digits, none of them too many. */
+function digits(value: number): string {
+  return value < 99.95 ? value.toPrecision(3) : count(value);
 }
 
 function time(estimate: Estimate | null): string {
   if (estimate === null) return "";
   const ns = estimate.median;
   if (ns < 1e3) return `${Math.round(ns)} ns`;
-  return ns < 1e6 ? `${(ns / 1e3).toFixed(1)} µs` : `${(ns / 1e6).toFixed(1)} ms`;
+  return ns < 1e6 ? `${digits(ns / 1e3)} µs` : `${digits(ns / 1e6)} ms`;
 }
