@@ -22,7 +22,7 @@ export async function withScratchDirectory<T>(
   try {
     return await run(directory);
   } finally {
-    await Deno.remove(directory, { recursive: true });
+    if (folders.has(directory)) await Deno.remove(directory, { recursive: true });
     folders.delete(directory);
   }
 }
