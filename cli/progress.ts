@@ -8,6 +8,8 @@ import type { ExpandedScenario } from "../core/runner/expand.ts";
 import type { RunProgress } from "../core/runner/run.ts";
 import { labelsInLine, varyingLabels } from "./labels.ts";
 
+/** Width of a terminal that does not know its own. */
+const USUAL_COLUMNS = 80;
 const CLEAR_LINE = "\r\x1b[2K";
 
 /** Tells a person where a run is. */
@@ -40,7 +42,7 @@ class TerminalProgress implements Progress {
   repetition({ cell, done, total }: RunProgress): void {
     const left = ((performance.now() - this.#startedAt) / done) * (total - done);
     const time = done === 0 ? "" : `, ${Math.ceil(left / 1000)} s left`;
-    const { columns } = Deno.consoleSize();
+    const columns = Deno.consoleSize().columns || USUAL_COLUMNS;
     const line = `${this.#name}  ${done + 1}/${total}${time}  ${labelsInLine(cell.labels, this.#varying)}`;
     write(CLEAR_LINE + line.slice(0, columns - 1));
   }

@@ -55,7 +55,7 @@ function renderTable(cells: readonly CellResult[], shown: readonly string[]): st
   const left = COLUMNS - 1 - widths.reduce((sum, width) => sum + width + 3, 0) - shown.length * 3;
   const lengths = labelLengths(cells, shown, left);
   const table = new Table({
-    shouldDisableColors: Deno.noColor || !Deno.stdout.isTerminal(),
+    shouldDisableColors: true, // It would write white, which nobody can read on a light ground.
     columns: [
       ...shown.map((name) => ({ name, title: shortName(name, shown), alignment: "left" })),
       ...METRICS.map((name) => ({ name, alignment: "right" })),

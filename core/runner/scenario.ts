@@ -11,7 +11,7 @@ import { MAX_RING_ORDER } from "../ring.ts";
 import { duration } from "../units.ts";
 
 /** Which schemas stand for a plugin of what kind: what generates documents from the schema names the plugins there. */
-export const pluginKinds = z.registry<{ kind: PluginKind }>();
+export const pluginKinds: z.core.$ZodRegistry<{ kind: PluginKind }> = z.registry<{ kind: PluginKind }>();
 
 const use = z.strictObject({
   use: z.string().min(1).describe("Name of a built-in plugin."),
