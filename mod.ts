@@ -35,8 +35,16 @@ export * from "./core/plugin.ts";
 export * from "./core/units.ts";
 export * from "./core/workload.ts";
 export { FRAME_SIZE, SECTOR_SIZE, SharedMemory } from "./core/memory.ts";
+export {
+  describePlugins,
+  type JsonSchema,
+  type OptionDescription,
+  type PluginDescription,
+} from "./core/runner/describe.ts";
 export * from "./core/runner/diagnostics.ts";
 export * from "./core/runner/expand.ts";
+export * from "./core/runner/expectation.ts";
+export { scenarioJsonSchema } from "./core/runner/json_schema.ts";
 export * from "./core/runner/load.ts";
 export * from "./core/runner/result.ts";
 export * from "./core/runner/run.ts";

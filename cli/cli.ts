@@ -7,9 +7,14 @@
 import { runParser } from "@optique/core/facade";
 import type { PluginTable } from "../core/plugin.ts";
 import { checkCommand } from "./check_command.ts";
-import { COMMANDS, parser } from "./arguments.ts";
+import { BRIEF, COMMANDS, EXAMPLES, parser } from "./arguments.ts";
 import { ExitStatus } from "./exit_status.ts";
+import { listCommand } from "./list_command.ts";
 import { runCommand } from "./run_command.ts";
+import { schemaCommand } from "./schema_command.ts";
+
+/** How wide help is where there is no terminal. */
+const LOG_COLUMNS = 120;
 
 /**
  * Runs the command line.
@@ -21,16 +26,29 @@ export async function main(args: readonly string[], plugins: PluginTable): Promi
   const named = args.length === 0 || COMMANDS.includes(args[0]);
   const parsed = runParser(parser, "iddr", named ? args : ["run", ...args], {
     help: { command: true, option: { names: ["--help", "-h"] }, onShow: () => ExitStatus.Ok },
+    completion: { command: true, onShow: () => ExitStatus.Ok },
     version: { option: true, value: await ownVersion(), onShow: () => ExitStatus.Ok },
+    brief: BRIEF,
+    examples: EXAMPLES,
     aboveError: "usage",
     colors: Deno.stderr.isTerminal() && !Deno.noColor,
-    showDefault: true,
+    showDefault: { prefix: " (default ", suffix: ")" },
+    maxWidth: Deno.stdout.isTerminal() ? Deno.consoleSize().columns : LOG_COLUMNS,
     stdout: (text) => console.log(text),
     stderr: (text) => console.error(text),
     onError: () => ExitStatus.Invalid,
   });
   if (typeof parsed === "number") return parsed;
-  return parsed.command === "run" ? await runCommand(parsed, plugins) : await checkCommand(parsed, plugins);
+  switch (parsed.command) {
+    case "run":
+      return await runCommand(parsed, plugins);
+    case "check":
+      return await checkCommand(parsed, plugins);
+    case "list":
+      return await listCommand(parsed, plugins);
+    case "schema":
+      return await schemaCommand(plugins);
+  }
 }
 
 async function ownVersion(): Promise<string> {

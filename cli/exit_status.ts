@@ -6,9 +6,9 @@
 
 /** What the program's end says. */
 export const ExitStatus = {
-  /** All cells ran. */
+  /** All cells ran, and all expectations are met. */
   Ok: 0,
-  /** A cell failed. */
+  /** A cell failed, an expectation is not met, or a result could not be saved. */
   Failed: 1,
   /** The command or a scenario is invalid, or a permission is missing; nothing ran. */
   Invalid: 2,

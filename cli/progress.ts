@@ -6,7 +6,10 @@
 
 import type { ExpandedScenario } from "../core/runner/expand.ts";
 import type { RunProgress } from "../core/runner/run.ts";
+import { labelsInLine, varyingLabels } from "./labels.ts";
 
+/** Width of a terminal that does not know its own. */
+const USUAL_COLUMNS = 80;
 const CLEAR_LINE = "\r\x1b[2K";
 
 /** Tells a person where a run is. */
@@ -27,18 +30,20 @@ export function createProgress(wanted: boolean): Progress {
 
 class TerminalProgress implements Progress {
   #name = "";
+  #varying: readonly string[] = [];
   #startedAt = 0;
 
-  start({ scenario }: ExpandedScenario): void {
+  start({ scenario, cells }: ExpandedScenario): void {
     this.#name = scenario.name;
+    this.#varying = varyingLabels(cells);
     this.#startedAt = performance.now();
   }
 
   repetition({ cell, done, total }: RunProgress): void {
     const left = ((performance.now() - this.#startedAt) / done) * (total - done);
     const time = done === 0 ? "" : `, ${Math.ceil(left / 1000)} s left`;
-    const { columns } = Deno.consoleSize();
-    const line = `${this.#name}  ${done + 1}/${total}  ${cell.labels.policy}, ${cell.labels.placement}${time}`;
+    const columns = Deno.consoleSize().columns || USUAL_COLUMNS;
+    const line = `${this.#name}  ${done + 1}/${total}${time}  ${labelsInLine(cell.labels, this.#varying)}`;
     write(CLEAR_LINE + line.slice(0, columns - 1));
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { messageOf } from "../core/errors.ts";
 import type { Result } from "../core/runner/result.ts";
 import { dirname, join } from "./paths.ts";
 
@@ -15,10 +16,25 @@ export function resultDirectory(out: string): string {
   return out.endsWith(".json") ? dirname(out) : out;
 }
 
+/**
+ * Makes the folder for results, and makes sure that files can be put there before anything is measured.
+ *
+ * @returns why that is impossible; undefined when it is not
+ */
+export function prepareDirectory(directory: string): string | undefined {
+  try {
+    Deno.mkdirSync(directory, { recursive: true });
+    Deno.removeSync(Deno.makeTempFileSync({ dir: directory, prefix: ".iddr-" }));
+  } catch (thrown) {
+    return messageOf(thrown);
+  }
+}
+
 /** The file of one run. It is whole at every moment: each save writes a new file and renames it over the old. */
 export class ResultFile {
   /** Its path. */
   readonly path: string;
+  #error: string | undefined;
 
   /**
    * @param out what `--out` says
@@ -29,10 +45,30 @@ export class ResultFile {
     this.path = out.endsWith(".json") ? out : join(out, `${scenario}-${time}.json`);
   }
 
-  /** Saves a result over what was saved before. */
-  async save(result: Result): Promise<void> {
+  /** Why the last save failed; undefined when it did not. */
+  get error(): string | undefined {
+    return this.#error;
+  }
+
+  /** Saves a result over what was saved before. When that fails, what was saved before stays. */
+  save(result: Result): void {
     const partial = `${this.path}.partial`;
-    await Deno.writeTextFile(partial, `${JSON.stringify(result, null, 2)}\n`);
-    await Deno.rename(partial, this.path);
+    try {
+      // In one step for everything else here, so that a second Ctrl-C finds no half of it.
+      Deno.writeTextFileSync(partial, `${JSON.stringify(result, null, 2)}\n`);
+      Deno.renameSync(partial, this.path);
+      this.#error = undefined;
+    } catch (thrown) {
+      this.#error = messageOf(thrown);
+      removeIfThere(partial);
+    }
+  }
+}
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // It was not made, or the file system has failed altogether; the save's own error says why.
   }
 }

@@ -4,24 +4,30 @@
  * @module
  */
 
-import { messageOf } from "../core/errors.ts";
 import type { PluginTable } from "../core/plugin.ts";
 import type { ExpandedScenario } from "../core/runner/expand.ts";
 import { permissionNeeds } from "../core/runner/plan.ts";
 import type { Result } from "../core/runner/result.ts";
 import { runScenario } from "../core/runner/run.ts";
+import { removeScratchDirectories } from "../core/runner/scratch.ts";
 import { cLibraryPath } from "../core/measure/thread.ts";
 import type { RunArguments } from "./arguments.ts";
 import { ExitStatus } from "./exit_status.ts";
 import { ensurePermissions, pathPermissions, runPermissions } from "./permissions.ts";
 import { createProgress, type Progress } from "./progress.ts";
-import { resultDirectory, ResultFile } from "./result_file.ts";
+import { QUICK_OVERRIDES } from "./quick.ts";
+import { prepareDirectory, resultDirectory, ResultFile } from "./result_file.ts";
 import { printMistakes, readScenarios } from "./scenarios.ts";
 import { renderResult } from "./table.ts";
 
 /** Runs the command. */
 export async function runCommand(args: RunArguments, plugins: PluginTable): Promise<number> {
-  const { scenarios, mistakes } = await readScenarios(args.files, args.set, plugins);
+  const { scenarios, mistakes } = await readScenarios(
+    args.files,
+    args.set,
+    plugins,
+    args.quick ? QUICK_OVERRIDES : [],
+  );
   if (mistakes.length > 0) {
     printMistakes(mistakes);
     return ExitStatus.Invalid;
@@ -38,10 +44,9 @@ export async function runCommand(args: RunArguments, plugins: PluginTable): Prom
     ...pathPermissions("write", needs.flatMap(({ write }) => write)),
   ]);
   if (!granted) return ExitStatus.Invalid;
-  try {
-    await Deno.mkdir(directory, { recursive: true });
-  } catch (thrown) {
-    console.error(`iddr: cannot make the folder for results, ${directory}: ${messageOf(thrown)}`);
+  const refusal = prepareDirectory(directory);
+  if (refusal !== undefined) {
+    console.error(`iddr: results cannot be saved in ${directory}: ${refusal}`);
     return ExitStatus.Invalid;
   }
 
@@ -49,8 +54,8 @@ export async function runCommand(args: RunArguments, plugins: PluginTable): Prom
   const progress = createProgress(args.progress);
   let status: number = ExitStatus.Ok;
   for (const scenario of scenarios) {
-    const result = await runOne(scenario, args, directory, interruption, progress);
-    if (result.cells.some((cell) => cell.status === "failed")) status = ExitStatus.Failed;
+    const { result, saved } = await runOne(scenario, args, directory, interruption, progress);
+    if (!saved || failed(result, args.quick)) status = ExitStatus.Failed;
     if (result.interrupted) return ExitStatus.Interrupted;
   }
   if (cLibraryPath() === null) {
@@ -59,27 +64,45 @@ export async function runCommand(args: RunArguments, plugins: PluginTable): Prom
   return status;
 }
 
+/** Whether a result is bad news. A quick look is too short to say whether an expectation is met. */
+function failed({ cells, expectations }: Result, quick: boolean): boolean {
+  return cells.some(({ status }) => status === "failed") ||
+    (!quick && expectations.some(({ status }) => status === "unmet"));
+}
+
 async function runOne(
   scenario: ExpandedScenario,
   args: RunArguments,
   directory: string,
   signal: AbortSignal,
   progress: Progress,
-): Promise<Result> {
+): Promise<{ readonly result: Result; readonly saved: boolean }> {
   const file = new ResultFile(args.out, scenario.scenario.name);
   progress.start(scenario);
   const result = await runScenario(scenario, {
     signal,
     scratchParent: directory,
     onRepetition: (state) => progress.repetition(state),
-    onUpdate: (update) => file.save(update),
+    onUpdate(update) {
+      const before = file.error;
+      file.save(update);
+      if (file.error === undefined || before !== undefined) return;
+      progress.end();
+      console.error(`iddr: cannot save in ${file.path} now: ${file.error}. The run goes on`);
+    },
   });
   progress.end();
-  await file.save(result);
-  if (args.json === true) console.log(JSON.stringify(result));
-  else console.log(renderResult(result));
+  file.save(result);
+  console.log(args.json === true ? JSON.stringify(result) : renderResult(result));
+  if (args.quick && result.expectations.length > 0) {
+    console.error("note: a quick look; its expectations do not decide the exit status");
+  }
+  if (file.error !== undefined) {
+    console.error(`iddr: the result could not be saved in ${file.path}: ${file.error}\n`);
+    return { result, saved: false };
+  }
   console.error(`${result.interrupted ? "interrupted; saved" : "saved"} in ${file.path}\n`);
-  return result;
+  return { result, saved: true };
 }
 
 /** A signal that Ctrl-C, SIGTERM or the end of the terminal aborts; a second one ends the program at once. */
@@ -87,7 +110,10 @@ function interruptible(): AbortSignal {
   const controller = new AbortController();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     Deno.addSignalListener(name, () => {
-      if (controller.signal.aborted) Deno.exit(ExitStatus.Interrupted);
+      if (controller.signal.aborted) {
+        removeScratchDirectories();
+        Deno.exit(ExitStatus.Interrupted);
+      }
       controller.abort();
     });
   }

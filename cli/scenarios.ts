@@ -17,17 +17,23 @@ export interface Scenarios {
   readonly mistakes: readonly Diagnostic[];
 }
 
-/** Reads and checks all files. */
+/**
+ * Reads and checks all files.
+ *
+ * @param set what `--set` says
+ * @param usual values that replace those of the files too, but before `set`
+ */
 export async function readScenarios(
   files: readonly string[],
   set: readonly string[],
   plugins: PluginTable,
+  usual: readonly Override[] = [],
 ): Promise<Scenarios> {
   const scenarios: ExpandedScenario[] = [];
   const mistakes: Diagnostic[] = [];
   for (const file of files) {
     try {
-      const document = await ScenarioDocument.read(file, set.map(parseOverride));
+      const document = await ScenarioDocument.read(file, [...usual, ...set.map(parseOverride)]);
       scenarios.push(await expandScenario(document, plugins));
     } catch (thrown) {
       if (!(thrown instanceof ScenarioError)) throw thrown;

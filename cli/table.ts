@@ -7,49 +7,108 @@
 import { Table } from "console-table-printer";
 import type { CellResult, Estimate, Result, Sample } from "../core/runner/result.ts";
 import { median } from "../core/runner/summary.ts";
+import { renderExpectations } from "./expectations.ts";
+import { labelsInLine, shorten, shortName, varyingLabels } from "./labels.ts";
 
 /** Labels that every cell has; of these, those that are the same in all cells go into the heading. */
 const COMMON_LABELS = ["policy", "device", "workload", "placement"];
+/** Width that a table keeps to. */
+const COLUMNS = 160;
+/** Fewest characters of a label; a table with many labels is wider rather than say less. */
+const MIN_LABEL = 13;
 
-/** A result as text: a heading, a row for each cell, and the causes of failures. */
+const METRICS = [
+  "IOPS [low–high]",
+  "MB/s [low–high]",
+  "p50",
+  "p99",
+  "CPU",
+  "sent",
+  "suppr.",
+  "speed",
+] as const;
+type Metrics = Readonly<Record<typeof METRICS[number], string>>;
+
+/** A result as text: a heading, a row for each cell, the causes of failures, and what became of the expectations. */
 export function renderResult(result: Result): string {
   const { cells } = result;
-  const labels = [...new Set(cells.flatMap((cell) => Object.keys(cell.labels)))];
-  const varied = labels.filter((label) => new Set(cells.map((cell) => cell.labels[label])).size > 1)
-    // A plugin whose options the matrix varies one by one is shown by those.
-    .filter((label, _, all) => !all.some((other) => other.startsWith(`${label}.`)));
-  const shown = varied.length === 0 ? ["policy"] : varied;
+  const varying = varyingLabels(cells);
+  const shown = varying.length === 0 ? ["policy"] : varying;
   const fixed = COMMON_LABELS.filter((label) => !shown.includes(label));
-  const table = new Table({
-    shouldDisableColors: Deno.noColor || !Deno.stdout.isTerminal(),
-    columns: [
-      ...shown.map((name) => ({ name, title: shortName(name, shown), alignment: "left" })),
-      ...["IOPS", "low – high", "MB/s", "p50", "p99", "CPU app", "CPU driver", "notified", "suppressed", "speed-up"]
-        .map((name) => ({ name, alignment: "right" })),
-    ],
-  });
-  for (const cell of cells) table.addRow({ ...pick(cell, shown), ...metrics(cell, cells[0]) });
   const { name, description } = result.scenario as { name: string; description: string };
-  const failures = cells.filter(({ status }) => status === "failed").map(({ labels, error }) => {
-    return `failed: ${shown.map((label) => labels[label]).join(", ")}: ${error}`;
-  });
   return [
-    `${name}: ${description}`,
+    description === "" ? name : `${name}: ${description}`,
     fixed.map((label) => `${label} ${inCommon(cells.map(({ labels }) => labels[label]))}`).join(", "),
-    table.render(),
+    ...renderTable(cells, shown),
     ...legend(cells),
-    ...failures,
+    ...cells.filter(({ status }) => status === "failed").map(({ labels, error }) => {
+      return `failed: ${labelsInLine(labels, shown)}: ${error}`;
+    }),
+    ...renderExpectations(result),
   ].join("\n");
 }
 
-/** The last part of a path, where no other column has the same. */
-function shortName(path: string, paths: readonly string[]): string {
-  const last = (each: string): string => each.slice(each.lastIndexOf(".") + 1);
-  return paths.some((other) => other !== path && last(other) === last(path)) ? path : last(path);
+/** The table, and what the labels that were too long for it are in full. */
+function renderTable(cells: readonly CellResult[], shown: readonly string[]): string[] {
+  const rows = metricsOf(cells);
+  const widths = METRICS.map((name) => Math.max(name.length, ...rows.map((row) => row[name].length)));
+  const left = COLUMNS - 1 - widths.reduce((sum, width) => sum + width + 3, 0) - shown.length * 3;
+  const lengths = labelLengths(cells, shown, left);
+  const table = new Table({
+    shouldDisableColors: true, // It would write white, which nobody can read on a light ground.
+    columns: [
+      ...shown.map((name) => ({ name, title: shortName(name, shown), alignment: "left" })),
+      ...METRICS.map((name) => ({ name, alignment: "right" })),
+    ],
+  });
+  const names = new ShortNames();
+  for (const [index, { labels }] of cells.entries()) {
+    const row: Record<string, string> = { ...rows[index] };
+    for (const [column, label] of shown.entries()) {
+      row[label] = names.of(labels[label] ?? "", lengths[column]);
+    }
+    table.addRow(row);
+  }
+  return [table.render(), ...names.legend()];
+}
+
+/** Short names of long labels, each different. */
+class ShortNames {
+  readonly #names = new Map<string, string>();
+
+  of(label: string, length: number): string {
+    if (label.length <= length) return label;
+    const taken = [...this.#names].filter(([other]) => other !== label).map(([, name]) => name);
+    let name = shorten(label, length);
+    for (let number = 2; taken.includes(name); number++) name = `${shorten(label, length - 3)}#${number}`;
+    this.#names.set(label, name);
+    return name;
+  }
+
+  legend(): string[] {
+    return [...this.#names].map(([label, name]) => `${name}  is  ${label}`);
+  }
+}
+
+/** How long labels may be: the columns that need less give the rest to the others. */
+function labelLengths(cells: readonly CellResult[], shown: readonly string[], width: number): number[] {
+  const needed = shown.map((label) => {
+    return Math.max(shortName(label, shown).length, ...cells.map(({ labels }) => (labels[label] ?? "").length));
+  });
+  const lengths = needed.map(() => 0);
+  let left = width;
+  const ascending = needed.map((_, column) => column).sort((a, b) => needed[a] - needed[b]);
+  for (const [index, column] of ascending.entries()) {
+    const share = Math.floor(left / (ascending.length - index));
+    lengths[column] = Math.min(needed[column], Math.max(MIN_LABEL, share));
+    left -= lengths[column];
+  }
+  return lengths;
 }
 
 /** Of labels such as `name(a=1, b=2)` the name, and the options that all of them have. */
 function inCommon(labels: readonly string[]): string {
+  if (labels.every((label) => label === labels[0])) return labels[0];
   const [name, options = ""] = labels[0].split(/[()]/);
   const shared = options.split(", ").filter((option) =>
     option !== "" && labels.every((label) => label.includes(option))
@@ -57,44 +116,57 @@ function inCommon(labels: readonly string[]): string {
   return shared.length === 0 ? name : `${name}(${shared.join(", ")})`;
 }
 
-function pick({ labels }: CellResult, names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(names.map((name) => [name, labels[name] ?? ""]));
+function metricsOf(cells: readonly CellResult[]): Metrics[] {
+  const iops = intervals(cells.map(({ summary }) => summary.iops));
+  const megabytes = intervals(cells.map(({ summary }) => scaled(summary.bytesPerSecond, 1e-6)));
+  const base = cells[0].summary.iops;
+  return cells.map(({ samples, summary, status }, index) => ({
+    "IOPS [low–high]": summary.iops === null ? status === "failed" ? "failed" : "not run" : iops[index],
+    "MB/s [low–high]": megabytes[index],
+    "p50": time(summary.latencyP50Ns),
+    "p99": time(summary.latencyP99Ns),
+    "CPU": cores(samples),
+    "sent": perOperation(samples, "sent"),
+    "suppr.": perOperation(samples, "suppressed"),
+    "speed": base === null || summary.iops === null ? "" : `${digits(summary.iops.median / base.median)}×`,
+  }));
 }
 
-function metrics({ samples, summary, status }: CellResult, first: CellResult): Record<string, string> {
-  const { iops, bytesPerSecond, latencyP50Ns, latencyP99Ns } = summary;
-  if (iops === null) return { "IOPS": status === "failed" ? "failed" : "not run" };
-  const base = first.summary.iops;
-  return {
-    "IOPS": count(iops.median),
-    "low – high": `${count(iops.low)} – ${count(iops.high)}`,
-    "MB/s": bytesPerSecond === null ? "–" : count(bytesPerSecond.median / 1e6),
-    "p50": time(latencyP50Ns),
-    "p99": time(latencyP99Ns),
-    "CPU app": share(samples, ({ cpuCores }) => cpuCores.application),
-    "CPU driver": share(samples, ({ cpuCores }) => cpuCores.driver),
-    "notified": each(samples, "sent"),
-    "suppressed": each(samples, "suppressed"),
-    "speed-up": base === null ? "–" : `${(iops.median / base.median).toPrecision(3)}×`,
-  };
+/** Estimates below each other: `13,064 [12,838–14,993]`, with their parts aligned. */
+function intervals(estimates: readonly (Estimate | null)[]): string[] {
+  const parts = estimates.map((each) => each === null ? null : [each.median, each.low, each.high].map(count));
+  const [middle, low, high] = [0, 1, 2].map((part) => Math.max(0, ...parts.map((each) => each?.[part].length ?? 0)));
+  return parts.map((each) => {
+    return each === null ? "" : `${each[0].padStart(middle)} [${each[1].padStart(low)}–${each[2].padStart(high)}]`;
+  });
+}
+
+function scaled(estimate: Estimate | null, factor: number): Estimate | null {
+  if (estimate === null) return null;
+  const { median, low, high } = estimate;
+  return { ...estimate, median: median * factor, low: low * factor, high: high * factor };
 }
 
 /** Notifications of both sides for each operation, over all repetitions. */
-function each(samples: readonly Sample[], which: "sent" | "suppressed"): string {
+function perOperation(samples: readonly Sample[], which: "sent" | "suppressed"): string {
   let notifications = 0;
   let operations = 0;
   for (const sample of samples) {
     const { frontend, backend } = sample.notifications;
-    if (frontend === null || backend === null) return "–";
+    if (frontend === null || backend === null) return "";
     notifications += frontend[which] + backend[which];
     operations += sample.operations;
   }
-  return operations === 0 ? "–" : `${(notifications / operations).toFixed(2)}/op`;
+  return operations === 0 ? "" : (notifications / operations).toFixed(2);
 }
 
-function share(samples: readonly Sample[], of: (sample: Sample) => number | null): string {
-  const values = samples.map(of).filter((value) => value !== null);
-  return values.length === 0 ? "–" : median(values).toFixed(2);
+/** Medians of what each domain used: `0.36 + 0.38`. */
+function cores(samples: readonly Sample[]): string {
+  const [application, driver] = (["application", "driver"] as const).map((domain) => {
+    const values = samples.map(({ cpuCores }) => cpuCores[domain]).filter((value) => value !== null);
+    return values.length === 0 ? undefined : median(values).toFixed(2);
+  });
+  return [application, driver].filter((each) => each !== undefined).join(" + ");
 }
 
 function legend(cells: readonly CellResult[]): string[] {
@@ -103,18 +175,26 @@ function legend(cells: readonly CellResult[]): string[] {
   const repetitions = Math.max(...cells.map(({ samples }) => samples.length));
   const range = interval === "bootstrap95" ? "its 95 % interval" : "the range";
   return [
-    `IOPS: median and ${range} of ${repetitions} repetitions. CPU in cores. p50, p99: from submission to completion.`,
-    "notified, suppressed: notifications that both sides together sent, and did not need to send, for each operation.",
+    repetitions === 1
+      ? "IOPS, MB/s: of one repetition, which says nothing of how sure they are."
+      : `IOPS, MB/s: median and [${range}] of ${repetitions} repetitions.`,
+    "p50, p99: from submission to completion. CPU: cores used by application + driver. speed: IOPS against the first row's.",
+    "sent, suppr.: notifications of both sides for each operation, and those that the other side did not ask for.",
   ];
 }
 
 function count(value: number): string {
-  return Math.round(value).toLocaleString("en-US");
+  return value.toLocaleString("en-US", value < 10 ? { maximumFractionDigits: 1 } : { maximumFractionDigits: 0 });
+}
+
+/** At least three digits, none of them too many. */
+function digits(value: number): string {
+  return value < 99.95 ? value.toPrecision(3) : count(value);
 }
 
 function time(estimate: Estimate | null): string {
-  if (estimate === null) return "–";
+  if (estimate === null) return "";
   const ns = estimate.median;
   if (ns < 1e3) return `${Math.round(ns)} ns`;
-  return ns < 1e6 ? `${(ns / 1e3).toFixed(1)} µs` : `${(ns / 1e6).toFixed(1)} ms`;
+  return ns < 1e6 ? `${digits(ns / 1e3)} µs` : `${digits(ns / 1e6)} ms`;
 }

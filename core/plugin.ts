@@ -89,6 +89,8 @@ export interface WorkloadNeeds {
 
 /** A workload. */
 export interface WorkloadPlugin<Schema extends z.ZodType = z.ZodType> extends PluginBase<"workload", Schema> {
+  /** Names of the counters that it returns, each with one sentence; expectations can compare these alone. */
+  readonly counters?: Readonly<Record<string, string>>;
   /** What its queues must have. */
   needs(options: z.output<Schema>): WorkloadNeeds;
   /** Makes the workload: runs in the application domain. */

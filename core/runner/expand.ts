@@ -9,12 +9,15 @@ import { createHash } from "node:crypto";
 import { z } from "../schema.ts";
 import { messageOf } from "../errors.ts";
 import { ENTRY_BYTES } from "../blkif.ts";
-import { loadPlugin, type Plugin, type PluginKind, type PluginTable } from "../plugin.ts";
+import { loadPlugin, type Plugin, type PluginKind, type PluginTable, type WorkloadPlugin } from "../plugin.ts";
 import { ringEntryCount } from "../ring.ts";
-import { type Diagnostic, nearest, ScenarioError } from "./diagnostics.ts";
+import { type Diagnostic, ScenarioError, suggestion } from "./diagnostics.ts";
 import type { Path, ScenarioDocument } from "./load.ts";
+import { ExpectationError, parseExpectation } from "./expectation.ts";
+import { casesOf, checkNames } from "./expectation_cases.ts";
+import type { CheckedExpectation } from "./expectation_result.ts";
 import { workloadNeeds } from "./plan.ts";
-import { knownKeys, parseScenario, type Scenario, type ScenarioPluginUse } from "./scenario.ts";
+import { knownKeys, parseParts, parseScenario, type Scenario, type ScenarioPluginUse } from "./scenario.ts";
 
 /** A plugin as one cell uses it. */
 export interface ResolvedPlugin {
@@ -54,7 +57,12 @@ export interface ExpandedScenario {
   readonly scenario: Scenario;
   /** Its cells, in the matrix's order. */
   readonly cells: readonly Cell[];
+  /** What must hold of what is measured. */
+  readonly expectations: readonly CheckedExpectation[];
 }
+
+/** Labels that every cell has. */
+const COMMON_LABELS = ["policy", "device", "workload", "placement"];
 
 /** Most cells that a matrix may make. */
 const MAX_CELLS = 1000;
@@ -76,23 +84,25 @@ interface Choice {
 export async function expandScenario(document: ScenarioDocument, plugins: PluginTable): Promise<ExpandedScenario> {
   const raw = document.toJS();
   const mistakes = new Mistakes(document);
-  const firsts = firstChoices(raw);
-  checkMatrixKeys(firsts.map(({ key }) => key), mistakes);
-  if (mistakes.any) throw mistakes.error();
+  const keys = checkMatrixKeys(matrixKeys(raw), mistakes);
+  const firsts = firstChoices(raw, keys);
   const base = parseScenario(applyChoices(raw, firsts));
-  const combinations = base.success ? combine(base.data.matrix, mistakes) : [firsts];
+  const combinations = base.success ? combine(base.data.matrix, keys, mistakes) : [firsts];
   const cells: Cell[] = [];
   for (const choices of combinations) {
-    const parsed = parseScenario(applyChoices(raw, choices));
-    if (!parsed.success) {
+    const written = applyChoices(raw, choices);
+    const parsed = parseScenario(written);
+    if (parsed.success) {
+      const cell = await resolveCell(parsed.data, choices, plugins, mistakes);
+      if (cell !== undefined) cells.push(cell);
+    } else {
       for (const issue of parsed.error.issues) mistakes.addIssue(issue, choices);
-      continue;
+      await resolveParts(parseParts(written), choices, plugins, mistakes);
     }
-    const cell = await resolveCell(parsed.data, choices, plugins, mistakes);
-    if (cell !== undefined) cells.push(cell);
   }
+  const expectations = checkExpectations(parseParts(raw).expect ?? [], cells, keys, mistakes);
   if (mistakes.any) throw mistakes.error();
-  return { file: document.file, scenario: cells[0].scenario, cells };
+  return { file: document.file, scenario: cells[0].scenario, cells, expectations };
 }
 
 /** Collects mistakes, each once: many cells share the same text. */
@@ -124,6 +134,12 @@ class Mistakes {
     this.#found.set(JSON.stringify(diagnostic), diagnostic);
   }
 
+  /** Adds a mistake within a text of the scenario, at a character from 0. */
+  addWithin(path: Path, message: string, character: number): void {
+    const diagnostic = this.#document.diagnostic(path, message, false, character);
+    this.#found.set(JSON.stringify(diagnostic), diagnostic);
+  }
+
   addIssue(issue: z.core.$ZodIssue, choices: readonly Choice[], prefix: Path = [], allowed?: readonly string[]): void {
     const path = [...prefix, ...issue.path] as Path;
     if (issue.code === "unrecognized_keys") {
@@ -144,46 +160,57 @@ class Mistakes {
   }
 }
 
-function suggestion(written: string, allowed: readonly string[]): string {
-  const near = nearest(written, allowed);
-  const list = allowed.length === 0 ? "none is" : allowed.join(", ");
-  return `${near === undefined ? "" : `; did you mean ${near}?`} (allowed: ${list})`;
+function matrixKeys({ matrix }: Json): string[] {
+  return typeof matrix === "object" && matrix !== null ? Object.keys(matrix) : [];
 }
 
 /** The first value of each key of the matrix, so that a key that only the matrix gives is not missed. */
-function firstChoices({ matrix }: Json): Choice[] {
-  if (typeof matrix !== "object" || matrix === null) return [];
-  return Object.entries(matrix).flatMap(([key, values]) =>
-    Array.isArray(values) && values.length > 0 ? [{ key, index: 0, value: values[0] }] : []
-  );
+function firstChoices({ matrix }: Json, keys: readonly string[]): Choice[] {
+  return keys.flatMap((key) => {
+    const values = (matrix as Json)[key];
+    return Array.isArray(values) && values.length > 0 ? [{ key, index: 0, value: values[0] }] : [];
+  });
 }
 
 /** What a cell can have of its own; the rest of a scenario is the run's. */
-const CELL_KEYS = ["placement", "domains", "affinity", "device", "channel", "policy", "workload", "recovery"];
-const CELL_RUN_KEYS = ["run.warmup", "run.duration", "run.seed"];
+export const CELL_KEYS: readonly string[] = [
+  "placement",
+  "domains",
+  "affinity",
+  "device",
+  "channel",
+  "policy",
+  "workload",
+  "recovery",
+];
+/** Of what is the run's, what a cell can have of its own all the same. */
+export const CELL_RUN_KEYS: readonly string[] = ["run.warmup", "run.duration", "run.seed"];
 
-function checkMatrixKeys(keys: readonly string[], mistakes: Mistakes): void {
-  for (const key of keys) {
-    if (!CELL_KEYS.includes(key.split(".")[0]) && !CELL_RUN_KEYS.includes(key)) {
+/** The keys that are right. */
+function checkMatrixKeys(keys: readonly string[], mistakes: Mistakes): string[] {
+  return keys.filter((key) => {
+    const known = CELL_KEYS.includes(key.split(".")[0]) || CELL_RUN_KEYS.includes(key);
+    const outer = keys.find((other) => key.startsWith(`${other}.`));
+    if (!known) {
       const hint = suggestion(key, [...CELL_KEYS, ...CELL_RUN_KEYS]);
       mistakes.add(["matrix", key], [], `is not a path to what a cell can have of its own${hint}`, true);
     }
-    const outer = keys.find((other) => key.startsWith(`${other}.`));
     if (outer !== undefined) {
       mistakes.add(["matrix", key], [], `lies within ${outer}, which the matrix replaces as a whole`, true);
     }
-  }
+    return known && outer === undefined;
+  });
 }
 
-function combine(matrix: Scenario["matrix"], mistakes: Mistakes): readonly Choice[][] {
-  const count = Object.values(matrix).reduce((product, values) => product * values.length, 1);
+function combine(matrix: Scenario["matrix"], keys: readonly string[], mistakes: Mistakes): readonly Choice[][] {
+  const count = keys.reduce((product, key) => product * matrix[key].length, 1);
   if (count > MAX_CELLS) {
     mistakes.add(["matrix"], [], `makes ${count} cells; at most ${MAX_CELLS} are allowed`);
     return [];
   }
-  return Object.entries(matrix).reduce<Choice[][]>(
-    (combinations, [key, values]) =>
-      combinations.flatMap((choices) => values.map((value, index) => [...choices, { key, index, value }])),
+  return keys.reduce<Choice[][]>(
+    (combinations, key) =>
+      combinations.flatMap((choices) => matrix[key].map((value, index) => [...choices, { key, index, value }])),
     [[]],
   );
 }
@@ -203,32 +230,48 @@ function applyChoices(raw: Json, choices: readonly Choice[]): Json {
   return value;
 }
 
+/** The plugins of a scenario, as far as they are right. */
+type ResolvedParts = Partial<Pick<Cell, "device" | "workload"> & Cell["policy"]>;
+
+/** Resolves the plugins of those parts of a scenario that are there, and checks whether they fit together. */
+async function resolveParts(
+  parts: Partial<Scenario>,
+  choices: readonly Choice[],
+  plugins: PluginTable,
+  mistakes: Mistakes,
+): Promise<ResolvedParts> {
+  const resolve = async (kind: PluginKind, use: ScenarioPluginUse | undefined, ...path: Path) => {
+    return use === undefined ? undefined : await resolvePlugin(kind, use, path, choices, plugins, mistakes);
+  };
+  const { policy, channel } = parts;
+  const both = policy !== undefined && "use" in policy;
+  const device = await resolve("device", parts.device, "device");
+  const workload = await resolve("workload", parts.workload, "workload");
+  const frontend = await resolve("policy", both ? policy : policy?.frontend, "policy", ...(both ? [] : ["frontend"]));
+  const backend = await resolve("policy", both ? policy : policy?.backend, "policy", ...(both ? [] : ["backend"]));
+  if (workload !== undefined && channel !== undefined && parts.placement === "isolated") {
+    const slots = workloadNeeds({ workload }).queueDepth;
+    const entries = ringEntryCount(channel.ringOrder, ENTRY_BYTES);
+    if (slots > entries) {
+      const order = `a ring of order ${channel.ringOrder} has ${entries} entries`;
+      mistakes.add(
+        ["workload"],
+        choices,
+        `keeps ${slots} requests in flight; ${order}. Use a larger channel.ringOrder`,
+      );
+    }
+  }
+  return { device, workload, frontend, backend };
+}
+
 async function resolveCell(
   scenario: Scenario,
   choices: readonly Choice[],
   plugins: PluginTable,
   mistakes: Mistakes,
 ): Promise<Cell | undefined> {
-  const resolve = (kind: PluginKind, use: ScenarioPluginUse, path: Path): Promise<ResolvedPlugin | undefined> =>
-    resolvePlugin(kind, use, path, choices, plugins, mistakes);
-  const { policy } = scenario;
-  const [frontendUse, backendUse] = "use" in policy ? [policy, policy] : [policy.frontend, policy.backend];
-  const [frontendPath, backendPath] = "use" in policy
-    ? [["policy"], ["policy"]]
-    : [["policy", "frontend"], ["policy", "backend"]];
-  const device = await resolve("device", scenario.device, ["device"]);
-  const workload = await resolve("workload", scenario.workload, ["workload"]);
-  const frontend = await resolve("policy", frontendUse, frontendPath);
-  const backend = await resolve("policy", backendUse, backendPath);
+  const { device, workload, frontend, backend } = await resolveParts(scenario, choices, plugins, mistakes);
   if (device === undefined || workload === undefined || frontend === undefined || backend === undefined) return;
-
-  const slots = workloadNeeds({ workload }).queueDepth;
-  const entries = ringEntryCount(scenario.channel.ringOrder, ENTRY_BYTES);
-  if (scenario.placement === "isolated" && slots > entries) {
-    const order = `a ring of order ${scenario.channel.ringOrder} has ${entries} entries`;
-    mistakes.add(["workload"], choices, `keeps ${slots} requests in flight; ${order}. Use a larger channel.ringOrder`);
-    return;
-  }
   const resolved = { device, workload, policy: { frontend, backend } };
   const labels: Record<string, string> = {
     policy: frontend.label === backend.label ? frontend.label : `${frontend.label} / ${backend.label}`,
@@ -236,8 +279,36 @@ async function resolveCell(
     workload: workload.label,
     placement: scenario.placement,
   };
-  for (const { key, value } of choices) labels[key] ??= labelOf(value, key, scenario);
+  const sides: Record<string, string> = { "policy.frontend": frontend.label, "policy.backend": backend.label };
+  for (const { key, value } of choices) labels[key] ??= sides[key] ?? labelOf(value, key, scenario);
   return { id: cellId(scenario, resolved), labels, scenario, ...resolved };
+}
+
+/**
+ * Reads the expectations and finds the cells that they compare. While there are other mistakes there are no cells, or
+ * not all; then only what does not depend on them is checked.
+ */
+function checkExpectations(
+  texts: readonly string[],
+  cells: readonly Cell[],
+  matrixKeys: readonly string[],
+  mistakes: Mistakes,
+): CheckedExpectation[] {
+  const complete = !mistakes.any;
+  const selectable = cells.map(({ labels, workload }) => {
+    return { labels, counters: Object.keys((workload.plugin as WorkloadPlugin).counters ?? {}) };
+  });
+  return texts.flatMap((text, index) => {
+    try {
+      const expectation = parseExpectation(text);
+      if (complete) return [{ text, expectation, cases: casesOf(expectation, selectable) }];
+      checkNames(expectation, [...COMMON_LABELS, ...matrixKeys], undefined);
+    } catch (thrown) {
+      if (!(thrown instanceof ExpectationError)) throw thrown;
+      mistakes.addWithin(["expect", index], thrown.message, thrown.column - 1);
+    }
+    return [];
+  });
 }
 
 async function resolvePlugin(

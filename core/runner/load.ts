@@ -25,12 +25,20 @@ export interface Override {
 export class ScenarioDocument {
   /** The file, as the person named it. */
   readonly file: string;
+  readonly #text: string;
   readonly #document: Document.Parsed;
   readonly #lines: LineCounter;
   readonly #overrides: readonly Override[];
 
-  private constructor(file: string, document: Document.Parsed, lines: LineCounter, overrides: readonly Override[]) {
+  private constructor(
+    file: string,
+    text: string,
+    document: Document.Parsed,
+    lines: LineCounter,
+    overrides: readonly Override[],
+  ) {
     this.file = file;
+    this.#text = text;
     this.#document = document;
     this.#lines = lines;
     this.#overrides = overrides;
@@ -64,7 +72,7 @@ export class ScenarioDocument {
     } catch (thrown) { // An alias without its anchor, or one that unfolds without end.
       throw new ScenarioError([{ file, line: 1, column: 1, message: `is not YAML: ${messageOf(thrown)}` }]);
     }
-    const scenario = new ScenarioDocument(file, document, lines, overrides);
+    const scenario = new ScenarioDocument(file, text, document, lines, overrides);
     for (const override of overrides) scenario.#apply(override);
     return scenario;
   }
@@ -93,12 +101,14 @@ export class ScenarioDocument {
    * A mistake at a path. Where the path does not exist, its nearest existing parent is named.
    *
    * @param atKey whether the key at the end of the path is at fault, and not its value
+   * @param character which character of a text at the path is at fault, from 0; it is only placed exactly where the file
+   * has the text as it is, without escapes and line breaks
    */
-  diagnostic(path: Path, message: string, atKey = false): Diagnostic {
+  diagnostic(path: Path, message: string, atKey = false, character?: number): Diagnostic {
     const origin = this.#overrides.some((override) => `${path.join(".")}.`.startsWith(`${override.path}.`))
       ? " (from --set)"
       : "";
-    const { line, col } = this.#lines.linePos(this.#offset(path, atKey));
+    const { line, col } = this.#lines.linePos(this.#offset(path, atKey) + this.#within(path, character));
     const where = path.length === 0 ? "" : `${path.join(".")}${origin}: `;
     return { file: this.file, line, column: col, message: where + message };
   }
@@ -109,6 +119,15 @@ export class ScenarioDocument {
       if (node !== undefined) return node;
     }
     return 0;
+  }
+
+  /** How far a character of a text is from the text's start in the file. */
+  #within(path: Path, character: number | undefined): number {
+    if (character === undefined) return 0;
+    const node = this.#document.getIn(path, true);
+    if (!isScalar(node) || typeof node.value !== "string" || !node.range) return 0;
+    const quote = node.type === "QUOTE_DOUBLE" || node.type === "QUOTE_SINGLE" ? 1 : 0;
+    return this.#text.startsWith(node.value, node.range[0] + quote) ? quote + character : 0;
   }
 
   #node(path: Path, atKey: boolean): number | undefined {

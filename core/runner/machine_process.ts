@@ -10,6 +10,7 @@ import { DomainError } from "../errors.ts";
 import type { PermissionNeeds } from "../plugin.ts";
 import { cLibraryPath } from "../measure/thread.ts";
 import { type MachineAnswer, type MachineJob, type MachineResults, RECORD } from "./machine_protocol.ts";
+import { withScratchDirectory } from "./scratch.ts";
 
 const NS_PER_MS = 1e6;
 /** How long a machine process may take beyond its window: to start, to open media, to end. */
@@ -51,14 +52,10 @@ export async function runMachineProcess(
   options: MachineProcessOptions,
 ): Promise<MachineResults> {
   options.signal?.throwIfAborted();
-  const scratchDirectory = options.needs.scratch
-    ? await Deno.makeTempDir({ dir: options.scratchParent, prefix: ".iddr-" })
-    : null;
-  try {
-    return await run({ ...job, scratchDirectory }, options);
-  } finally {
-    if (scratchDirectory !== null) await Deno.remove(scratchDirectory, { recursive: true });
-  }
+  if (!options.needs.scratch) return await run({ ...job, scratchDirectory: null }, options);
+  return await withScratchDirectory(options.scratchParent, (scratchDirectory) => {
+    return run({ ...job, scratchDirectory }, options);
+  });
 }
 
 async function run(job: MachineJob, options: MachineProcessOptions): Promise<MachineResults> {

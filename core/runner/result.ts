@@ -116,6 +116,10 @@ export interface Summary {
   readonly cpuCores: Estimate | null;
   /** Operations a second for each core used. */
   readonly iopsPerCpuCore: Estimate | null;
+  /** Operations of all repetitions together that failed. */
+  readonly errors: number | null;
+  /** What the workload counted, by name. */
+  readonly counters: Readonly<Record<string, Estimate>>;
 }
 
 /** One cell. */
@@ -132,6 +136,20 @@ export interface CellResult {
   readonly samples: readonly Sample[];
   /** What they say together. */
   readonly summary: Summary;
+}
+
+/** Whether an expectation holds, in one combination of the labels that it does not mention. */
+export interface ExpectationResult {
+  /** The expectation, as it is written. */
+  readonly text: string;
+  /** The combination. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** Whether it holds. */
+  readonly status: "met" | "unmet";
+  /** Value of its left side; null when a cell failed or something could not be measured. */
+  readonly left: number | null;
+  /** Value of its right side. */
+  readonly right: number | null;
 }
 
 /** The machine that measured. */
@@ -162,4 +180,6 @@ export interface Result {
   readonly machine: Machine;
   /** Its cells, in the matrix's order. */
   readonly cells: readonly CellResult[];
+  /** What was expected of them, as far as the cells that it needs are measured. */
+  readonly expectations: readonly ExpectationResult[];
 }

@@ -7,6 +7,7 @@
 import { cpus } from "node:os";
 import { messageOf } from "../errors.ts";
 import type { Cell, ExpandedScenario } from "./expand.ts";
+import { judge } from "./expectation_result.ts";
 import { runMachineProcess } from "./machine_process.ts";
 import { permissionNeeds, planMachine } from "./plan.ts";
 import { type CellResult, type Machine, type Result, RESULT_SCHEMA, type Sample } from "./result.ts";
@@ -55,14 +56,18 @@ export async function runScenario(expanded: ExpandedScenario, options: RunOption
   const startedAt = new Date().toISOString();
   const machine = describeMachine();
   const states = expanded.cells.map((cell): CellState => ({ cell, samples: [] }));
-  const result = (): Result => ({
-    schema: RESULT_SCHEMA,
-    scenario: writtenScenario(expanded),
-    startedAt,
-    interrupted: signal?.aborted ?? false,
-    machine,
-    cells: states.map((state) => cellResult(state, repetitions)),
-  });
+  const result = (): Result => {
+    const cells = states.map((state) => cellResult(state, repetitions));
+    return {
+      schema: RESULT_SCHEMA,
+      scenario: writtenScenario(expanded),
+      startedAt,
+      interrupted: signal?.aborted ?? false,
+      machine,
+      cells,
+      expectations: judge(expanded.expectations, cells),
+    };
+  };
 
   const turns = order === "interleaved"
     ? Array.from({ length: repetitions }, (_, repetition) => states.map((state) => ({ state, repetition }))).flat()

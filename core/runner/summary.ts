@@ -30,6 +30,11 @@ export function summarise(samples: readonly Sample[]): Summary {
       const cores = totalCores(sample);
       return cores === null || cores === 0 ? null : sample.iops / cores;
     }),
+    errors: samples.length === 0 ? null : samples.reduce((total, { errors }) => total + errors, 0),
+    counters: Object.fromEntries(
+      Object.keys(samples[0]?.counters ?? {})
+        .map((name) => [name, estimate(samples.map(({ counters }) => counters[name] ?? 0))]),
+    ),
   };
 }
 
