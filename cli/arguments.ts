@@ -19,6 +19,10 @@ const set = multiple(option("--set", string({ metavar: "PATH=VALUE" }), {
   description:
     message`Put a value into every scenario, such as workload.with.queueDepth=8. It also goes before the matrix.`,
 }));
+const allowPlugin = multiple(option("--allow-plugin", string({ metavar: "REF" }), {
+  description:
+    message`Let scenarios run this plugin beyond the built-in ones: what they say (./mine.ts, npm:package@1), or its path.`,
+}));
 
 const run = command(
   "run",
@@ -26,6 +30,7 @@ const run = command(
     command: constant("run"),
     files,
     set,
+    allowPlugin,
     json: optional(flag("--json", { description: message`Print the results as JSON, one document a line.` })),
     out: withDefault(
       option("--out", string({ metavar: "PATH" }), {
@@ -41,7 +46,7 @@ const run = command(
   { description: message`Run scenarios. This is what happens without a command, too.` },
 );
 
-const check = command("check", object({ command: constant("check"), files, set }), {
+const check = command("check", object({ command: constant("check"), files, set, allowPlugin }), {
   description: message`Check scenarios without running them.`,
 });
 

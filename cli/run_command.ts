@@ -7,13 +7,13 @@
 import { messageOf } from "../core/errors.ts";
 import type { PluginTable } from "../core/plugin.ts";
 import type { ExpandedScenario } from "../core/runner/expand.ts";
-import { permissionNeeds } from "../core/runner/plan.ts";
 import type { Result } from "../core/runner/result.ts";
 import { runScenario } from "../core/runner/run.ts";
 import { cLibraryPath } from "../core/measure/thread.ts";
 import type { RunArguments } from "./arguments.ts";
 import { ExitStatus } from "./exit_status.ts";
-import { ensurePermissions, pathPermissions, runPermissions } from "./permissions.ts";
+import { ensurePermissions, runPermissions } from "./permissions.ts";
+import { pluginPermissions } from "./plugin_permissions.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { resultDirectory, ResultFile } from "./result_file.ts";
 import { printMistakes, readScenarios } from "./scenarios.ts";
@@ -21,7 +21,7 @@ import { renderResult } from "./table.ts";
 
 /** Runs the command. */
 export async function runCommand(args: RunArguments, plugins: PluginTable): Promise<number> {
-  const { scenarios, mistakes } = await readScenarios(args.files, args.set, plugins);
+  const { scenarios, mistakes } = await readScenarios(args, plugins);
   if (mistakes.length > 0) {
     printMistakes(mistakes);
     return ExitStatus.Invalid;
@@ -31,13 +31,8 @@ export async function runCommand(args: RunArguments, plugins: PluginTable): Prom
     return ExitStatus.Invalid;
   }
   const directory = resultDirectory(args.out);
-  const needs = scenarios.flatMap(({ cells }) => cells.map(permissionNeeds));
-  const granted = ensurePermissions([
-    ...runPermissions(directory),
-    ...pathPermissions("read", needs.flatMap(({ read }) => read)),
-    ...pathPermissions("write", needs.flatMap(({ write }) => write)),
-  ]);
-  if (!granted) return ExitStatus.Invalid;
+  const cells = scenarios.flatMap(({ cells }) => cells);
+  if (!ensurePermissions([...runPermissions(directory), ...pluginPermissions(cells)])) return ExitStatus.Invalid;
   try {
     await Deno.mkdir(directory, { recursive: true });
   } catch (thrown) {

@@ -17,10 +17,19 @@ export interface Scenarios {
   readonly mistakes: readonly Diagnostic[];
 }
 
+/** What the command line says of scenarios, whatever is done with them. */
+export interface ScenarioArguments {
+  /** The files. */
+  readonly files: readonly string[];
+  /** Values to put into each, as `path=value`. */
+  readonly set: readonly string[];
+  /** The plugins beyond the built-in ones that they may run. */
+  readonly allowPlugin: readonly string[];
+}
+
 /** Reads and checks all files. */
 export async function readScenarios(
-  files: readonly string[],
-  set: readonly string[],
+  { files, set, allowPlugin }: ScenarioArguments,
   plugins: PluginTable,
 ): Promise<Scenarios> {
   const scenarios: ExpandedScenario[] = [];
@@ -28,7 +37,7 @@ export async function readScenarios(
   for (const file of files) {
     try {
       const document = await ScenarioDocument.read(file, set.map(parseOverride));
-      scenarios.push(await expandScenario(document, plugins));
+      scenarios.push(await expandScenario(document, plugins, { allowPlugins: allowPlugin }));
     } catch (thrown) {
       if (!(thrown instanceof ScenarioError)) throw thrown;
       mistakes.push(...thrown.diagnostics);

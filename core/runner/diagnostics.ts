@@ -47,6 +47,13 @@ export function nearest(written: string, candidates: readonly string[]): string 
   return ranked[0]?.candidate;
 }
 
+/** What to say after a name that is not known: the nearest one, and all. */
+export function suggestion(written: string, allowed: readonly string[]): string {
+  const near = nearest(written, allowed);
+  const list = allowed.length === 0 ? "none is" : allowed.join(", ");
+  return `${near === undefined ? "" : `; did you mean ${near}?`} (allowed: ${list})`;
+}
+
 /** Fewest insertions, deletions and replacements that turn one text into the other (Levenshtein). */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, column) => column);

@@ -6,29 +6,17 @@
  */
 
 import { createHash } from "node:crypto";
-import { z } from "../schema.ts";
-import { messageOf } from "../errors.ts";
+import type { z } from "../schema.ts";
 import { ENTRY_BYTES } from "../blkif.ts";
-import { loadPlugin, type Plugin, type PluginKind, type PluginTable } from "../plugin.ts";
+import type { PluginKind, PluginTable } from "../plugin.ts";
 import { ringEntryCount } from "../ring.ts";
-import { type Diagnostic, nearest, ScenarioError } from "./diagnostics.ts";
+import { type Diagnostic, ScenarioError, suggestion } from "./diagnostics.ts";
 import type { Path, ScenarioDocument } from "./load.ts";
 import { workloadNeeds } from "./plan.ts";
+import { type PluginSources, type ResolvedPlugin, resolvePlugin } from "./plugins.ts";
 import { knownKeys, parseScenario, type Scenario, type ScenarioPluginUse } from "./scenario.ts";
 
-/** A plugin as one cell uses it. */
-export interface ResolvedPlugin {
-  /** Its definition. */
-  readonly plugin: Plugin;
-  /** Its module. */
-  readonly url: string;
-  /** Its options, after the schema. */
-  readonly options: unknown;
-  /** Its options as they are written, with units and defaults. */
-  readonly written: Readonly<Record<string, unknown>>;
-  /** Its name, with the options that differ from the defaults. */
-  readonly label: string;
-}
+export type { ResolvedPlugin };
 
 /** One combination of the matrix: what is measured. */
 export interface Cell {
@@ -68,12 +56,27 @@ interface Choice {
   readonly value: unknown;
 }
 
+/** What a scenario may use. */
+export interface ExpandOptions {
+  /**
+   * The modules beyond the table of plugins that may be imported, none when absent: each as the scenario says it
+   * (`./mine.ts`, `npm:package@1`), or a path from the working directory, or a file URL, that leads to it.
+   */
+  readonly allowPlugins?: readonly string[];
+}
+
 /**
  * Checks a document and expands it.
  *
+ * @param plugins what it may name; these are trusted
  * @throws {ScenarioError} with every mistake that was found
  */
-export async function expandScenario(document: ScenarioDocument, plugins: PluginTable): Promise<ExpandedScenario> {
+export async function expandScenario(
+  document: ScenarioDocument,
+  plugins: PluginTable,
+  { allowPlugins = [] }: ExpandOptions = {},
+): Promise<ExpandedScenario> {
+  const sources: PluginSources = { builtins: plugins, file: document.file, allowed: allowPlugins };
   const raw = document.toJS();
   const mistakes = new Mistakes(document);
   const firsts = firstChoices(raw);
@@ -88,7 +91,7 @@ export async function expandScenario(document: ScenarioDocument, plugins: Plugin
       for (const issue of parsed.error.issues) mistakes.addIssue(issue, choices);
       continue;
     }
-    const cell = await resolveCell(parsed.data, choices, plugins, mistakes);
+    const cell = await resolveCell(parsed.data, choices, sources, mistakes);
     if (cell !== undefined) cells.push(cell);
   }
   if (mistakes.any) throw mistakes.error();
@@ -142,12 +145,6 @@ class Mistakes {
     const missing = issue.code === "invalid_type" && issue.input === undefined && issue.message.includes("undefined");
     this.add(path, choices, missing ? "is missing" : issue.message);
   }
-}
-
-function suggestion(written: string, allowed: readonly string[]): string {
-  const near = nearest(written, allowed);
-  const list = allowed.length === 0 ? "none is" : allowed.join(", ");
-  return `${near === undefined ? "" : `; did you mean ${near}?`} (allowed: ${list})`;
 }
 
 /** The first value of each key of the matrix, so that a key that only the matrix gives is not missed. */
@@ -206,11 +203,14 @@ function applyChoices(raw: Json, choices: readonly Choice[]): Json {
 async function resolveCell(
   scenario: Scenario,
   choices: readonly Choice[],
-  plugins: PluginTable,
+  sources: PluginSources,
   mistakes: Mistakes,
 ): Promise<Cell | undefined> {
   const resolve = (kind: PluginKind, use: ScenarioPluginUse, path: Path): Promise<ResolvedPlugin | undefined> =>
-    resolvePlugin(kind, use, path, choices, plugins, mistakes);
+    resolvePlugin(kind, use, sources, {
+      add: (within, message) => mistakes.add([...path, ...within], choices, message),
+      addIssue: (issue, within, allowed) => mistakes.addIssue(issue, choices, [...path, ...within], allowed),
+    });
   const { policy } = scenario;
   const [frontendUse, backendUse] = "use" in policy ? [policy, policy] : [policy.frontend, policy.backend];
   const [frontendPath, backendPath] = "use" in policy
@@ -240,46 +240,6 @@ async function resolveCell(
   return { id: cellId(scenario, resolved), labels, scenario, ...resolved };
 }
 
-async function resolvePlugin(
-  kind: PluginKind,
-  use: ScenarioPluginUse,
-  path: Path,
-  choices: readonly Choice[],
-  plugins: PluginTable,
-  mistakes: Mistakes,
-): Promise<ResolvedPlugin | undefined> {
-  const table = plugins[kind];
-  if (!Object.hasOwn(table, use.use)) {
-    const hint = suggestion(use.use, Object.keys(table));
-    mistakes.add([...path, "use"], choices, `${JSON.stringify(use.use)} is not a known ${kind}${hint}`);
-    return undefined;
-  }
-  const url = table[use.use];
-  try {
-    const plugin: Plugin = await loadPlugin(kind, url);
-    const parsed = plugin.options.safeParse(use.with);
-    if (!parsed.success) {
-      const allowed = plugin.options instanceof z.ZodObject ? Object.keys(plugin.options.shape) : undefined;
-      for (const issue of parsed.error.issues) mistakes.addIssue(issue, choices, [...path, "with"], allowed);
-      return undefined;
-    }
-    const written = z.encode(plugin.options, parsed.data) as Json;
-    return { plugin, url, options: parsed.data, written, label: pluginLabel(plugin, use.use, written) };
-  } catch (thrown) {
-    mistakes.add([...path, "use"], choices, messageOf(thrown));
-    return undefined;
-  }
-}
-
-function pluginLabel(plugin: Plugin, name: string, written: Json): string {
-  const defaults = plugin.options.safeParse({});
-  const usual = defaults.success ? z.encode(plugin.options, defaults.data) as Json : {};
-  const changed = Object.entries(written).filter(([key, value]) =>
-    JSON.stringify(value) !== JSON.stringify(usual[key])
-  );
-  return changed.length === 0 ? name : `${name}(${changed.map(([key, value]) => `${key}=${value}`).join(", ")})`;
-}
-
 /** The label of a matrix value that is not one of the plugins: a scalar as it is, a plugin's option as written. */
 function labelOf(value: unknown, key: string, scenario: Scenario): string {
   if (typeof value !== "object" || value === null) return String(value);
@@ -292,7 +252,11 @@ function cellId(
   scenario: Scenario,
   { device, workload, policy }: Pick<Cell, "device" | "workload" | "policy">,
 ): string {
-  const use = ({ plugin, written }: ResolvedPlugin): Json => ({ use: plugin.name, with: written });
+  const use = ({ plugin, written, reference }: ResolvedPlugin): Json => ({
+    use: plugin.name,
+    with: written,
+    reference,
+  });
   const { placement, domains, affinity, channel, recovery } = scenario;
   const { warmup, duration, seed } = scenario.run;
   const canonical = canonicalJson({

@@ -10,6 +10,8 @@ import { DomainError } from "../errors.ts";
 import type { DomainResult } from "../hypervisor.ts";
 import type { PermissionNeeds } from "../plugin.ts";
 import { cLibraryPath } from "../measure/thread.ts";
+import { isPackage } from "./plugin_reference.ts";
+import { missingPermissions, permissionFlags, permissionsOf } from "./permissions.ts";
 import { type MachineAnswer, type MachineJob, RECORD } from "./machine_protocol.ts";
 
 const NS_PER_MS = 1e6;
@@ -52,6 +54,12 @@ export async function runMachineProcess(
   options: MachineProcessOptions,
 ): Promise<Readonly<Record<string, DomainResult>>> {
   options.signal?.throwIfAborted();
+  const missing = missingPermissions(permissionsOf(options.needs));
+  if (missing.length > 0) {
+    throw new DomainError(
+      `Its plugins need what this process may not do itself. Add: ${permissionFlags(missing).join(" ")}`,
+    );
+  }
   const scratchDirectory = options.needs.scratch
     ? await Deno.makeTempDir({ dir: options.scratchParent, prefix: ".iddr-" })
     : null;
@@ -67,7 +75,8 @@ async function run(job: MachineJob, options: MachineProcessOptions): Promise<Rea
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--quiet", "--no-prompt"],
-      ...permissionFlags(job, options),
+      ...grantedFlags(job, options.needs),
+      ...lockFlags(job),
       `--v8-flags=${[WITHOUT_HELPERS, ...(options.v8Flags ?? [])].join(",")}`,
       import.meta.resolve("./machine.ts"),
     ],
@@ -108,33 +117,35 @@ async function run(job: MachineJob, options: MachineProcessOptions): Promise<Rea
   }
 }
 
-/** The fewest permissions with which a job can run; never more than this process has. */
-function permissionFlags({ plan, scratchDirectory }: MachineJob, { needs }: MachineProcessOptions): string[] {
-  const scratch = scratchDirectory === null ? [] : [scratchDirectory];
-  const plugins = [
-    ...plan.devices.map(({ plugin }) => plugin),
-    ...plan.domains.flatMap(({ policy, workload }) => workload === undefined ? [policy] : [policy, workload]),
-  ];
-  const modules = [...OWN_MODULES, ...plugins.map(({ url }) => new URL(".", url))]
-    .filter((url) => url.protocol === "file:")
+/** The fewest permissions with which a job can run. */
+function grantedFlags(job: MachineJob, needs: PermissionNeeds): string[] {
+  const scratch = job.scratchDirectory === null ? [] : [job.scratchDirectory];
+  const modules = [...OWN_MODULES, ...pluginUrls(job).filter((url) => !isPackage(url)).map((url) => new URL(".", url))]
     .map((url) => fileURLToPath(url));
   const library = cLibraryPath();
-  const lists = {
+  return permissionFlags(permissionsOf({
+    ...needs,
     read: [...modules, ...scratch, ...(needs.read ?? [])],
     write: [...scratch, ...(needs.write ?? [])],
     ffi: [...(library === null ? [] : [library]), ...(needs.ffi ?? [])],
-    net: needs.net ?? [],
-    env: needs.env ?? [],
-    run: needs.run ?? [],
-    sys: needs.sys ?? [],
-  };
-  return Object.entries(lists).filter(([, values]) => values.length > 0)
-    .map(([name, values]) => `--allow-${name}=${[...new Set(values)].map(escapePath).join(",")}`);
+  }));
 }
 
-/** A comma separates the paths of a flag; doubled, it is part of one. */
-function escapePath(path: string): string {
-  return path.replaceAll(",", ",,");
+/**
+ * What somebody else's plugin imports from npm is not in this package's lock file. This process has fetched it when it
+ * read what the plugin says of itself, so the machine process takes it out of the cache.
+ */
+function lockFlags(job: MachineJob): string[] {
+  const own = OWN_MODULES.map(({ href }) => href);
+  const allOwn = pluginUrls(job).every((url) => own.some((each) => url.startsWith(each)));
+  return allOwn ? [] : ["--no-lock", "--cached-only"];
+}
+
+function pluginUrls({ plan }: MachineJob): string[] {
+  return [
+    ...plan.devices.map(({ plugin }) => plugin.url),
+    ...plan.domains.flatMap(({ policy, workload }) => workload === undefined ? policy.url : [policy.url, workload.url]),
+  ];
 }
 
 async function readText(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
