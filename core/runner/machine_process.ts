@@ -25,6 +25,11 @@ const KEPT_CHARACTERS = 2000;
  * is taken by a domain that spins, they take it away from one (twice as many involuntary switches were counted).
  */
 const WITHOUT_HELPERS = "--single-threaded";
+/**
+ * The same as far as it goes for a device that may complete requests by events. `--single-threaded` also takes V8's
+ * platform another way, on which `Atomics.waitAsync` is never settled, by which such a device's thread sleeps.
+ */
+const WITH_EVENTS = "--single-threaded-gc,--no-concurrent-recompilation,--no-concurrent-sparkplug";
 
 /** What a domain may import of this package: the machine, the built-in plugins, and the entry for plugin authors. */
 const OWN_MODULES = ["../", "../../plugins/", "../../mod.ts", "../../deno.json"]
@@ -77,7 +82,7 @@ async function run(job: MachineJob, options: MachineProcessOptions): Promise<Rea
       ...["run", "--quiet", "--no-prompt"],
       ...grantedFlags(job, options.needs),
       ...lockFlags(job),
-      `--v8-flags=${[WITHOUT_HELPERS, ...(options.v8Flags ?? [])].join(",")}`,
+      `--v8-flags=${[threadFlags(job), ...(options.v8Flags ?? [])].join(",")}`,
       import.meta.resolve("./machine.ts"),
     ],
     stdin: "piped",
@@ -136,9 +141,16 @@ function grantedFlags(job: MachineJob, needs: PermissionNeeds): string[] {
  * read what the plugin says of itself, so the machine process takes it out of the cache.
  */
 function lockFlags(job: MachineJob): string[] {
-  const own = OWN_MODULES.map(({ href }) => href);
-  const allOwn = pluginUrls(job).every((url) => own.some((each) => url.startsWith(each)));
-  return allOwn ? [] : ["--no-lock", "--cached-only"];
+  return pluginUrls(job).every(isOwn) ? [] : ["--no-lock", "--cached-only"];
+}
+
+/** No device of this package completes requests by events; what another does shows only when it is made. */
+function threadFlags({ plan }: MachineJob): string {
+  return plan.devices.every(({ plugin }) => isOwn(plugin.url)) ? WITHOUT_HELPERS : WITH_EVENTS;
+}
+
+function isOwn(url: string): boolean {
+  return OWN_MODULES.some(({ href }) => url.startsWith(href));
 }
 
 function pluginUrls({ plan }: MachineJob): string[] {

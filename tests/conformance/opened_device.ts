@@ -66,10 +66,16 @@ export function openDevice(plugin: DevicePlugin, options: unknown, medium: unkno
   async function take(): Promise<number> {
     if (!gate.eventDriven) return queue.wait();
     assert(queue.inFlight > 0, "nothing is in flight");
-    for (;;) {
-      const slot = queue.poll();
-      if (slot >= 0) return slot;
-      await waiter.waitServingEvents(interrupt);
+    // A wait for a doorbell alone does not keep Deno's event loop running.
+    const running = setInterval(() => {}, 1000);
+    try {
+      for (;;) {
+        const slot = queue.poll();
+        if (slot >= 0) return slot;
+        await waiter.waitServingEvents(interrupt);
+      }
+    } finally {
+      clearInterval(running);
     }
   }
   async function run(operation: Operation, offsetBytes: number, byteLength: number): Promise<number> {
