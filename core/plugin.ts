@@ -135,7 +135,7 @@ export async function loadPlugin<Kind extends PluginKind>(kind: Kind, url: strin
   } catch (cause) {
     throw new PluginError(`Cannot load the ${kind} ${url}: ${importFailure(url, cause)}`, { cause });
   }
-  const mistakes = definitionMistakes(kind, module.default);
+  const mistakes = definitionMistakes(kind, API_VERSION, module.default);
   if (mistakes.length > 0) throw new PluginError(`${url} is no ${kind} for ${API_VERSION}: ${mistakes.join("; ")}`);
   return module.default as PluginOf<Kind>;
 }
@@ -153,5 +153,7 @@ function importFailure(url: string, cause: unknown): string {
     return "it comes from npm, and iddr's lock file, which must not change, does not have it. Run deno with --no-lock, " +
       "or with a lock file of your own: --lock=FILE --frozen=false";
   }
-  return said.split("\n").map((line) => line.trim()).filter((line) => /[^\s|~^]/.test(line)).join(" ");
+  // A second import of the same module repeats the last line; the drawing below a line of code says nothing alone.
+  const lines = said.split("\n").map((line) => line.trim()).filter((line) => /[^\s|~^]/.test(line));
+  return [...new Set(lines)].join(" ");
 }

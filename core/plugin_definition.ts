@@ -5,20 +5,27 @@
  * @module
  */
 
-import { API_VERSION, type PluginKind } from "./plugin.ts";
-
 /** The functions that a plugin of each kind must have. */
-const FUNCTIONS: Readonly<Record<PluginKind, readonly string[]>> = {
+const FUNCTIONS = {
   policy: ["create"],
   device: ["openMedium", "create"],
   workload: ["needs", "create"],
-};
+} as const;
 
 /** What a plugin may be called: labels and file names are made of it. */
 const NAME = /^[a-z0-9][a-z0-9-]*$/;
 
-/** All that makes a value no plugin of a kind, each with what was found and what is allowed; empty if it is one. */
-export function definitionMistakes(kind: PluginKind, value: unknown): readonly string[] {
+/**
+ * All that makes a value no plugin, each with what was found and what is allowed; empty if it is one.
+ *
+ * @param kind what it must plug into
+ * @param apiVersion what it must have been written for
+ */
+export function definitionMistakes(
+  kind: keyof typeof FUNCTIONS,
+  apiVersion: string,
+  value: unknown,
+): readonly string[] {
   if (value === undefined) return ["it has no default export"];
   if (typeof value !== "object" || value === null) return [`its default export is ${found(value)}, not an object`];
   const plugin = value as Readonly<Record<string, unknown>>;
@@ -26,7 +33,7 @@ export function definitionMistakes(kind: PluginKind, value: unknown): readonly s
   const expect = (member: string, right: boolean, allowed: string): void => {
     if (!right) mistakes.push(`${member} is ${found(plugin[member])}, allowed is ${allowed}`);
   };
-  expect("apiVersion", plugin.apiVersion === API_VERSION, JSON.stringify(API_VERSION));
+  expect("apiVersion", plugin.apiVersion === apiVersion, JSON.stringify(apiVersion));
   expect("kind", plugin.kind === kind, JSON.stringify(kind));
   expect("name", typeof plugin.name === "string" && NAME.test(plugin.name), "lower-case letters, digits and hyphens");
   expect("description", typeof plugin.description === "string" && plugin.description !== "", "a sentence");
