@@ -26,15 +26,33 @@
  * @module
  */
 
-export * from "./core/block_device.ts";
-export * from "./core/block_queue.ts";
-export { Operation, Status } from "./core/blkif.ts";
-export * from "./core/errors.ts";
-export * from "./core/notification.ts";
-export * from "./core/plugin.ts";
+// What the author of a plugin reads.
+export { z } from "./core/schema.ts";
 export * from "./core/units.ts";
+export * from "./core/plugin.ts";
+export * from "./core/notification.ts";
+export * from "./core/block_device.ts";
+export * from "./core/promise_device.ts";
+export * from "./core/block_queue.ts";
 export * from "./core/workload.ts";
-export { FRAME_SIZE, SECTOR_SIZE, SharedMemory } from "./core/memory.ts";
+export { ENTRY_BYTES, entryWord, Operation, Status } from "./core/blkif.ts";
+export * from "./core/errors.ts";
+
+// The parts of the machine, each of use without the others.
+export * from "./core/memory.ts";
+export * from "./core/ring.ts";
+export * from "./core/event_channel.ts";
+export * from "./core/waiter.ts";
+export * from "./core/grant_table.ts";
+export * from "./core/xenbus.ts";
+export * from "./core/hypervisor.ts";
+export * from "./core/domain/plan.ts";
+export type { DomainReport, DomainSample } from "./core/domain/report.ts";
+export type { ChannelOptions, SlotOptions, Suppression, Transfer } from "./core/link.ts";
+export { DEFAULT_CHANNEL } from "./core/link.ts";
+export { DeviceGate } from "./core/device_gate.ts";
+
+// What a program needs to run scenarios.
 export {
   describePlugins,
   type JsonSchema,
@@ -42,10 +60,12 @@ export {
   type PluginDescription,
 } from "./core/runner/describe.ts";
 export * from "./core/runner/diagnostics.ts";
+export * from "./core/runner/cell.ts";
 export * from "./core/runner/expand.ts";
 export * from "./core/runner/expectation.ts";
 export { scenarioJsonSchema } from "./core/runner/json_schema.ts";
 export * from "./core/runner/load.ts";
+export * from "./core/runner/plan.ts";
 export * from "./core/runner/result.ts";
 export * from "./core/runner/run.ts";
 export type { Scenario, ScenarioPluginUse } from "./core/runner/scenario.ts";

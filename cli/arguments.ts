@@ -22,6 +22,10 @@ const set = multiple(option("--set", string({ metavar: "PATH=VALUE" }), {
   description:
     message`Put a value into every scenario, such as workload.with.queueDepth=8. It also goes before the matrix.`,
 }));
+const allowPlugin = multiple(option("--allow-plugin", string({ metavar: "REF" }), {
+  description:
+    message`Let scenarios run this plugin beyond the built-in ones: what they say (./mine.ts, npm:package@1), or its path.`,
+}));
 
 const run = command(
   "run",
@@ -30,6 +34,7 @@ const run = command(
     files,
     set,
     quick: map(optional(flag("--quick", { description: quickDescription() })), (on) => on === true),
+    allowPlugin,
     json: optional(flag("--json", { description: message`Print the results as JSON, one document a line.` })),
     out: withDefault(
       option("--out", path("PATH", "any"), {
@@ -49,7 +54,7 @@ const run = command(
   },
 );
 
-const check = command("check", object({ command: constant("check"), files, set }), {
+const check = command("check", object({ command: constant("check"), files, set, allowPlugin }), {
   description: message`Check scenarios without running them.`,
   footer:
     message`Every mistake is named with its line and column. Where there is none, it says how many cells there are and how long they take.`,

@@ -63,15 +63,6 @@ export function runPermissions(resultDirectory: string): PermissionNeed[] {
   ];
 }
 
-/** What the plugins of a scenario need: paths to read and to write. */
-export function pathPermissions(kind: "read" | "write", paths: readonly string[]): PermissionNeed[] {
-  return paths.map((path) => ({
-    descriptor: { name: kind, path },
-    flag: `--allow-${kind}=${path}`,
-    reason: "reach a file that a scenario names",
-  }));
-}
-
 /**
  * Makes sure of permissions: on a terminal Deno asks for those that are missing, each after its reason; without one the
  * flags to add are printed in one line.
@@ -81,7 +72,7 @@ export function pathPermissions(kind: "read" | "write", paths: readonly string[]
 export function ensurePermissions(needs: readonly PermissionNeed[]): boolean {
   const missing = needs.filter(({ descriptor }) => Deno.permissions.querySync(descriptor).state !== "granted");
   if (missing.length === 0) return true;
-  const flags = [...new Set(missing.map(({ flag }) => flag))].join(" ");
+  const flags = joinFlags(missing.map(({ flag }) => flag)).join(" ");
   if (Deno.stdin.isTerminal()) {
     for (const { descriptor, reason } of missing) {
       console.error(`iddr needs this to ${reason}:`);
@@ -95,4 +86,14 @@ export function ensurePermissions(needs: readonly PermissionNeed[]): boolean {
   const reasons = [...new Set(missing.map(({ reason }) => reason))].join("; ");
   console.error(`iddr: permissions are missing. Add: ${flags}   (to ${reasons})`);
   return false;
+}
+
+/** Each flag once, with all its values; the one without values allows everything. */
+function joinFlags(flags: readonly string[]): string[] {
+  const values = new Map<string, string[]>();
+  for (const flag of flags) {
+    const [name, ...value] = flag.split("=");
+    values.set(name, [...values.get(name) ?? [], value.join("=")]);
+  }
+  return [...values].map(([name, all]) => all.includes("") ? name : `${name}=${[...new Set(all)].join(",")}`);
 }

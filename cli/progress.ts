@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ExpandedScenario } from "../core/runner/expand.ts";
+import type { ExpandedScenario } from "../core/runner/cell.ts";
 import type { RunProgress } from "../core/runner/run.ts";
 import { labelsInLine, varyingLabels } from "./labels.ts";
 

@@ -5,15 +5,15 @@
  */
 
 import type { PluginTable } from "../core/plugin.ts";
-import type { ExpandedScenario } from "../core/runner/expand.ts";
-import { permissionNeeds } from "../core/runner/plan.ts";
+import type { ExpandedScenario } from "../core/runner/cell.ts";
 import type { Result } from "../core/runner/result.ts";
 import { runScenario } from "../core/runner/run.ts";
 import { removeScratchDirectories } from "../core/runner/scratch.ts";
 import { cLibraryPath } from "../core/measure/thread.ts";
 import type { RunArguments } from "./arguments.ts";
 import { ExitStatus } from "./exit_status.ts";
-import { ensurePermissions, pathPermissions, runPermissions } from "./permissions.ts";
+import { ensurePermissions, runPermissions } from "./permissions.ts";
+import { pluginPermissions } from "./plugin_permissions.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { QUICK_OVERRIDES } from "./quick.ts";
 import { prepareDirectory, resultDirectory, ResultFile } from "./result_file.ts";
@@ -22,12 +22,7 @@ import { renderResult } from "./table.ts";
 
 /** Runs the command. */
 export async function runCommand(args: RunArguments, plugins: PluginTable): Promise<number> {
-  const { scenarios, mistakes } = await readScenarios(
-    args.files,
-    args.set,
-    plugins,
-    args.quick ? QUICK_OVERRIDES : [],
-  );
+  const { scenarios, mistakes } = await readScenarios(args, plugins, args.quick ? QUICK_OVERRIDES : []);
   if (mistakes.length > 0) {
     printMistakes(mistakes);
     return ExitStatus.Invalid;
@@ -37,13 +32,8 @@ export async function runCommand(args: RunArguments, plugins: PluginTable): Prom
     return ExitStatus.Invalid;
   }
   const directory = resultDirectory(args.out);
-  const needs = scenarios.flatMap(({ cells }) => cells.map(permissionNeeds));
-  const granted = ensurePermissions([
-    ...runPermissions(directory),
-    ...pathPermissions("read", needs.flatMap(({ read }) => read)),
-    ...pathPermissions("write", needs.flatMap(({ write }) => write)),
-  ]);
-  if (!granted) return ExitStatus.Invalid;
+  const cells = scenarios.flatMap(({ cells }) => cells);
+  if (!ensurePermissions([...runPermissions(directory), ...pluginPermissions(cells)])) return ExitStatus.Invalid;
   const refusal = prepareDirectory(directory);
   if (refusal !== undefined) {
     console.error(`iddr: results cannot be saved in ${directory}: ${refusal}`);

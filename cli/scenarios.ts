@@ -6,7 +6,8 @@
 
 import type { PluginTable } from "../core/plugin.ts";
 import { type Diagnostic, formatDiagnostic, ScenarioError } from "../core/runner/diagnostics.ts";
-import { type ExpandedScenario, expandScenario } from "../core/runner/expand.ts";
+import type { ExpandedScenario } from "../core/runner/cell.ts";
+import { expandScenario } from "../core/runner/expand.ts";
 import { type Override, ScenarioDocument } from "../core/runner/load.ts";
 
 /** The scenarios, or all that is wrong with them. */
@@ -17,15 +18,23 @@ export interface Scenarios {
   readonly mistakes: readonly Diagnostic[];
 }
 
+/** What the command line says of scenarios, whatever is done with them. */
+export interface ScenarioArguments {
+  /** The files. */
+  readonly files: readonly string[];
+  /** Values to put into each, as `path=value`. */
+  readonly set: readonly string[];
+  /** The plugins beyond the built-in ones that they may run. */
+  readonly allowPlugin: readonly string[];
+}
+
 /**
  * Reads and checks all files.
  *
- * @param set what `--set` says
- * @param usual values that replace those of the files too, but before `set`
+ * @param usual values that replace those of the files too, but before `--set`
  */
 export async function readScenarios(
-  files: readonly string[],
-  set: readonly string[],
+  { files, set, allowPlugin }: ScenarioArguments,
   plugins: PluginTable,
   usual: readonly Override[] = [],
 ): Promise<Scenarios> {
@@ -34,7 +43,7 @@ export async function readScenarios(
   for (const file of files) {
     try {
       const document = await ScenarioDocument.read(file, [...usual, ...set.map(parseOverride)]);
-      scenarios.push(await expandScenario(document, plugins));
+      scenarios.push(await expandScenario(document, plugins, { allowPlugins: allowPlugin }));
     } catch (thrown) {
       if (!(thrown instanceof ScenarioError)) throw thrown;
       mistakes.push(...thrown.diagnostics);

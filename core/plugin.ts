@@ -7,10 +7,13 @@
  * @module
  */
 
+import { fileURLToPath } from "node:url";
+import { stripVTControlCharacters } from "node:util";
 import type { z } from "./schema.ts";
 import type { BlockDevice } from "./block_device.ts";
-import { PluginError } from "./errors.ts";
+import { messageOf, PluginError } from "./errors.ts";
 import type { NotificationPolicy } from "./notification.ts";
+import { definitionMistakes } from "./plugin_definition.ts";
 import type { Workload } from "./workload.ts";
 
 /** Version of the interfaces in this folder that a plugin was written for. */
@@ -42,11 +45,11 @@ export interface PluginBase<Kind extends string, Schema extends z.ZodType> {
   readonly apiVersion: typeof API_VERSION;
   /** What it plugs into. */
   readonly kind: Kind;
-  /** How scenarios call it. */
+  /** Its name in labels, and for a built-in in scenarios: lower-case letters, digits and hyphens. */
   readonly name: string;
   /** One sentence. */
   readonly description: string;
-  /** Strict schema of the options. */
+  /** Strict schema of the options, of zod 4. What it makes of them must be plain data: they are sent as JSON. */
   readonly options: Schema;
   /** What its domain may touch beyond shared memory; nothing when absent. */
   permissions?(options: z.output<Schema>): PermissionNeeds;
@@ -123,6 +126,8 @@ export type PluginOf<Kind extends PluginKind> = Extract<Plugin, { kind: Kind }>;
 /**
  * Imports a plugin's module and checks what it is.
  *
+ * @param kind what it must plug into
+ * @param url the module: an absolute URL, or `npm:package@range`
  * @throws {PluginError} when the module cannot be loaded or is not a plugin of this kind and version
  */
 export async function loadPlugin<Kind extends PluginKind>(kind: Kind, url: string): Promise<PluginOf<Kind>> {
@@ -130,16 +135,27 @@ export async function loadPlugin<Kind extends PluginKind>(kind: Kind, url: strin
   try {
     module = await import(url);
   } catch (cause) {
-    throw new PluginError(`Cannot load the ${kind} ${url}: ${cause instanceof Error ? cause.message : cause}`, {
-      cause,
-    });
+    throw new PluginError(`Cannot load the ${kind} ${url}: ${importFailure(url, cause)}`, { cause });
   }
-  const plugin = module.default as Partial<Plugin> | undefined;
-  if (plugin?.kind !== kind || plugin.apiVersion !== API_VERSION) {
-    throw new PluginError(
-      `${url} is no ${kind} for ${API_VERSION}: its default export says ` +
-        `kind ${JSON.stringify(plugin?.kind)}, apiVersion ${JSON.stringify(plugin?.apiVersion)}`,
-    );
+  const mistakes = definitionMistakes(kind, API_VERSION, module.default);
+  if (mistakes.length > 0) throw new PluginError(`${url} is no ${kind} for ${API_VERSION}: ${mistakes.join("; ")}`);
+  return module.default as PluginOf<Kind>;
+}
+
+/** What Deno says of an import that failed, in one line; in our words where its own would send people astray. */
+function importFailure(url: string, cause: unknown): string {
+  const said = stripVTControlCharacters(messageOf(cause));
+  const unreadable = /^Requires read access to "(.*?)"/.exec(said)?.[1];
+  if (unreadable !== undefined && url.startsWith("file:")) {
+    const folder = fileURLToPath(new URL(".", url));
+    return `it needs ${unreadable}, which may not be read. A domain reads the plugin's own folder, ${folder}, and ` +
+      "what the plugin's permissions name, so that a plugin reaches nothing else of the disk";
   }
-  return plugin as PluginOf<Kind>;
+  if (said.startsWith("The lockfile is out of date")) {
+    return "it comes from npm, and iddr's lock file, which must not change, does not have it. Run deno with --no-lock, " +
+      "or with a lock file of your own: --lock=FILE --frozen=false";
+  }
+  // A second import of the same module repeats the last line; the drawing below a line of code says nothing alone.
+  const lines = said.split("\n").map((line) => line.trim()).filter((line) => /[^\s|~^]/.test(line));
+  return [...new Set(lines)].join(" ");
 }

@@ -6,82 +6,46 @@
  */
 
 import { createHash } from "node:crypto";
-import { z } from "../schema.ts";
-import { messageOf } from "../errors.ts";
 import { ENTRY_BYTES } from "../blkif.ts";
-import { loadPlugin, type Plugin, type PluginKind, type PluginTable, type WorkloadPlugin } from "../plugin.ts";
+import type { PluginKind, PluginTable, WorkloadPlugin } from "../plugin.ts";
 import { ringEntryCount } from "../ring.ts";
-import { type Diagnostic, ScenarioError, suggestion } from "./diagnostics.ts";
 import type { Path, ScenarioDocument } from "./load.ts";
 import { ExpectationError, parseExpectation } from "./expectation.ts";
 import { casesOf, checkNames } from "./expectation_cases.ts";
 import type { CheckedExpectation } from "./expectation_result.ts";
+import type { Cell, ExpandedScenario } from "./cell.ts";
+import { applyChoices, checkMatrixKeys, combine, firstChoices, matrixKeys } from "./matrix.ts";
+import { type Choice, Mistakes } from "./mistakes.ts";
 import { workloadNeeds } from "./plan.ts";
-import { knownKeys, parseParts, parseScenario, type Scenario, type ScenarioPluginUse } from "./scenario.ts";
-
-/** A plugin as one cell uses it. */
-export interface ResolvedPlugin {
-  /** Its definition. */
-  readonly plugin: Plugin;
-  /** Its module. */
-  readonly url: string;
-  /** Its options, after the schema. */
-  readonly options: unknown;
-  /** Its options as they are written, with units and defaults. */
-  readonly written: Readonly<Record<string, unknown>>;
-  /** Its name, with the options that differ from the defaults. */
-  readonly label: string;
-}
-
-/** One combination of the matrix: what is measured. */
-export interface Cell {
-  /** Hash of all that decides the measurement. */
-  readonly id: string;
-  /** Policy, device, workload, placement and every path of the matrix, each with its value. */
-  readonly labels: Readonly<Record<string, string>>;
-  /** The scenario of this cell. */
-  readonly scenario: Scenario;
-  /** The device. */
-  readonly device: ResolvedPlugin;
-  /** The policies of both sides. */
-  readonly policy: { readonly frontend: ResolvedPlugin; readonly backend: ResolvedPlugin };
-  /** The workload. */
-  readonly workload: ResolvedPlugin;
-}
-
-/** A scenario that was checked. */
-export interface ExpandedScenario {
-  /** The file that it came from. */
-  readonly file: string;
-  /** The scenario of the first cell; what is the run's (name, repetitions, order, matrix) is the same in all. */
-  readonly scenario: Scenario;
-  /** Its cells, in the matrix's order. */
-  readonly cells: readonly Cell[];
-  /** What must hold of what is measured. */
-  readonly expectations: readonly CheckedExpectation[];
-}
+import { type PluginSources, type ResolvedPlugin, resolvePlugin } from "./plugins.ts";
+import { parseParts, parseScenario, type Scenario, type ScenarioPluginUse } from "./scenario.ts";
 
 /** Labels that every cell has. */
 const COMMON_LABELS = ["policy", "device", "workload", "placement"];
 
-/** Most cells that a matrix may make. */
-const MAX_CELLS = 1000;
-
 type Json = Record<string, unknown>;
 
-/** A choice of one value for each key of the matrix. */
-interface Choice {
-  readonly key: string;
-  readonly index: number;
-  readonly value: unknown;
+/** What a scenario may use. */
+export interface ExpandOptions {
+  /**
+   * The modules beyond the table of plugins that may be imported, none when absent: each as the scenario says it
+   * (`./mine.ts`, `npm:package@1`), or a path from the working directory, or a file URL, that leads to it.
+   */
+  readonly allowPlugins?: readonly string[];
 }
 
 /**
  * Checks a document and expands it.
  *
+ * @param plugins what it may name; these are trusted
  * @throws {ScenarioError} with every mistake that was found
  */
-export async function expandScenario(document: ScenarioDocument, plugins: PluginTable): Promise<ExpandedScenario> {
+export async function expandScenario(
+  document: ScenarioDocument,
+  plugins: PluginTable,
+  { allowPlugins = [] }: ExpandOptions = {},
+): Promise<ExpandedScenario> {
+  const sources: PluginSources = { builtins: plugins, file: document.file, allowed: allowPlugins };
   const raw = document.toJS();
   const mistakes = new Mistakes(document);
   const keys = checkMatrixKeys(matrixKeys(raw), mistakes);
@@ -93,141 +57,16 @@ export async function expandScenario(document: ScenarioDocument, plugins: Plugin
     const written = applyChoices(raw, choices);
     const parsed = parseScenario(written);
     if (parsed.success) {
-      const cell = await resolveCell(parsed.data, choices, plugins, mistakes);
+      const cell = await resolveCell(parsed.data, choices, sources, mistakes);
       if (cell !== undefined) cells.push(cell);
     } else {
       for (const issue of parsed.error.issues) mistakes.addIssue(issue, choices);
-      await resolveParts(parseParts(written), choices, plugins, mistakes);
+      await resolveParts(parseParts(written), choices, sources, mistakes);
     }
   }
   const expectations = checkExpectations(parseParts(raw).expect ?? [], cells, keys, mistakes);
   if (mistakes.any) throw mistakes.error();
   return { file: document.file, scenario: cells[0].scenario, cells, expectations };
-}
-
-/** Collects mistakes, each once: many cells share the same text. */
-class Mistakes {
-  readonly #document: ScenarioDocument;
-  readonly #found = new Map<string, Diagnostic>();
-
-  constructor(document: ScenarioDocument) {
-    this.#document = document;
-  }
-
-  get any(): boolean {
-    return this.#found.size > 0;
-  }
-
-  error(): ScenarioError {
-    const byPlace = [...this.#found.values()].sort((a, b) => a.line - b.line || a.column - b.column);
-    return new ScenarioError(byPlace);
-  }
-
-  /** Adds a mistake at a path of a cell; a path that the matrix filled is placed in the matrix. */
-  add(path: Path, choices: readonly Choice[], message: string, atKey = false): void {
-    const written = path.join(".");
-    const choice = choices.find(({ key }) => written === key || written.startsWith(`${key}.`));
-    const place = choice === undefined
-      ? path
-      : ["matrix", choice.key, choice.index, ...path.slice(choice.key.split(".").length)];
-    const diagnostic = this.#document.diagnostic(place, message, atKey);
-    this.#found.set(JSON.stringify(diagnostic), diagnostic);
-  }
-
-  /** Adds a mistake within a text of the scenario, at a character from 0. */
-  addWithin(path: Path, message: string, character: number): void {
-    const diagnostic = this.#document.diagnostic(path, message, false, character);
-    this.#found.set(JSON.stringify(diagnostic), diagnostic);
-  }
-
-  addIssue(issue: z.core.$ZodIssue, choices: readonly Choice[], prefix: Path = [], allowed?: readonly string[]): void {
-    const path = [...prefix, ...issue.path] as Path;
-    if (issue.code === "unrecognized_keys") {
-      for (const key of issue.keys) {
-        const known = prefix.length === 0 ? knownKeys(path) : allowed;
-        const hint = known === undefined ? "" : suggestion(key, known);
-        this.add([...path, key], choices, `is not a known key${hint}`, true);
-      }
-      return;
-    }
-    if (issue.code === "invalid_union") {
-      const branch = issue.errors.find((errors) => errors.some(({ path }) => path.length > 0)) ?? issue.errors[0] ?? [];
-      for (const inner of branch) this.addIssue(inner, choices, path);
-      return;
-    }
-    const missing = issue.code === "invalid_type" && issue.input === undefined && issue.message.includes("undefined");
-    this.add(path, choices, missing ? "is missing" : issue.message);
-  }
-}
-
-function matrixKeys({ matrix }: Json): string[] {
-  return typeof matrix === "object" && matrix !== null ? Object.keys(matrix) : [];
-}
-
-/** The first value of each key of the matrix, so that a key that only the matrix gives is not missed. */
-function firstChoices({ matrix }: Json, keys: readonly string[]): Choice[] {
-  return keys.flatMap((key) => {
-    const values = (matrix as Json)[key];
-    return Array.isArray(values) && values.length > 0 ? [{ key, index: 0, value: values[0] }] : [];
-  });
-}
-
-/** What a cell can have of its own; the rest of a scenario is the run's. */
-export const CELL_KEYS: readonly string[] = [
-  "placement",
-  "domains",
-  "affinity",
-  "device",
-  "channel",
-  "policy",
-  "workload",
-  "recovery",
-];
-/** Of what is the run's, what a cell can have of its own all the same. */
-export const CELL_RUN_KEYS: readonly string[] = ["run.warmup", "run.duration", "run.seed"];
-
-/** The keys that are right. */
-function checkMatrixKeys(keys: readonly string[], mistakes: Mistakes): string[] {
-  return keys.filter((key) => {
-    const known = CELL_KEYS.includes(key.split(".")[0]) || CELL_RUN_KEYS.includes(key);
-    const outer = keys.find((other) => key.startsWith(`${other}.`));
-    if (!known) {
-      const hint = suggestion(key, [...CELL_KEYS, ...CELL_RUN_KEYS]);
-      mistakes.add(["matrix", key], [], `is not a path to what a cell can have of its own${hint}`, true);
-    }
-    if (outer !== undefined) {
-      mistakes.add(["matrix", key], [], `lies within ${outer}, which the matrix replaces as a whole`, true);
-    }
-    return known && outer === undefined;
-  });
-}
-
-function combine(matrix: Scenario["matrix"], keys: readonly string[], mistakes: Mistakes): readonly Choice[][] {
-  const count = keys.reduce((product, key) => product * matrix[key].length, 1);
-  if (count > MAX_CELLS) {
-    mistakes.add(["matrix"], [], `makes ${count} cells; at most ${MAX_CELLS} are allowed`);
-    return [];
-  }
-  return keys.reduce<Choice[][]>(
-    (combinations, key) =>
-      combinations.flatMap((choices) => matrix[key].map((value, index) => [...choices, { key, index, value }])),
-    [[]],
-  );
-}
-
-/** The document with the chosen values put in. A path through something that is no mapping makes it one. */
-function applyChoices(raw: Json, choices: readonly Choice[]): Json {
-  const value = structuredClone(raw);
-  for (const choice of choices) {
-    const keys = choice.key.split(".");
-    let place: Json = value;
-    for (const key of keys.slice(0, -1)) {
-      if (typeof place[key] !== "object" || place[key] === null) place[key] = {};
-      place = place[key] as Json;
-    }
-    place[keys[keys.length - 1]] = choice.value;
-  }
-  return value;
 }
 
 /** The plugins of a scenario, as far as they are right. */
@@ -237,11 +76,14 @@ type ResolvedParts = Partial<Pick<Cell, "device" | "workload"> & Cell["policy"]>
 async function resolveParts(
   parts: Partial<Scenario>,
   choices: readonly Choice[],
-  plugins: PluginTable,
+  sources: PluginSources,
   mistakes: Mistakes,
 ): Promise<ResolvedParts> {
   const resolve = async (kind: PluginKind, use: ScenarioPluginUse | undefined, ...path: Path) => {
-    return use === undefined ? undefined : await resolvePlugin(kind, use, path, choices, plugins, mistakes);
+    return use === undefined ? undefined : await resolvePlugin(kind, use, sources, {
+      add: (within, message) => mistakes.add([...path, ...within], choices, message),
+      addIssue: (issue, within, allowed) => mistakes.addIssue(issue, choices, [...path, ...within], allowed),
+    });
   };
   const { policy, channel } = parts;
   const both = policy !== undefined && "use" in policy;
@@ -267,10 +109,10 @@ async function resolveParts(
 async function resolveCell(
   scenario: Scenario,
   choices: readonly Choice[],
-  plugins: PluginTable,
+  sources: PluginSources,
   mistakes: Mistakes,
 ): Promise<Cell | undefined> {
-  const { device, workload, frontend, backend } = await resolveParts(scenario, choices, plugins, mistakes);
+  const { device, workload, frontend, backend } = await resolveParts(scenario, choices, sources, mistakes);
   if (device === undefined || workload === undefined || frontend === undefined || backend === undefined) return;
   const resolved = { device, workload, policy: { frontend, backend } };
   const labels: Record<string, string> = {
@@ -311,46 +153,6 @@ function checkExpectations(
   });
 }
 
-async function resolvePlugin(
-  kind: PluginKind,
-  use: ScenarioPluginUse,
-  path: Path,
-  choices: readonly Choice[],
-  plugins: PluginTable,
-  mistakes: Mistakes,
-): Promise<ResolvedPlugin | undefined> {
-  const table = plugins[kind];
-  if (!Object.hasOwn(table, use.use)) {
-    const hint = suggestion(use.use, Object.keys(table));
-    mistakes.add([...path, "use"], choices, `${JSON.stringify(use.use)} is not a known ${kind}${hint}`);
-    return undefined;
-  }
-  const url = table[use.use];
-  try {
-    const plugin: Plugin = await loadPlugin(kind, url);
-    const parsed = plugin.options.safeParse(use.with);
-    if (!parsed.success) {
-      const allowed = plugin.options instanceof z.ZodObject ? Object.keys(plugin.options.shape) : undefined;
-      for (const issue of parsed.error.issues) mistakes.addIssue(issue, choices, [...path, "with"], allowed);
-      return undefined;
-    }
-    const written = z.encode(plugin.options, parsed.data) as Json;
-    return { plugin, url, options: parsed.data, written, label: pluginLabel(plugin, use.use, written) };
-  } catch (thrown) {
-    mistakes.add([...path, "use"], choices, messageOf(thrown));
-    return undefined;
-  }
-}
-
-function pluginLabel(plugin: Plugin, name: string, written: Json): string {
-  const defaults = plugin.options.safeParse({});
-  const usual = defaults.success ? z.encode(plugin.options, defaults.data) as Json : {};
-  const changed = Object.entries(written).filter(([key, value]) =>
-    JSON.stringify(value) !== JSON.stringify(usual[key])
-  );
-  return changed.length === 0 ? name : `${name}(${changed.map(([key, value]) => `${key}=${value}`).join(", ")})`;
-}
-
 /** The label of a matrix value that is not one of the plugins: a scalar as it is, a plugin's option as written. */
 function labelOf(value: unknown, key: string, scenario: Scenario): string {
   if (typeof value !== "object" || value === null) return String(value);
@@ -363,7 +165,11 @@ function cellId(
   scenario: Scenario,
   { device, workload, policy }: Pick<Cell, "device" | "workload" | "policy">,
 ): string {
-  const use = ({ plugin, written }: ResolvedPlugin): Json => ({ use: plugin.name, with: written });
+  const use = ({ plugin, written, reference }: ResolvedPlugin): Json => ({
+    use: plugin.name,
+    with: written,
+    reference,
+  });
   const { placement, domains, affinity, channel, recovery } = scenario;
   const { warmup, duration, seed } = scenario.run;
   const canonical = canonicalJson({

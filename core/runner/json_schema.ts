@@ -7,7 +7,7 @@
 
 import type { PluginKind, PluginTable } from "../plugin.ts";
 import { type JsonSchema, loadPlugins, optionsSchema, tidy } from "./describe.ts";
-import { CELL_KEYS, CELL_RUN_KEYS } from "./expand.ts";
+import { CELL_KEYS, CELL_RUN_KEYS } from "./matrix.ts";
 import { baseJsonSchema, pluginKinds } from "./scenario.ts";
 
 type Schemas = Record<string, JsonSchema>;

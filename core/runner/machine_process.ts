@@ -9,6 +9,8 @@ import { fileURLToPath } from "node:url";
 import { DomainError } from "../errors.ts";
 import type { PermissionNeeds } from "../plugin.ts";
 import { cLibraryPath } from "../measure/thread.ts";
+import { isPackage } from "./plugin_reference.ts";
+import { missingPermissions, permissionFlags, permissionsOf } from "./permissions.ts";
 import { type MachineAnswer, type MachineJob, type MachineResults, RECORD } from "./machine_protocol.ts";
 import { withScratchDirectory } from "./scratch.ts";
 
@@ -23,6 +25,11 @@ const KEPT_CHARACTERS = 2000;
  * is taken by a domain that spins, they take it away from one (twice as many involuntary switches were counted).
  */
 const WITHOUT_HELPERS = "--single-threaded";
+/**
+ * The same as far as it goes for a device that may complete requests by events. `--single-threaded` also takes V8's
+ * platform another way, on which `Atomics.waitAsync` is never settled, by which such a device's thread sleeps.
+ */
+const WITH_EVENTS = "--single-threaded-gc,--no-concurrent-recompilation,--no-concurrent-sparkplug";
 
 /** What a domain may import of this package: the machine, the built-in plugins, and the entry for plugin authors. */
 const OWN_MODULES = ["../", "../../plugins/", "../../mod.ts", "../../deno.json"]
@@ -52,6 +59,12 @@ export async function runMachineProcess(
   options: MachineProcessOptions,
 ): Promise<MachineResults> {
   options.signal?.throwIfAborted();
+  const missing = missingPermissions(permissionsOf(options.needs));
+  if (missing.length > 0) {
+    throw new DomainError(
+      `Its plugins need what this process may not do itself. Add: ${permissionFlags(missing).join(" ")}`,
+    );
+  }
   if (!options.needs.scratch) return await run({ ...job, scratchDirectory: null }, options);
   return await withScratchDirectory(options.scratchParent, (scratchDirectory) => {
     return run({ ...job, scratchDirectory }, options);
@@ -63,8 +76,9 @@ async function run(job: MachineJob, options: MachineProcessOptions): Promise<Mac
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--quiet", "--no-prompt"],
-      ...permissionFlags(job, options),
-      `--v8-flags=${[WITHOUT_HELPERS, ...(options.v8Flags ?? [])].join(",")}`,
+      ...grantedFlags(job, options.needs),
+      ...lockFlags(job),
+      `--v8-flags=${[threadFlags(job), ...(options.v8Flags ?? [])].join(",")}`,
       import.meta.resolve("./machine.ts"),
     ],
     stdin: "piped",
@@ -104,33 +118,42 @@ async function run(job: MachineJob, options: MachineProcessOptions): Promise<Mac
   }
 }
 
-/** The fewest permissions with which a job can run; never more than this process has. */
-function permissionFlags({ plan, scratchDirectory }: MachineJob, { needs }: MachineProcessOptions): string[] {
-  const scratch = scratchDirectory === null ? [] : [scratchDirectory];
-  const plugins = [
-    ...plan.devices.map(({ plugin }) => plugin),
-    ...plan.domains.flatMap(({ policy, workload }) => workload === undefined ? [policy] : [policy, workload]),
-  ];
-  const modules = [...OWN_MODULES, ...plugins.map(({ url }) => new URL(".", url))]
-    .filter((url) => url.protocol === "file:")
+/** The fewest permissions with which a job can run. */
+function grantedFlags(job: MachineJob, needs: PermissionNeeds): string[] {
+  const scratch = job.scratchDirectory === null ? [] : [job.scratchDirectory];
+  const modules = [...OWN_MODULES, ...pluginUrls(job).filter((url) => !isPackage(url)).map((url) => new URL(".", url))]
     .map((url) => fileURLToPath(url));
   const library = cLibraryPath();
-  const lists = {
+  return permissionFlags(permissionsOf({
+    ...needs,
     read: [...modules, ...scratch, ...(needs.read ?? [])],
     write: [...scratch, ...(needs.write ?? [])],
     ffi: [...(library === null ? [] : [library]), ...(needs.ffi ?? [])],
-    net: needs.net ?? [],
-    env: needs.env ?? [],
-    run: needs.run ?? [],
-    sys: needs.sys ?? [],
-  };
-  return Object.entries(lists).filter(([, values]) => values.length > 0)
-    .map(([name, values]) => `--allow-${name}=${[...new Set(values)].map(escapePath).join(",")}`);
+  }));
 }
 
-/** A comma separates the paths of a flag; doubled, it is part of one. */
-function escapePath(path: string): string {
-  return path.replaceAll(",", ",,");
+/**
+ * What somebody else's plugin imports from npm is not in this package's lock file. This process has fetched it when it
+ * read what the plugin says of itself, so the machine process takes it out of the cache.
+ */
+function lockFlags(job: MachineJob): string[] {
+  return pluginUrls(job).every(isOwn) ? [] : ["--no-lock", "--cached-only"];
+}
+
+/** No device of this package completes requests by events; what another does shows only when it is made. */
+function threadFlags({ plan }: MachineJob): string {
+  return plan.devices.every(({ plugin }) => isOwn(plugin.url)) ? WITHOUT_HELPERS : WITH_EVENTS;
+}
+
+function isOwn(url: string): boolean {
+  return OWN_MODULES.some(({ href }) => url.startsWith(href));
+}
+
+function pluginUrls({ plan }: MachineJob): string[] {
+  return [
+    ...plan.devices.map(({ plugin }) => plugin.url),
+    ...plan.domains.flatMap(({ policy, workload }) => workload === undefined ? policy.url : [policy.url, workload.url]),
+  ];
 }
 
 async function readText(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {

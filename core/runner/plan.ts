@@ -7,7 +7,8 @@
 import type { DomainPlan, MachinePlan, PluginUse } from "../domain/plan.ts";
 import type { ChannelOptions } from "../link.ts";
 import type { PermissionNeeds, WorkloadNeeds, WorkloadPlugin } from "../plugin.ts";
-import type { Cell, ResolvedPlugin } from "./expand.ts";
+import type { Cell } from "./cell.ts";
+import type { ResolvedPlugin } from "./plugins.ts";
 import type { Scenario } from "./scenario.ts";
 
 const DEVICE = "disk";

@@ -6,7 +6,7 @@
 
 import { cpus } from "node:os";
 import { messageOf } from "../errors.ts";
-import type { Cell, ExpandedScenario } from "./expand.ts";
+import type { Cell, ExpandedScenario } from "./cell.ts";
 import { judge } from "./expectation_result.ts";
 import { runMachineProcess } from "./machine_process.ts";
 import { permissionNeeds, planMachine } from "./plan.ts";

@@ -55,6 +55,10 @@ const plugin: WorkloadPlugin<typeof options> = definePlugin({
   name: "dd",
   description: "Writes the device sequentially, reads it back, and compares.",
   options,
+  counters: {
+    blocksWritten: "Blocks written.",
+    blocksCompared: "Blocks read back and found to be as they were written.",
+  },
   needs: (given) => ({ queueDepth: depthOf(given), transferBytes: given.bs }),
   create: (given) => ({ run: (context) => run(given, context) }),
 });

@@ -52,6 +52,11 @@ const plugin: WorkloadPlugin<typeof options> = definePlugin({
   name: "verify",
   description: "Writes stamped blocks at random, and checks that they read as they were written.",
   options,
+  counters: {
+    sectorsWritten: "Sectors written, those made zero included.",
+    sectorsVerified: "Sectors read back and found to be as they were written.",
+    generationSum: "The sum of the generations that the sectors hold in the end; a sector of zeroes counts 0.",
+  },
   needs: ({ queueDepth, blockSize, threads }) => ({ queueDepth, transferBytes: blockSize, threads }),
   create: (given) => ({ run: (context) => run(given, context) }),
 });

@@ -5,7 +5,8 @@
  * @module
  */
 
-import { type Cell, expandScenario } from "../../core/runner/expand.ts";
+import type { Cell } from "../../core/runner/cell.ts";
+import { expandScenario } from "../../core/runner/expand.ts";
 import { ScenarioDocument } from "../../core/runner/load.ts";
 import { runMachineProcess } from "../../core/runner/machine_process.ts";
 import { permissionNeeds, planMachine } from "../../core/runner/plan.ts";

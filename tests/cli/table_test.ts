@@ -18,6 +18,7 @@ function sample(isolated: boolean): Sample {
     contextSwitches: { application: null, driver: null },
     cpus: { application: null, driver: null },
     confinedTo: { application: null, driver: null },
+    peakMemoryBytes: null,
     notifications: { frontend: isolated ? side : null, backend: isolated ? side : null },
     waits: { frontend: isolated ? waits : null, backend: isolated ? waits : null },
   };

@@ -1,182 +1,147 @@
 /**
- * What holds for every device.
+ * What holds for every device: synchronous, completing later, or of promises; writable or read-only.
  *
  * @module
  */
 
 import assert from "node:assert/strict";
-import { Buffer } from "node:buffer";
-import fc from "fast-check";
 import { Operation, Status } from "../../core/blkif.ts";
-import { DeviceGate } from "../../core/device_gate.ts";
-import { OperationMeter } from "../../core/measure/meter.ts";
-import { MonolithicQueue } from "../../core/monolithic_queue.ts";
 import { type DevicePlugin, loadPlugin } from "../../core/plugin.ts";
-import { AtomicsWaiter } from "../../core/waiter.ts";
-import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
 import { fillPattern } from "../helpers/devices.ts";
-import { interrupt } from "../helpers/link.ts";
-import { queueCommands, runQueueModel } from "../helpers/queue_model.ts";
+import { assertSameBytes, diskSteps, runDiskSteps } from "./disk_model.ts";
+import { type DeviceOptions, openDevice, type OpenedDevice, withDevice } from "./opened_device.ts";
+import { testDefinition } from "./definition.ts";
+import { fc } from "./properties.ts";
 
-const SIZE = 256 * 512;
-const { Read, Write, Flush, Discard } = Operation;
+const { Read, Write, Flush, Discard, WriteZeroes, WriteFua } = Operation;
+
+export { type DeviceOptions, openDevice, type OpenedDevice, withDevice };
 
 /** What a device is held to. */
 export interface DeviceExpectation {
-  /** Options by which the device has 128 KiB. */
-  readonly options: unknown;
+  /** Options by which it is small, or what makes them in a folder that is removed afterwards. */
+  readonly options: DeviceOptions;
+  /** The size that these options give it, in bytes, at least 32 KiB; 128 KiB when absent. */
+  readonly sizeBytes?: number;
+  /** Options by which the same device refuses writes, if there are such. */
+  readonly readOnlyOptions?: DeviceOptions;
   /** Why what is written need not be what is read, if so. */
   readonly keepsNothing?: string;
 }
 
-/** A device on a new medium, behind a gate and a queue. */
-export interface OpenedDevice {
-  readonly queue: MonolithicQueue;
-  readonly gate: DeviceGate;
-  readonly reports: string[];
-  readonly medium: unknown;
-  /** Runs one operation in slot 0 and tells its status. */
-  run(operation: Operation, offsetBytes: number, byteLength: number): number;
-}
-
-/** Makes the device of a medium. */
-export function openDevice(plugin: DevicePlugin, options: unknown, medium: unknown): OpenedDevice {
-  const reports: string[] = [];
-  const gate = new DeviceGate(plugin.create(options, medium), (message) => reports.push(message));
-  const queue = new MonolithicQueue({
-    gate,
-    depth: 8,
-    waiter: new AtomicsWaiter(new EventPage(allocateEventPage()), () => {}),
-    policy: interrupt,
-    meter: new OperationMeter(8),
-    stopRequested: () => false,
-  });
-  const run = (operation: Operation, offsetBytes: number, byteLength: number): number => {
-    queue.submit(0, operation, offsetBytes, byteLength);
-    assert.equal(queue.wait(), 0);
-    return queue.status(0);
-  };
-  return { queue, gate, reports, medium, run };
-}
-
-/** Opens a medium in a scratch folder and its device, and closes and removes both after `body`. */
-export async function withDevice(
-  plugin: DevicePlugin,
-  given: unknown,
-  body: (device: OpenedDevice, scratchDirectory: string) => void | Promise<void>,
-): Promise<void> {
-  const scratchDirectory = await Deno.makeTempDir();
-  let device: OpenedDevice | undefined;
-  try {
-    const options = plugin.options.parse(given);
-    const medium = plugin.openMedium(options, { scratchDirectory });
-    // A medium reaches its driver by a message; the copy must do.
-    device = openDevice(plugin, options, structuredClone(medium));
-    await body(device, scratchDirectory);
-  } finally {
-    device?.gate.close();
-    await Deno.remove(scratchDirectory, { recursive: true });
-  }
-}
-
-/** Registers the tests for one device. */
-export function testDevice(name: string, url: string, { options, keepsNothing }: DeviceExpectation): void {
+/**
+ * Registers the tests for one device.
+ *
+ * @param name what its plugin is called
+ * @param url its module
+ */
+export function testDevice(name: string, url: string, expectation: DeviceExpectation): void {
+  const { options, sizeBytes = 128 * 1024, readOnlyOptions, keepsNothing } = expectation;
   const load = (): Promise<DevicePlugin> => loadPlugin("device", url);
-  const test = (what: string, body: (device: OpenedDevice, scratch: string) => void | Promise<void>): void => {
-    Deno.test(`${name}: ${what}`, async () => withDevice(await load(), options, body));
+  type Body = (device: OpenedDevice) => void | Promise<void>;
+  const test = (what: string, body: Body): void => {
+    Deno.test(`${name}: ${what}`, async () => await withDevice(await load(), options, body));
   };
-  const testKeeper: typeof test = (what, body) => {
+  const testKeeper = (what: string, body: Body): void => {
     if (keepsNothing === undefined) test(what, body);
     else Deno.test.ignore(`${name}: ${what} (not held to it: ${keepsNothing})`, () => {});
   };
 
-  Deno.test(`${name}: its defaults are a valid choice, and unknown options are refused`, async () => {
-    const plugin = await load();
-    assert.equal(plugin.options.safeParse({}).success, true);
-    assert.match(plugin.options.safeParse({ nosuch: 1 }).error?.message ?? "accepted", /nosuch/);
-    assert.equal(plugin.options.safeParse({ size: 4096 }).success, false, "a size without a unit");
-  });
-
-  Deno.test(`${name}: it is called what the table of built-ins calls it, and says what it is`, async () => {
-    const plugin = await load();
-    assert.equal(plugin.name, name);
-    assert.match(plugin.description, /^[A-Z].*\.$/);
-  });
-
-  Deno.test(`${name}: importing it needs no permission and does nothing`, async () => {
-    const config = new URL("../../deno.json", import.meta.url).pathname;
-    const args = ["run", "--quiet", "--no-prompt", "--no-lock", "--config", config, url];
-    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
-    assert(success, new TextDecoder().decode(stderr));
-    assert.deepEqual([stdout.length, stderr.length], [0, 0]);
-  });
+  testDefinition(name, url, load);
 
   test("it has the size that was asked for", ({ queue }) => {
-    assert.equal(queue.info.sizeBytes, SIZE);
+    assert.equal(queue.info.sizeBytes, sizeBytes);
   });
 
-  test("its first and its last sector can be read and written, the one after it cannot", ({ run, reports }) => {
-    for (const operation of [Read, Write]) {
-      assert.equal(run(operation, 0, 512), Status.Okay);
-      assert.equal(run(operation, SIZE - 512, 512), Status.Okay);
-      assert.equal(run(operation, SIZE, 512), Status.Error);
-      assert.equal(run(operation, SIZE - 512, 1024), Status.Error);
+  test("its first and its last sector can be read and written, the one after it cannot", async (device) => {
+    const { sectorSize } = device.queue.info;
+    for (const operation of [Read, Write, WriteFua]) {
+      assert.equal(await device.run(operation, 0, sectorSize), Status.Okay);
+      assert.equal(await device.run(operation, sizeBytes - sectorSize, sectorSize), Status.Okay);
+      assert.equal(await device.run(operation, sizeBytes, sectorSize), Status.Error);
+      assert.equal(await device.run(operation, sizeBytes - sectorSize, 2 * sectorSize), Status.Error);
     }
-    assert.deepEqual(reports, []);
+    assert.deepEqual(device.reports, []);
   });
 
-  test("it flushes and discards if it says so, and else answers that it does not", ({ queue, run, reports }) => {
-    const { canFlush, canDiscard } = queue.info;
-    assert.equal(run(Flush, 0, 0), canFlush ? Status.Okay : Status.NotSupported);
-    assert.equal(run(Discard, 512, SIZE - 512), canDiscard ? Status.Okay : Status.NotSupported);
-    assert.deepEqual(reports, []);
+  test("it flushes and discards if it says so, and else answers that it does not", async (device) => {
+    const { canFlush, canDiscard, sectorSize } = device.queue.info;
+    assert.equal(await device.run(Flush, 0, 0), canFlush ? Status.Okay : Status.NotSupported);
+    const all = sizeBytes - sectorSize;
+    assert.equal(await device.run(Discard, sectorSize, all), canDiscard ? Status.Okay : Status.NotSupported);
+    assert.deepEqual(device.reports, []);
   });
 
-  testKeeper("a new medium reads as zeroes", ({ queue, run }) => {
-    for (let offset = 0; offset < SIZE; offset += 32768) {
-      queue.buffer(0).fill(0xee);
-      assert.equal(run(Read, offset, 32768), Status.Okay);
-      assert(queue.buffer(0).subarray(0, 32768).every((byte) => byte === 0));
+  testKeeper("what is written is read, in any order and with many operations in flight", async (device) => {
+    const disk = await device.content();
+    const { info, maxTransferBytes } = device.queue;
+    await fc.assert(
+      fc.asyncProperty(diskSteps(info, maxTransferBytes), (steps) => runDiskSteps(device, disk, steps)),
+      { numRuns: 20, endOnFailure: true },
+    );
+    assertSameBytes(await device.content(), disk, "the whole disk");
+    assert.deepEqual(device.reports, []);
+  });
+
+  testKeeper("write-zeroes and discard make their bytes zero, and change no others", async (device) => {
+    const { info } = device.queue;
+    for (const operation of info.canDiscard ? [WriteZeroes, Discard] : [WriteZeroes]) {
+      const disk = await fillDisk(device, operation);
+      const [start, length] = [info.sectorSize, 5 * info.sectorSize];
+      assert.equal(await device.run(operation, start, length), Status.Okay);
+      assertSameBytes(await device.content(), disk.fill(0, start, start + length), "the disk");
+      assert.equal(await device.run(operation, 0, sizeBytes), Status.Okay);
+      assertSameBytes(await device.content(), disk.fill(0), "the disk, all of it made zero at once");
     }
   });
 
-  testKeeper("what is written is read, in any order and at any queue depth", async () => {
-    await withDevice(await load(), options, ({ queue }) => {
-      let disk: Uint8Array = new Uint8Array(SIZE);
-      const { canDiscard } = queue.info;
-      fc.assert(
-        fc.property(queueCommands(SIZE / 512, 88, canDiscard), (commands) => {
-          disk = runQueueModel(queue, disk, commands);
-        }),
-        { numRuns: 20, endOnFailure: true },
-      );
-    });
-  });
-
-  testKeeper("a discard forgets its bytes and no others", ({ queue, run }) => {
-    if (!queue.info.canDiscard) return;
-    fillPattern(queue.buffer(0), 1);
-    const before = queue.buffer(0).slice(0, 4096);
-    run(Write, 0, 4096);
-    run(Discard, 1024, 512);
-    run(Read, 0, 4096);
-    const expected = before.fill(0, 1024, 1536);
-    assert(Buffer.from(queue.buffer(0)).subarray(0, 4096).equals(expected));
+  testKeeper("a durable write is written", async (device) => {
+    const { sectorSize } = device.queue.info;
+    const disk = await fillDisk(device, 1);
+    fillPattern(device.queue.buffer(0), 2);
+    disk.set(device.queue.buffer(0).subarray(0, 3 * sectorSize), 2 * sectorSize);
+    assert.equal(await device.run(WriteFua, 2 * sectorSize, 3 * sectorSize), Status.Okay);
+    assertSameBytes(await device.content(), disk, "the disk");
   });
 
   testKeeper("what was written outlives the driver: another on the same medium reads it", async () => {
     const plugin = await load();
-    await withDevice(plugin, options, ({ queue, run, medium }) => {
-      fillPattern(queue.buffer(0), 7);
-      const written = queue.buffer(0).slice(0, 8192);
-      run(Write, 4096, 8192);
-      const successor = openDevice(plugin, plugin.options.parse(options), medium);
+    await withDevice(plugin, options, async (device) => {
+      const disk = await fillDisk(device, 3);
+      const successor = openDevice(plugin, device.options, device.medium);
       try {
-        assert.equal(successor.run(Read, 4096, 8192), Status.Okay);
-        assert(Buffer.from(successor.queue.buffer(0)).subarray(0, 8192).equals(written));
+        assertSameBytes(await successor.content(), disk, "the disk");
       } finally {
         successor.gate.close();
       }
     });
   });
+
+  if (readOnlyOptions !== undefined) {
+    Deno.test(`${name}: read-only, it refuses all that changes it, and is read as before`, async () => {
+      await withDevice(await load(), readOnlyOptions, async (device) => {
+        const { info } = device.queue;
+        assert.equal(info.readOnly, true);
+        const before = await device.content();
+        for (const operation of [Write, WriteFua, WriteZeroes, Discard]) {
+          device.queue.buffer(0).fill(0xa5);
+          assert.notEqual(await device.run(operation, 0, info.sectorSize), Status.Okay, `operation ${operation}`);
+        }
+        assertSameBytes(await device.content(), before, "the disk");
+      });
+    });
+  }
+}
+
+/** Writes a pattern all over a device, and returns it. */
+async function fillDisk({ queue, run }: OpenedDevice, seed: number): Promise<Uint8Array> {
+  const { sizeBytes } = queue.info;
+  const disk = new Uint8Array(sizeBytes);
+  fillPattern(disk, seed);
+  for (let offset = 0; offset < sizeBytes; offset += queue.maxTransferBytes) {
+    const piece = disk.subarray(offset, offset + queue.maxTransferBytes);
+    queue.buffer(0).set(piece);
+    assert.equal(await run(Write, offset, piece.length), Status.Okay);
+  }
+  return disk;
 }

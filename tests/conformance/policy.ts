@@ -5,9 +5,11 @@
  */
 
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import { resetPlan, type WaitOutcome, type WaitPlan } from "../../core/notification.ts";
 import { loadPlugin, type PolicyPlugin } from "../../core/plugin.ts";
+import { testDefinition } from "./definition.ts";
+import { roundTrips } from "./echo.ts";
+import { fc } from "./properties.ts";
 
 const duration = fc.oneof(fc.constantFrom(0, 1, 1e3, 75e3, 1e8), fc.double({ min: 0, max: 1e9, noNaN: true }));
 
@@ -40,17 +42,11 @@ function assertInRange(plan: WaitPlan): void {
 export function testPolicy(name: string, url: string, examples: readonly unknown[]): void {
   const load = (): Promise<PolicyPlugin> => loadPlugin("policy", url);
 
-  Deno.test(`${name}: its defaults are a valid choice, and unknown options are refused`, async () => {
-    const { options } = await load();
-    for (const example of [{}, ...examples]) assert.equal(options.safeParse(example).success, true);
-    const unknown = options.safeParse({ nosuch: 1 });
-    assert.match(unknown.error?.message ?? "accepted", /nosuch/);
-  });
+  testDefinition(name, url, load);
 
-  Deno.test(`${name}: it is called what the table of built-ins calls it, and says what it does`, async () => {
-    const plugin = await load();
-    assert.equal(plugin.name, name);
-    assert.match(plugin.description, /^[A-Z].*\.$/);
+  Deno.test(`${name}: its defaults and the examples are valid choices`, async () => {
+    const { options } = await load();
+    for (const example of [{}, ...examples]) assert(options.safeParse(example).success, JSON.stringify(example));
   });
 
   Deno.test(`${name}: its plans are in range after any sequence of outcomes`, async () => {
@@ -112,4 +108,17 @@ export function testPolicy(name: string, url: string, examples: readonly unknown
       assert.deepEqual(plans[0], plans[1]);
     }));
   });
+
+  for (const serving of [false, true]) {
+    const loop = serving ? "while the thread serves its events" : "and the thread does nothing else";
+    Deno.test(`${name}: two threads that wait by it get every answer, ${loop}`, async () => {
+      const plugin = await load();
+      for (const example of [{}, ...examples]) {
+        const options = plugin.options.parse(example);
+        const { answered, outcomes } = await roundTrips(plugin.create(options), { url, options }, 40, serving);
+        assert.equal(answered, 40);
+        assert(outcomes >= 1, "it was asked for a plan at every wait");
+      }
+    });
+  }
 }

@@ -7,9 +7,41 @@ function moduleUrl(source: string): string {
   return `data:application/javascript,${encodeURIComponent(source)}`;
 }
 
+/** The members of a plugin, each as source. */
+const MEMBERS: Readonly<Record<string, string>> = {
+  apiVersion: `apiVersion: "${API_VERSION}"`,
+  kind: 'kind: "policy"',
+  name: 'name: "mine"',
+  description: 'description: "Does it."',
+  options: "options: { _zod: { version: { major: 4 } } }",
+  create: "create() {}",
+};
+
 Deno.test("a module whose default export is a plugin of the kind is loaded", async () => {
-  const source = `export default { apiVersion: "${API_VERSION}", kind: "policy", name: "mine" }`;
-  assert.equal((await loadPlugin("policy", moduleUrl(source))).name, "mine");
+  assert.equal((await loadPlugin("policy", moduleUrl(`export default {${Object.values(MEMBERS)}}`))).name, "mine");
+});
+
+for (const [member, text] of Object.entries(MEMBERS)) {
+  Deno.test(`a plugin without ${member} is refused, and so is one whose ${member} is a number`, async () => {
+    for (const instead of ["", `${member}: 7`]) {
+      const url = moduleUrl(`export default {${Object.values({ ...MEMBERS, [member]: instead }).filter(Boolean)}}`);
+      await assert.rejects(loadPlugin("policy", url), (error) => {
+        const found = instead === "" ? "missing" : "7";
+        return error instanceof PluginError && error.message.includes(`: ${member} is ${found}, allowed is `);
+      }, text);
+    }
+  });
+}
+
+Deno.test("a schema of zod 4 is one whichever copy of zod made it; one of zod 3 is none", async () => {
+  const source = (options: string) => moduleUrl(`export default {${Object.values({ ...MEMBERS, options })}}`);
+  await loadPlugin("policy", source("options: { _zod: { version: { major: 4, minor: 99 } } }"));
+  await assert.rejects(loadPlugin("policy", source("options: { _def: {}, parse() {} }")), /a schema of zod 4/);
+});
+
+Deno.test("permissions that are no function are refused", async () => {
+  const url = moduleUrl(`export default {${Object.values({ ...MEMBERS, permissions: "permissions: {}" })}}`);
+  await assert.rejects(loadPlugin("policy", url), /permissions is an object, allowed is a function or nothing/);
 });
 
 const wrong: Readonly<Record<string, string>> = {

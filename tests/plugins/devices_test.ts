@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Operation, Status } from "../../core/blkif.ts";
 import { DeviceError } from "../../core/errors.ts";
+import { type DevicePlugin, loadPlugin } from "../../core/plugin.ts";
 import loopFile from "../../plugins/devices/loop_file.ts";
 import nullDevice from "../../plugins/devices/null.ts";
 import ramdisk from "../../plugins/devices/ramdisk.ts";
@@ -11,16 +12,30 @@ import { type DeviceExpectation, openDevice, testDevice, withDevice } from "../c
 const expectations: Readonly<Record<string, DeviceExpectation>> = {
   "null": { options: { size: "128KiB" }, keepsNothing: "it touches no data" },
   "ramdisk": { options: { size: "128KiB" } },
-  "loop-file": { options: { size: "128KiB" } },
+  "loop-file": { options: { size: "128KiB" }, readOnlyOptions: { size: "128KiB", readOnly: true } },
 };
 
 Deno.test("every built-in device is held to something", () => {
   assert.deepEqual(Object.keys(expectations).sort(), Object.keys(builtins.device).sort());
 });
 
+Deno.test("every built-in device can be used without options", async () => {
+  for (const [name, url] of Object.entries(builtins.device)) {
+    assert((await loadPlugin("device", url)).options.safeParse({}).success, name);
+  }
+});
+
 for (const [name, url] of Object.entries(builtins.device)) testDevice(name, url, expectations[name]);
 
 const { Read, Write, Flush } = Operation;
+
+for (const [name, plugin] of Object.entries({ ramdisk, "loop-file": loopFile })) {
+  Deno.test(`${name}: a new medium reads as zeroes`, async () => {
+    await withDevice(plugin as unknown as DevicePlugin, { size: "1MiB" }, async ({ content }) => {
+      assert((await content()).every((byte) => byte === 0));
+    });
+  });
+}
 
 /** A folder with a file of `sizeBytes` in it, for the time of `body`. */
 async function withFile(
@@ -46,10 +61,10 @@ function onFile(given: { path?: string; size?: string; readOnly?: boolean }, scr
 }
 
 Deno.test("null leaves the buffer of a read and of a write alone", async () => {
-  await withDevice(nullDevice, { size: "1MiB" }, ({ queue, run }) => {
+  await withDevice(nullDevice, { size: "1MiB" }, async ({ queue, run }) => {
     for (const operation of [Read, Write]) {
       queue.buffer(0).fill(0x5a);
-      assert.equal(run(operation, 0, 4096), Status.Okay);
+      assert.equal(await run(operation, 0, 4096), Status.Okay);
       assert(queue.buffer(0).every((byte) => byte === 0x5a));
     }
   });
@@ -63,11 +78,11 @@ Deno.test("a ramdisk larger than memory can be is refused with its size in the m
 });
 
 Deno.test("a loop file given by its path has the file's bytes and size", async () => {
-  await withFile(64 * 512, (path, content) => {
+  await withFile(64 * 512, async (path, content) => {
     const { queue, run, gate } = onFile({ path });
     try {
       assert.equal(queue.info.sizeBytes, 64 * 512);
-      assert.equal(run(Read, 5 * 512, 8 * 512), Status.Okay);
+      assert.equal(await run(Read, 5 * 512, 8 * 512), Status.Okay);
       assert.deepEqual(new Uint8Array(queue.buffer(0).slice(0, 8 * 512)), content.slice(5 * 512, 13 * 512));
     } finally {
       gate.close();
@@ -81,8 +96,8 @@ Deno.test("what is written to a loop file is in the file, at its place, and the 
     try {
       fillPattern(queue.buffer(0), 77);
       content.set(queue.buffer(0).subarray(0, 1536), 1024);
-      assert.equal(run(Write, 1024, 1536), Status.Okay);
-      assert.equal(run(Flush, 0, 0), Status.Okay);
+      assert.equal(await run(Write, 1024, 1536), Status.Okay);
+      assert.equal(await run(Flush, 0, 0), Status.Okay);
       assert.deepEqual(await Deno.readFile(path), content);
     } finally {
       gate.close();
@@ -122,9 +137,9 @@ Deno.test("a read-only loop file can be read and not be written", async () => {
     const { queue, run, gate, reports } = onFile({ path, readOnly: true });
     try {
       assert.equal(queue.info.readOnly, true);
-      assert.equal(run(Read, 0, 512), Status.Okay);
-      assert.equal(run(Write, 0, 512), Status.Error);
-      assert.equal(run(Flush, 0, 0), Status.Okay);
+      assert.equal(await run(Read, 0, 512), Status.Okay);
+      assert.equal(await run(Write, 0, 512), Status.Error);
+      assert.equal(await run(Flush, 0, 0), Status.Okay);
       assert.deepEqual(reports, []);
       assert.deepEqual(await Deno.readFile(path), content);
     } finally {
@@ -138,7 +153,7 @@ Deno.test("a file that does not end with a sector is a disk up to its last whole
     const { queue, run, gate } = onFile({ path });
     try {
       assert.equal(queue.info.sizeBytes, 3 * 512);
-      assert.equal(run(Write, 3 * 512, 512), Status.Error);
+      assert.equal(await run(Write, 3 * 512, 512), Status.Error);
       assert.deepEqual(await Deno.readFile(path), content);
     } finally {
       gate.close();
@@ -151,9 +166,9 @@ Deno.test("a file that shrinks under its driver fails the reads past its end, an
     const { run, gate, reports } = onFile({ path });
     try {
       await Deno.truncate(path, 4 * 512);
-      assert.equal(run(Read, 3 * 512, 1024), Status.Error);
+      assert.equal(await run(Read, 3 * 512, 1024), Status.Error);
       assert.equal(reports.length, 1);
-      assert.equal(run(Read, 3 * 512, 512), Status.Okay);
+      assert.equal(await run(Read, 3 * 512, 512), Status.Okay);
     } finally {
       gate.close();
     }

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import fc from "fast-check";
 import { resetPlan, type WaitOutcome, type WaitPlan } from "../../core/notification.ts";
 import { formatDuration } from "../../core/units.ts";
 import adaptiveSpin from "../../plugins/policies/adaptive_spin.ts";
@@ -7,6 +6,7 @@ import fixedSpin from "../../plugins/policies/fixed_spin.ts";
 import interrupt from "../../plugins/policies/interrupt.ts";
 import { builtins } from "../../plugins/mod.ts";
 import { outcomes, testPolicy } from "../conformance/policy.ts";
+import { fc } from "../conformance/properties.ts";
 
 /** Options to try beside the defaults; a policy that is not here is tried with its defaults alone. */
 const examples: Readonly<Record<string, readonly unknown[]>> = {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { ScenarioError } from "../../core/runner/diagnostics.ts";
-import { type ExpandedScenario, expandScenario } from "../../core/runner/expand.ts";
+import type { ExpandedScenario } from "../../core/runner/cell.ts";
+import { expandScenario } from "../../core/runner/expand.ts";
 import { type Override, ScenarioDocument } from "../../core/runner/load.ts";
 import { permissionNeeds, planMachine } from "../../core/runner/plan.ts";
 import { encodeScenario } from "../../core/runner/scenario.ts";

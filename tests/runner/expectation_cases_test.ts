@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { ScenarioError } from "../../core/runner/diagnostics.ts";
-import { type ExpandedScenario, expandScenario } from "../../core/runner/expand.ts";
+import type { ExpandedScenario } from "../../core/runner/cell.ts";
+import { expandScenario } from "../../core/runner/expand.ts";
 import { judge } from "../../core/runner/expectation_result.ts";
 import { ScenarioDocument } from "../../core/runner/load.ts";
 import type { CellResult, Estimate, ExpectationResult, Summary } from "../../core/runner/result.ts";

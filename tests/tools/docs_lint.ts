@@ -3,7 +3,7 @@
  * a plugin's type mentions its own options.
  */
 
-const files = ["mod.ts", ...["core", "plugins"].flatMap(modulesIn)];
+const files = ["mod.ts", ...["core", "plugins", "tests/conformance"].flatMap(modulesIn)];
 
 function modulesIn(directory: string): string[] {
   return [...Deno.readDirSync(directory)].flatMap(({ name, isDirectory }) => {

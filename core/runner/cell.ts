@@ -1,0 +1,37 @@
+/**
+ * What a scenario expands to: cells, each one combination of the matrix.
+ *
+ * @module
+ */
+
+import type { CheckedExpectation } from "./expectation_result.ts";
+import type { ResolvedPlugin } from "./plugins.ts";
+import type { Scenario } from "./scenario.ts";
+
+/** One combination of the matrix: what is measured. */
+export interface Cell {
+  /** Hash of all that decides the measurement. */
+  readonly id: string;
+  /** Policy, device, workload, placement and every path of the matrix, each with its value. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** The scenario of this cell. */
+  readonly scenario: Scenario;
+  /** The device. */
+  readonly device: ResolvedPlugin;
+  /** The policies of both sides. */
+  readonly policy: { readonly frontend: ResolvedPlugin; readonly backend: ResolvedPlugin };
+  /** The workload. */
+  readonly workload: ResolvedPlugin;
+}
+
+/** A scenario that was checked. */
+export interface ExpandedScenario {
+  /** The file that it came from. */
+  readonly file: string;
+  /** The scenario of the first cell; what is the run's (name, repetitions, order, matrix) is the same in all. */
+  readonly scenario: Scenario;
+  /** Its cells, in the matrix's order. */
+  readonly cells: readonly Cell[];
+  /** What must hold of what is measured. */
+  readonly expectations: readonly CheckedExpectation[];
+}
