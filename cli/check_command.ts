@@ -10,8 +10,8 @@ import { ExitStatus } from "./exit_status.ts";
 import { printMistakes, readScenarios } from "./scenarios.ts";
 
 /** Runs the command. */
-export async function checkCommand({ files, set }: CheckArguments, plugins: PluginTable): Promise<number> {
-  const { scenarios, mistakes } = await readScenarios(files, set, plugins);
+export async function checkCommand(args: CheckArguments, plugins: PluginTable): Promise<number> {
+  const { scenarios, mistakes } = await readScenarios(args, plugins);
   for (const { file, scenario, cells } of scenarios) {
     const { repetitions, warmup, duration } = scenario.run;
     const seconds = (cells.length * repetitions * (warmup + duration)) / 1e9;

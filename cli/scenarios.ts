@@ -8,6 +8,7 @@ import type { PluginTable } from "../core/plugin.ts";
 import { type Diagnostic, formatDiagnostic, ScenarioError } from "../core/runner/diagnostics.ts";
 import { type ExpandedScenario, expandScenario } from "../core/runner/expand.ts";
 import { type Override, ScenarioDocument } from "../core/runner/load.ts";
+import { QUICK_OVERRIDES } from "./quick.ts";
 
 /** The scenarios, or all that is wrong with them. */
 export interface Scenarios {
@@ -17,23 +18,26 @@ export interface Scenarios {
   readonly mistakes: readonly Diagnostic[];
 }
 
-/**
- * Reads and checks all files.
- *
- * @param set what `--set` says
- * @param usual values that replace those of the files too, but before `set`
- */
+/** What the command line says of scenarios, whatever is done with them. */
+export interface ScenarioArguments {
+  /** The files. */
+  readonly files: readonly string[];
+  /** Values to put into each, as `path=value`. */
+  readonly set: readonly string[];
+  /** Whether a quick look is wanted; `set` goes before what that means. */
+  readonly quick?: boolean;
+}
+
+/** Reads and checks all files. */
 export async function readScenarios(
-  files: readonly string[],
-  set: readonly string[],
+  { files, set, quick = false }: ScenarioArguments,
   plugins: PluginTable,
-  usual: readonly Override[] = [],
 ): Promise<Scenarios> {
   const scenarios: ExpandedScenario[] = [];
   const mistakes: Diagnostic[] = [];
   for (const file of files) {
     try {
-      const document = await ScenarioDocument.read(file, [...usual, ...set.map(parseOverride)]);
+      const document = await ScenarioDocument.read(file, [...quick ? QUICK_OVERRIDES : [], ...set.map(parseOverride)]);
       scenarios.push(await expandScenario(document, plugins));
     } catch (thrown) {
       if (!(thrown instanceof ScenarioError)) throw thrown;
