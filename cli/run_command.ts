@@ -15,14 +15,13 @@ import { ExitStatus } from "./exit_status.ts";
 import { ensurePermissions, runPermissions } from "./permissions.ts";
 import { pluginPermissions } from "./plugin_permissions.ts";
 import { createProgress, type Progress } from "./progress.ts";
-import { QUICK_OVERRIDES } from "./quick.ts";
 import { prepareDirectory, resultDirectory, ResultFile } from "./result_file.ts";
 import { printMistakes, readScenarios } from "./scenarios.ts";
 import { renderResult } from "./table.ts";
 
 /** Runs the command. */
 export async function runCommand(args: RunArguments, plugins: PluginTable): Promise<number> {
-  const { scenarios, mistakes } = await readScenarios(args, plugins, args.quick ? QUICK_OVERRIDES : []);
+  const { scenarios, mistakes } = await readScenarios(args, plugins);
   if (mistakes.length > 0) {
     printMistakes(mistakes);
     return ExitStatus.Invalid;

@@ -9,6 +9,7 @@ import { type Diagnostic, formatDiagnostic, ScenarioError } from "../core/runner
 import type { ExpandedScenario } from "../core/runner/cell.ts";
 import { expandScenario } from "../core/runner/expand.ts";
 import { type Override, ScenarioDocument } from "../core/runner/load.ts";
+import { QUICK_OVERRIDES } from "./quick.ts";
 
 /** The scenarios, or all that is wrong with them. */
 export interface Scenarios {
@@ -26,23 +27,20 @@ export interface ScenarioArguments {
   readonly set: readonly string[];
   /** The plugins beyond the built-in ones that they may run. */
   readonly allowPlugin: readonly string[];
+  /** Whether a quick look is wanted; `set` goes before what that means. */
+  readonly quick?: boolean;
 }
 
-/**
- * Reads and checks all files.
- *
- * @param usual values that replace those of the files too, but before `--set`
- */
+/** Reads and checks all files. */
 export async function readScenarios(
-  { files, set, allowPlugin }: ScenarioArguments,
+  { files, set, allowPlugin, quick = false }: ScenarioArguments,
   plugins: PluginTable,
-  usual: readonly Override[] = [],
 ): Promise<Scenarios> {
   const scenarios: ExpandedScenario[] = [];
   const mistakes: Diagnostic[] = [];
   for (const file of files) {
     try {
-      const document = await ScenarioDocument.read(file, [...usual, ...set.map(parseOverride)]);
+      const document = await ScenarioDocument.read(file, [...quick ? QUICK_OVERRIDES : [], ...set.map(parseOverride)]);
       scenarios.push(await expandScenario(document, plugins, { allowPlugins: allowPlugin }));
     } catch (thrown) {
       if (!(thrown instanceof ScenarioError)) throw thrown;

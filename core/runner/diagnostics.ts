@@ -47,7 +47,7 @@ export function nearest(written: string, candidates: readonly string[]): string 
   return ranked[0]?.candidate;
 }
 
-/** Ends a message about a name that does not exist: the name that is most like it, and all that do exist. */
+/** What to say after a name that is not known: the nearest one, and all. */
 export function suggestion(written: string, allowed: readonly string[]): string {
   const near = nearest(written, allowed);
   const list = allowed.length === 0 ? "none is" : allowed.join(", ");

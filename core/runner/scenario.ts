@@ -14,7 +14,7 @@ import { duration } from "../units.ts";
 export const pluginKinds: z.core.$ZodRegistry<{ kind: PluginKind }> = z.registry<{ kind: PluginKind }>();
 
 const use = z.strictObject({
-  use: z.string().min(1).describe("Name of a built-in plugin."),
+  use: z.string().min(1).describe("Name of a built-in plugin, or where your own is."),
   with: z.record(z.string(), z.unknown()).prefault({}).describe("Options of the plugin."),
 });
 

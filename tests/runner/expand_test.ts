@@ -107,7 +107,7 @@ Deno.test("mistakes are placed where they stand", async () => {
   assert.deepEqual(await mistakes(`${HEAD}run: { warmup: 5 }\nplacment: isolated\n`), [
     "7:16 run.warmup: must be a time with its unit, such as 50us",
     "8:1 placment: is not a known key; did you mean placement? (allowed: apiVersion, kind, name, description, " +
-    "placement, domains, affinity, device, channel, policy, workload, run, recovery, matrix)",
+    "placement, domains, affinity, device, channel, policy, workload, run, recovery, matrix, expect)",
   ]);
   assert.deepEqual(await mistakes(HEAD.replace("name: test\n", "")), ["1:1 name: is missing"]);
   assert.deepEqual(await mistakes(HEAD.replace("{ use: fixed-spin }", "{}")), ["5:9 policy.use: is missing"]);
