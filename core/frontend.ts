@@ -354,9 +354,8 @@ export class Frontend implements BlockQueue, WaitSource {
   #answered(slot: number, status: number): number {
     const shadow = this.#shadow;
     if (status !== Status.Okay) shadow.slotStatus[slot] = status;
-    shadow.slotParts[slot]--;
-    // Of a long operation more may be in flight or still to be issued.
-    if (shadow.slotParts[slot] > 0 || shadow.slotIssued[slot] < shadow.slotBytes[slot]) return NONE;
+    // Of a long operation more may be in flight. What was still to be issued is: this answer has freed an entry for it.
+    if (--shadow.slotParts[slot] > 0) return NONE;
     this.#answeredNext = shadow.slotNext[slot];
     this.#answeredStatus = status;
     this.#finish(slot);
