@@ -136,8 +136,8 @@ for (const [what, deviceOf] of Object.entries(kinds)) {
           turns.close();
         }
       }),
-      { numRuns: 150, endOnFailure: true }, // The seed and the path reproduce a failure; to shrink it takes minutes.
-,
+      // The seed and the path reproduce a failure; to shrink it takes minutes.
+      { numRuns: 150, endOnFailure: true },
     );
   });
 }
