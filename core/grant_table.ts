@@ -140,7 +140,7 @@ export class GrantMapper {
 
   /** Unmaps one reference, so that the peer can take its frame back (`GNTTABOP_unmap_grant_ref`). */
   unmap(reference: number): GrantStatus {
-    if (!(reference < this.#mapped.length) || this.#mapped[reference] === 0) return GrantStatus.BadHandle;
+    if (!this.#mapped[reference]) return GrantStatus.BadHandle;
     this.#mapped[reference] = 0;
     Atomics.and(this.#words, reference * 2, ~(READING | WRITING));
     return GrantStatus.Okay;

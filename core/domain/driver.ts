@@ -80,7 +80,7 @@ class Driver {
       if (this.#turn()) await giveWay();
       else await waiter.waitServingEvents(policy);
     }
-    while (this.#gates.some(({ inFlight }) => inFlight > 0) && this.#setup.control.command < Command.Stop) {
+    for (let look = 0; look < LAST_LOOKS && this.#busy; look++) {
       await giveWay();
       for (const gate of this.#gates) gate.reap();
     }
@@ -91,11 +91,15 @@ class Driver {
     const { events } = this.#setup;
     // The frontends may have heard of the end first: the window ends with the command, not with them.
     while (this.#window.observe() < Command.Finish) events.sleep(events.bell, LAST_SLEEP_MS);
-    for (let look = 0; look < LAST_LOOKS && this.#gates.some(({ inFlight }) => inFlight > 0); look++) {
+    for (let look = 0; look < LAST_LOOKS && this.#busy; look++) {
       for (const gate of this.#gates) gate.reap();
     }
     for (const backend of this.#open) backend.close();
     for (const gate of this.#gates) gate.close();
+  }
+
+  get #busy(): boolean {
+    return this.#gates.some(({ inFlight }) => inFlight > 0);
   }
 
   #goesOn(): boolean {

@@ -8,7 +8,7 @@ import { SharedMemory } from "../../core/memory.ts";
 import { deviceInfo, fillPattern, LaterDevice, MemoryDevice } from "../helpers/devices.ts";
 
 const SIZE = 64 * 512;
-const { Read, Write, Flush, Discard } = Operation;
+const { Read, Write, Flush, Discard, WriteZeroes } = Operation;
 
 /** A gate, and a function that puts one operation through it and tells its status. */
 function gateTo(device: BlockDevice) {
@@ -43,10 +43,10 @@ Deno.test("a gate lets exactly those transfers through that lie on the device an
     fc.integer({ min: -2048, max: SIZE + 2048 }),
     fc.constantFrom(2 ** 53, 2 ** 73, 2 ** 32, 2 ** 32 - 512, -0, NaN, Infinity),
   );
-  const operations = fc.constantFrom(Read, Write, Discard);
+  const operations = fc.constantFrom(Read, Write, Discard, WriteZeroes);
   fc.assert(
     fc.property(operations, number, number, fc.constantFrom(512, 1024, 4096), (operation, at, length, sectorSize) => {
-      const device = { info: deviceInfo({ sizeBytes: SIZE, sectorSize }), submit: accept };
+      const device = { info: deviceInfo({ sizeBytes: SIZE, sectorSize, canWriteZeroes: true }), submit: accept };
       const valid = Number.isInteger(at / sectorSize) && Number.isInteger(length / sectorSize) && length > 0 &&
         at >= 0 &&
         at + length <= SIZE;
@@ -88,6 +88,8 @@ Deno.test("a read-only device refuses writes and discards, and reads and flushes
   const { device, submit } = memoryGate({ readOnly: true });
   assert.equal(submit(Write, 0, 512), Status.Error);
   assert.equal(submit(Discard, 0, 512), Status.Error);
+  assert.equal(submit(WriteZeroes, 0, 512), Status.Error);
+  assert.equal(submit(Operation.WriteFua, 0, 512), Status.Error);
   assert.deepEqual(device.calls, []);
   assert.equal(submit(Read, 0, 512), Status.Okay);
   assert.equal(submit(Flush, 0, 0), Status.Okay);

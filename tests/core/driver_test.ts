@@ -9,7 +9,9 @@ import type { DomainSetup } from "../../core/domain/setup.ts";
 import { runDriver } from "../../core/domain/driver.ts";
 import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
 import { XenbusState } from "../../core/xenbus.ts";
-import { LaterDevice, MemoryDevice } from "../helpers/devices.ts";
+import { promised } from "../../core/promise_device.ts";
+import { giveWay } from "../../core/waiter.ts";
+import { deviceInfo, LaterDevice, MemoryDevice } from "../helpers/devices.ts";
 import { BACK_STATE, FRONT_STATE, interrupt, PumpWaiter, stepFrontend } from "../helpers/link.ts";
 import { ScriptedFrontend } from "../helpers/scripted_frontend.ts";
 
@@ -150,7 +152,7 @@ Deno.test("a frontend that leaves is let go of though another has work in every 
 });
 
 Deno.test("a frontend that breaks the protocol does not take the others with it", async () => {
-  const { setup, frontends, waiter } = driverFor(synchronous(new MemoryDevice()), 2);
+  const { setup, frontends, waiter, reports } = driverFor(synchronous(new MemoryDevice()), 2);
   const [bad, good] = frontends;
   inTurn(
     waiter,
@@ -159,5 +161,61 @@ Deno.test("a frontend that breaks the protocol does not take the others with it"
     () => leave(good),
   );
   await runDriver(setup);
+  assert.deepEqual(reports.map(({ type }) => type), ["ready", "failed"]);
+  assert.equal(stateOf(bad, BACK_STATE), XenbusState.Closed);
   assert.deepEqual(good.responses().map(({ status }) => status), [Status.Okay]);
+});
+
+/** A device of promises that are kept after so many turns of the event loop. */
+function promiseDevice(turns: number) {
+  const log: string[] = [];
+  const device = promised({
+    info: deviceInfo(),
+    async read(offsetBytes, into) {
+      for (let turn = 0; turn < turns; turn++) await giveWay();
+      log.push(`read ${offsetBytes} ${into.length}`);
+    },
+    write: () => Promise.reject(new Error("worn out")),
+    close: () => void log.push("close"),
+  });
+  return { device, log };
+}
+
+Deno.test("a driver serves a device of promises, and events between its looks", async () => {
+  const { device, log } = promiseDevice(3);
+  const { setup, frontends: [frontend], waiter, reports } = driverFor(device);
+  const reference = frontend.grant(0);
+  let waits = 0;
+  waiter.waitServingEvents = async () => {
+    if (++waits === 1) frontend.postTransfer(Operation.Read, 9, 0, [reference, 0, 7]);
+    else if (waits === 2) frontend.postTransfer(Operation.Write, 8, 0, [reference, 0, 7]);
+    else await giveWay();
+    if (waits === 50) leave(frontend);
+    assert(waits < 100, "the driver ends");
+  };
+  await runDriver(setup);
+  const answers = frontend.responses().map(({ id, status }) => [id, status]);
+  assert.deepEqual(answers.toSorted(), [[8, Status.Error], [9, Status.Okay]]);
+  assert.deepEqual(log, ["read 0 4096", "close"]);
+  assert.deepEqual(reports, [{ type: "ready" }]);
+});
+
+Deno.test("a driver that is told to stop lets a device of promises finish what it has", async () => {
+  const { device, log } = promiseDevice(20);
+  const { setup, control, frontends: [frontend], waiter } = driverFor(device);
+  let waits = 0;
+  waiter.waitServingEvents = () => {
+    if (++waits === 1) frontend.postTransfer(Operation.Read, 9, 0, [frontend.grant(0), 0, 7]);
+    else control.send(Command.Stop);
+    return Promise.resolve();
+  };
+  await runDriver(setup);
+  assert.deepEqual(log, ["read 0 4096", "close"]);
+  assert.equal(stateOf(frontend, BACK_STATE), XenbusState.Closed);
+});
+
+Deno.test("a driver whose frontend offers a ring that cannot be used fails", async () => {
+  const { setup, frontends: [frontend] } = driverFor(synchronous(new MemoryDevice()));
+  frontend.ends.memory.words[1] = 3; // The key ring-page-order.
+  await assert.rejects(runDriver(setup), /a ring of order 3/);
 });

@@ -7,6 +7,7 @@ import {
   GrantStatus,
   GrantTable,
 } from "../../core/grant_table.ts";
+import { FRAME_SIZE } from "../../core/memory.ts";
 
 const GRANTER_FRAMES = 100;
 const MAPPER = 2;
@@ -164,9 +165,97 @@ Deno.test("a grant taken back twice is not handed out twice", () => {
   assert.notEqual(grants.grantAccess(MAPPER, 2, false), grants.grantAccess(MAPPER, 3, false));
 });
 
+Deno.test("what is unmapped can be revoked, and the rest stays mapped", () => {
+  const { words, grants, mapper } = table();
+  const [first, second] = [grants.grantAccess(MAPPER, 3, false), grants.grantAccess(MAPPER, 4, true)];
+  mapper.map(first, true);
+  mapper.map(second, false);
+  assert.equal(mapper.unmap(first), GrantStatus.Okay);
+  assert.equal(words[first * 2] & 0xffff, PERMIT);
+  assert.equal(grants.endAccess(first), true);
+  assert.equal(grants.endAccess(second), false);
+  assert.equal(mapper.map(second, false), 4);
+});
+
+Deno.test("what is not mapped cannot be unmapped", () => {
+  const { grants, mapper } = table();
+  const reference = grants.grantAccess(MAPPER, 3, false);
+  const others = [0, ENTRIES - 1, ENTRIES, 2 ** 32 - 1, -1, NaN];
+  for (const each of [reference, ...others]) assert.equal(mapper.unmap(each), GrantStatus.BadHandle, `${each}`);
+  mapper.map(reference, false);
+  assert.equal(mapper.unmap(reference), GrantStatus.Okay);
+  assert.equal(mapper.unmap(reference), GrantStatus.BadHandle, "a second time");
+});
+
+/** A region of two frames, filled with different bytes, of which frame 1 is granted. */
+function copying(readOnly = false) {
+  const words = new Int32Array(new SharedArrayBuffer(ENTRIES * GRANT_ENTRY_BYTES));
+  const grants = new GrantTable(words);
+  const region = Uint8Array.from({ length: 2 * FRAME_SIZE }, (_, i) => (i * 7 + (i >> 8)) & 0xff);
+  const reference = grants.grantAccess(MAPPER, 1, readOnly);
+  return { words, grants, region, reference, mapper: new GrantMapper(words, MAPPER, 2) };
+}
+
+Deno.test("bytes are copied out of a granted frame, which is not mapped then", () => {
+  const { words, region, reference, mapper } = copying(true);
+  for (const [offset, length] of [[0, FRAME_SIZE], [0, 1], [FRAME_SIZE - 1, 1], [100, 300], [FRAME_SIZE, 0]]) {
+    const into = new Uint8Array(length);
+    assert.equal(mapper.copyOut(region, reference, offset, into), GrantStatus.Okay);
+    assert.deepEqual(into, region.slice(FRAME_SIZE + offset, FRAME_SIZE + offset + length));
+    assert.equal(words[reference * 2] & 0xffff, PERMIT | READ_ONLY);
+  }
+});
+
+Deno.test("bytes are copied into a granted frame, and no byte beside them changes", () => {
+  const { words, region, reference, mapper } = copying();
+  const expected = region.slice();
+  expected.set([1, 2, 3], FRAME_SIZE + 50);
+  assert.equal(mapper.copyIn(region, reference, 50, Uint8Array.of(1, 2, 3)), GrantStatus.Okay);
+  assert.deepEqual(region, expected);
+  assert.equal(words[reference * 2] & 0xffff, PERMIT);
+});
+
+Deno.test("a frame that was mapped before a copy is mapped after it", () => {
+  const { grants, region, reference, mapper } = copying();
+  mapper.map(reference, true);
+  mapper.copyOut(region, reference, 0, new Uint8Array(8));
+  assert.equal(grants.endAccess(reference), false);
+  assert.equal(mapper.unmap(reference), GrantStatus.Okay);
+});
+
+Deno.test("a copy that leaves its frame, or that nothing grants, copies nothing", () => {
+  const { grants, region, reference, mapper } = copying(true);
+  const foreign = grants.grantAccess(MAPPER + 1, 1, false);
+  const outside = grants.grantAccess(MAPPER, 2, false);
+  const revoked = grants.grantAccess(MAPPER, 1, false);
+  grants.endAccess(revoked);
+  const before = region.slice();
+  const { BadCopyArgument, BadDomain, BadPage, BadReference, PermissionDenied } = GrantStatus;
+  for (
+    const [from, offset, length, status] of [
+      [reference, FRAME_SIZE, 1, BadCopyArgument],
+      [reference, 1, FRAME_SIZE, BadCopyArgument],
+      [reference, -1, 1, BadCopyArgument],
+      [reference, NaN, 1, BadCopyArgument],
+      [foreign, 0, 1, BadDomain],
+      [outside, 0, 1, BadPage],
+      [revoked, 0, 1, BadReference],
+      [0, 0, 1, BadReference],
+      [2 ** 32 - 1, 0, 1, BadReference],
+    ]
+  ) {
+    const into = new Uint8Array(length).fill(0xee);
+    assert.equal(mapper.copyOut(region, from, offset, into), status, `${from} ${offset} ${length}`);
+    assert(into.every((byte) => byte === 0xee));
+    assert.equal(mapper.copyIn(region, from, offset, into), status);
+  }
+  assert.equal(mapper.copyIn(region, reference, 0, Uint8Array.of(1)), PermissionDenied);
+  assert.deepEqual(region, before);
+});
+
 Deno.test("granting, mapping and revoking in any order agrees with a plain map", () => {
   const step = fc.record({
-    action: fc.constantFrom("grant", "map", "end", "unmapAll"),
+    action: fc.constantFrom("grant", "map", "end", "unmap", "unmapAll"),
     readOnly: fc.boolean(),
     write: fc.boolean(),
     foreign: fc.boolean(),
@@ -190,6 +279,9 @@ Deno.test("granting, mapping and revoking in any order agrees with a plain map",
       } else if (action === "end" && entry !== undefined) {
         assert.equal(grants.endAccess(reference), !entry.mapped);
         if (!entry.mapped) live.delete(reference);
+      } else if (action === "unmap" && entry !== undefined) {
+        assert.equal(mapper.unmap(reference), entry.mapped ? GrantStatus.Okay : GrantStatus.BadHandle);
+        entry.mapped = false;
       } else if (action === "unmapAll") {
         mapper.unmapAll();
         for (const each of live.values()) each.mapped = false;

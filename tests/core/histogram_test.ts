@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { LatencyHistogram } from "../../core/measure/histogram.ts";
+import { LatencyHistogram, type RecordedLatencies } from "../../core/measure/histogram.ts";
 
 function histogramOf(values: readonly number[]): LatencyHistogram {
   const histogram = new LatencyHistogram();
@@ -88,4 +88,29 @@ Deno.test("a reset histogram is as a new one", () => {
   assert.deepEqual([histogram.count, histogram.min, histogram.max, histogram.mean], [0, Infinity, 0, NaN]);
   histogram.record(7);
   assert.equal(histogram.quantile(1), 7);
+});
+
+/** As it arrives from another domain. */
+function sent(histogram: LatencyHistogram): RecordedLatencies {
+  return JSON.parse(JSON.stringify(histogram.recorded()));
+}
+
+Deno.test("what was recorded arrives, and adds up to the histogram of all values", () => {
+  fc.assert(fc.property(fc.array(fc.oneof(latencies, fc.constant([])), { maxLength: 4 }), (parts) => {
+    const whole = histogramOf(parts.flat());
+    const sum = new LatencyHistogram();
+    for (const part of parts) sum.add(sent(histogramOf(part)));
+    assert.deepEqual(sum.counts, whole.counts);
+    assert.deepEqual([sum.count, sum.min, sum.max], [whole.count, whole.min, whole.max]);
+    assert(sum.count === 0 || Math.abs(sum.mean - whole.mean) <= whole.mean * 1e-12, "the order of a sum may show");
+    for (const fraction of [0, 0.5, 0.99, 1]) assert.equal(sum.quantile(fraction), whole.quantile(fraction));
+  }));
+});
+
+Deno.test("an empty histogram is sent as numbers, and adds nothing", () => {
+  const empty = sent(new LatencyHistogram());
+  assert.deepEqual(empty, { count: 0, sum: 0, min: 0, max: 0, buckets: [] });
+  const histogram = histogramOf([5, 9]);
+  histogram.add(empty);
+  assert.deepEqual([histogram.count, histogram.min, histogram.max], [2, 5, 9]);
 });

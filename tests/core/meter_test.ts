@@ -70,3 +70,16 @@ Deno.test("after a run of fast operations about one in a stride is timed, at gap
   assert(timed > 1600 && timed < 2400, `${timed} of ${wanted} at a stride of ${meter.stride}`);
   assert(gaps.size > 1 && Math.max(...gaps) < 2 * meter.stride);
 });
+
+Deno.test("flushes are counted apart, never timed, and their failures are errors", () => {
+  const meter = new OperationMeter(1);
+  for (const status of [0, -2]) {
+    meter.submitted(0, 0);
+    meter.completed(0, status);
+  }
+  operate(meter, 1);
+  assert.deepEqual([meter.operations, meter.flushes, meter.errors, meter.bytes], [1, 2, 1, 512]);
+  assert.equal(meter.latencies.count, 1);
+  meter.restart();
+  assert.equal(meter.flushes, 0);
+});

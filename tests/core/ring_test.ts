@@ -153,3 +153,67 @@ Deno.test("a ring agrees with unbounded indices, wherever its indices start, and
     }
   }));
 });
+
+const OWN = 512;
+const PEER = 768;
+
+/** Both ends of a ring with sleep flags. */
+function flaggedRing(): { flags: Int32Array; front: Ring; back: Ring } {
+  const { front, back } = ringAt(0);
+  const flags = new Int32Array(new SharedArrayBuffer(4096)).fill(1);
+  front.useSleepFlags(flags, OWN, PEER);
+  back.useSleepFlags(flags, PEER, OWN);
+  return { flags, front, back };
+}
+
+function pushOne(ring: Ring): boolean {
+  ring.produce();
+  return ring.push();
+}
+
+Deno.test("with sleep flags, both ends are awake at first, and each has a word of its own", () => {
+  const { flags, front, back } = flaggedRing();
+  assert.deepEqual([flags[OWN], flags[PEER]], [0, 0]);
+  front.arm(1);
+  assert.deepEqual([flags[OWN], flags[PEER]], [1, 0]);
+  back.arm(1);
+  front.disarm();
+  assert.deepEqual([flags[OWN], flags[PEER]], [0, 1]);
+  flags[OWN] = flags[PEER] = 0;
+  assert(flags.every((word, index) => word === (index === OWN || index === PEER ? 0 : 1)), "no other word changes");
+});
+
+Deno.test("with sleep flags, a sleeper is notified once, at the next push, whatever the distance", () => {
+  const { front, back } = flaggedRing();
+  assert.equal(pushOne(front), false, "nobody sleeps");
+  back.arm(100);
+  assert.deepEqual([pushOne(front), pushOne(front)], [true, false]);
+  back.arm(1);
+  back.disarm();
+  assert.equal(pushOne(front), false, "it woke up by itself");
+});
+
+Deno.test("with sleep flags, arming leaves the event index alone", () => {
+  const { words, front } = ringAt(0);
+  const before = words[RSP_EVENT];
+  const flags = new Int32Array(new SharedArrayBuffer(4096));
+  front.useSleepFlags(flags, OWN, PEER);
+  front.arm(7);
+  assert.equal(words[RSP_EVENT], before);
+});
+
+Deno.test("a flag that holds neither SLEEPING nor RUNNING is a peer that is not notified, and is left as it is", () => {
+  const { flags, front } = flaggedRing();
+  for (const garbage of [2, -1, 0x7fffffff, -(2 ** 31)]) {
+    flags[PEER] = garbage;
+    assert.equal(pushOne(front), false);
+    assert.equal(flags[PEER], garbage);
+  }
+});
+
+Deno.test("with event indices, disarming does nothing", () => {
+  const { words, front } = ringAt(5);
+  const before = [...words];
+  front.disarm();
+  assert.deepEqual([...words], before);
+});

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
 import type { NotificationPolicy, WaitOutcome, WaitPlan } from "../../core/notification.ts";
 import { AtomicsWaiter, MAX_SLEEP_MS } from "../../core/waiter.ts";
 import { RecordingEventPage, TestSource } from "../helpers/waiting.ts";
@@ -225,4 +226,76 @@ Deno.test("a wait that slept, and a long spin, show that the thread lives", () =
   spun.source.onPeek = peeksUntil(10_000);
   spun.waiter.wait(policy({ spinNs: Infinity }));
   assert(spun.beats() > 0);
+});
+
+Deno.test("a wait that serves events goes through the same steps", async () => {
+  const { log, events, source, waiter } = setup();
+  await waiter.waitServingEvents(policy());
+  assert.deepEqual(log.splice(0), ["arm", "ready", "sleep", "disarm"]);
+  source.onReady = () => true;
+  await waiter.waitServingEvents(policy({ armDistance: 3 }));
+  assert.deepEqual(log.splice(0), ["arm", "ready", "disarm"]);
+  events.wake();
+  await waiter.waitServingEvents(policy());
+  assert.deepEqual(log.splice(0), ["disarm"]);
+  assert.deepEqual([source.distances, waiter.counters.sleeps], [[1, 3], 1]);
+});
+
+Deno.test("a spin that serves events lets them happen between looks, and ends when there is work", async () => {
+  const { log, source, waiter, beats } = setup();
+  let worked = false;
+  source.onPeek = () => worked;
+  setTimeout(() => worked = true, 1);
+  const told = policy({ spinNs: Infinity });
+  await waiter.waitServingEvents(told);
+  assert.deepEqual([log, waiter.counters.spinHits, told.outcomes[0].spinHit], [[], 1, true]);
+  assert(beats() > 0 && waiter.counters.spunNs > 0);
+});
+
+Deno.test("a spin that serves events ends when its time is up or the bell rings", async () => {
+  const { log, events, waiter } = setup();
+  await waiter.waitServingEvents(policy({ spinNs: 1 }));
+  assert.deepEqual(log.splice(0), ["arm", "ready", "sleep", "disarm"]);
+  setTimeout(() => events.wake(), 1);
+  await waiter.waitServingEvents(policy({ spinNs: Infinity }));
+  assert.deepEqual(log, ["disarm"]);
+  assert.deepEqual([waiter.counters.spinMisses, waiter.counters.sleeps], [2, 1]);
+});
+
+Deno.test("a wait that serves events may sleep first, as every other", async () => {
+  const { log, events, source, waiter } = setup();
+  source.onPeek = () => true;
+  await waiter.waitServingEvents(policy({ preSleepNs: 2e6, spinNs: 1 }));
+  assert.deepEqual(log, ["sleep"]);
+  assert.equal(events.slept[0].timeoutMs, 2);
+});
+
+Deno.test("a real sleep that serves events is ended by a ring from an event", async () => {
+  const events = new EventPage(allocateEventPage());
+  const waiter = new AtomicsWaiter(events, () => {});
+  waiter.add(new TestSource());
+  setTimeout(() => events.wake(), 1);
+  const alive = setInterval(() => {}, 1000); // A sleeper alone does not keep the event loop going, as a worker's port does.
+  await waiter.waitServingEvents(policy());
+  clearInterval(alive);
+  assert.deepEqual([waiter.counters.sleeps, events.bell], [1, 1]);
+});
+
+Deno.test("a spin by itself looks, counts, and neither arms nor sleeps", () => {
+  const { log, source, waiter } = setup();
+  waiter.spin(1);
+  source.onPeek = peeksUntil(1000);
+  waiter.spin(Infinity);
+  assert.deepEqual(log, []);
+  assert.deepEqual([waiter.counters.spinMisses, waiter.counters.spinHits, waiter.counters.sleeps], [1, 1, 0]);
+});
+
+Deno.test("a spin by itself leaves no trace in how the next wait went", () => {
+  const { source, waiter } = setup();
+  source.onPeek = () => true;
+  waiter.spin(1000);
+  source.onPeek = () => false;
+  const told = policy();
+  waiter.wait(told);
+  assert.deepEqual([told.outcomes[0].spinHit, told.outcomes[0].spunNs], [false, 0]);
 });

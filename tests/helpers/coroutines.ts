@@ -8,11 +8,13 @@
 import assert from "node:assert/strict";
 import type { BlockDevice } from "../../core/block_device.ts";
 import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
+import type { Operation } from "../../core/blkif.ts";
 import type { Frontend } from "../../core/frontend.ts";
 import type { LinkOptions } from "../../core/link.ts";
 import type { NotificationPolicy } from "../../core/notification.ts";
 import { AtomicsWaiter, type WaitSource } from "../../core/waiter.ts";
 import { connectEnds, type LinkedPair, linkEnds } from "./link.ts";
+import type { ModelQueue } from "./queue_model.ts";
 
 /** An event page on which a sleep is a promise that only a ring settles. */
 class TurnEventPage extends EventPage {
@@ -79,7 +81,7 @@ export interface TurnOptions {
 }
 
 /** The frontend of two sides that run in turns. */
-export class Turns {
+export class Turns implements ModelQueue {
   readonly pair: LinkedPair<AtomicsWaiter>;
   readonly frontend: Frontend;
   /** Slots that were polled while the backend waited. */
@@ -88,6 +90,8 @@ export class Turns {
   readonly #front = new TurnEventPage();
   readonly #back = new TurnEventPage();
   #closed = false;
+  /** What the backend's side threw. */
+  #failed: unknown;
 
   constructor({ link, device, armDistance, interrupted, startIndex }: TurnOptions) {
     this.#policy = { plan: (plan) => void (plan.armDistance = armDistance) };
@@ -104,13 +108,35 @@ export class Turns {
       assert(!lost, `both sides sleep with ${this.frontend.inFlight} operations in flight`);
     };
     this.#serve(interrupted).catch((thrown) => {
-      this.failed = thrown;
+      this.#failed = thrown;
       this.#front.wake();
     });
   }
 
-  /** What the backend's side threw. */
-  failed: unknown;
+  get depth(): number {
+    return this.frontend.depth;
+  }
+
+  get maxTransferBytes(): number {
+    return this.frontend.maxTransferBytes;
+  }
+
+  /** Operations that were submitted and not yet taken. */
+  get inFlight(): number {
+    return this.frontend.inFlight + this.#polled.length;
+  }
+
+  buffer(slot: number): Uint8Array<SharedArrayBuffer> {
+    return this.frontend.buffer(slot);
+  }
+
+  status(slot: number): number {
+    return this.frontend.status(slot);
+  }
+
+  submit(slot: number, operation: Operation, offsetBytes: number, byteLength: number): void {
+    this.frontend.submit(slot, operation, offsetBytes, byteLength);
+  }
 
   /** Takes a completion, if one is there. */
   poll(): number {
@@ -123,7 +149,7 @@ export class Turns {
       const slot = this.poll();
       if (slot >= 0 || this.frontend.inFlight === 0) return slot;
       await this.pair.waiter.waitServingEvents(this.#policy);
-      if (this.failed !== undefined) throw this.failed;
+      if (this.#failed !== undefined) throw this.#failed;
     }
   }
 

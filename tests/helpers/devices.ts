@@ -47,6 +47,14 @@ export class MemoryDevice implements SynchronousDevice {
   }
 }
 
+/** A device in memory that knows write-zeroes itself. */
+export class ZeroingDevice extends MemoryDevice {
+  writeZeroes(offsetBytes: number, byteLength: number): void {
+    this.calls.push(`write-zeroes ${offsetBytes} ${byteLength}`);
+    this.disk.fill(0, offsetBytes, offsetBytes + byteLength);
+  }
+}
+
 /** Keeps every request and does it only when it is polled, in an order that `pick` chooses. */
 export class LaterDevice implements BlockDevice {
   readonly info: DeviceInfo;
@@ -56,8 +64,8 @@ export class LaterDevice implements BlockDevice {
 
   /** @param pick which of `count` held requests is next to be done; −1 for none yet */
   constructor(device: SynchronousDevice, pick: (count: number) => number) {
-    this.info = device.info;
     this.#inner = synchronous(device);
+    this.info = this.#inner.info;
     this.#pick = pick;
   }
 

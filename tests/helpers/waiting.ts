@@ -27,6 +27,11 @@ export class RecordingEventPage extends EventPage {
     this.log.push("sleep");
     this.slept.push({ timeoutMs, rung: this.bell !== seen });
   }
+
+  override sleepServingEvents(seen: number, timeoutMs: number): Promise<void> {
+    this.sleep(seen, timeoutMs);
+    return Promise.resolve();
+  }
 }
 
 /** How long a sleep lasts that nobody ends. */

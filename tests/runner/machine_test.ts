@@ -1,0 +1,127 @@
+// From a scenario to a machine process: threads, channels, and the cores that each domain gets.
+import assert from "node:assert/strict";
+import { DEFAULT_CHANNEL } from "../../core/link.ts";
+import { allowedCpus } from "../../core/measure/thread.ts";
+import { expandScenario } from "../../core/runner/expand.ts";
+import { ScenarioDocument } from "../../core/runner/load.ts";
+import { runMachineProcess } from "../../core/runner/machine_process.ts";
+import { permissionNeeds, planMachine } from "../../core/runner/plan.ts";
+import { toSample } from "../../core/runner/sample.ts";
+import type { Affinity } from "../../core/runner/scenario.ts";
+import { builtins } from "../../plugins/mod.ts";
+
+const cpus = allowedCpus(); // Opens the C library for good, before a sanitizer counts what a test opens.
+const plugins = { ...builtins, workload: { threads: import.meta.resolve("../helpers/plugins/threads.ts") } };
+
+async function cellOf(parts: Record<string, unknown>) {
+  const scenario = {
+    apiVersion: "iddr/v1",
+    kind: "Scenario",
+    name: "test",
+    device: { use: "ramdisk", with: { size: "1MiB" } },
+    policy: { use: "interrupt" },
+    workload: { use: "threads", with: { threads: 3 } },
+    ...parts,
+  };
+  const { cells } = await expandScenario(ScenarioDocument.parse("test.yaml", JSON.stringify(scenario), []), plugins);
+  return cells[0];
+}
+
+async function run(parts: Record<string, unknown>, affinity: Affinity = "none") {
+  const cell = await cellOf(parts);
+  const job = { plan: planMachine(cell), window: { warmupNs: 10e6, durationNs: 50e6 }, affinity };
+  return await runMachineProcess(job, { needs: permissionNeeds(cell) });
+}
+
+Deno.test("each thread of a workload is a domain with a link of its own to the one driver", async () => {
+  const { domains, devices, links } = planMachine(await cellOf({}));
+  const names = ["application-0", "application-1", "application-2"];
+  assert.deepEqual(domains.map(({ name }) => name), [...names, "driver"]);
+  assert.deepEqual(domains.map(({ workload }) => workload?.thread), [0, 1, 2, undefined]);
+  assert(domains.slice(0, 3).every(({ workload }) => workload?.threads === 3));
+  assert.deepEqual(devices.map(({ domains: drivers }) => drivers), [["driver"]]);
+  assert.deepEqual(links.map(({ frontend, device }) => [frontend, device]), names.map((name) => [name, "disk"]));
+});
+
+Deno.test("each monolithic thread drives the device itself", async () => {
+  const { domains, devices, links } = planMachine(await cellOf({ placement: "monolithic" }));
+  const names = ["application-0", "application-1", "application-2"];
+  assert.deepEqual(domains.map(({ name }) => name), names);
+  assert.deepEqual([devices[0].domains, links], [names, []]);
+});
+
+Deno.test("a plan has the channel's options and the slots that the workload needs", async () => {
+  const channel = {
+    ringOrder: 2,
+    transfer: "copy",
+    suppression: "sleep-flag",
+    batch: 7,
+    merge: true,
+    indirectSegments: 12,
+    submitSpin: "3us",
+  };
+  const workload = { use: "threads", with: { transferBytes: 1 << 20 } };
+  const plan = planMachine(await cellOf({ channel, workload }));
+  const { submitSpin: _, ...rest } = channel;
+  assert.deepEqual(plan.links[0].channel, { ...rest, submitSpinNs: 3000 });
+  assert.deepEqual(plan.domains[0].workload?.slots, { count: 2, bytes: 1 << 20 });
+  assert.equal(plan.domains[0].name, "application", "one thread needs no number");
+  assert.deepEqual(planMachine(await cellOf({})).links[0].channel, DEFAULT_CHANNEL);
+});
+
+for (const placement of ["isolated", "monolithic"]) {
+  Deno.test(`three threads run in a machine process, and are summed up: ${placement}`, async () => {
+    const sample = toSample(0, await run({ placement, run: { seed: 10 } }));
+    assert(sample.operations > 0 && sample.latencyNs !== null);
+    assert.equal(sample.bytes, sample.operations * 4096);
+    assert.equal(sample.errors, 0);
+    assert.deepEqual(sample.counters, { seeds: 10 + 11 + 12, numbers: 0 + 1 + 2, threads: 3 });
+    assert.equal(sample.notifications.frontend === null, placement === "monolithic");
+  });
+}
+
+Deno.test("operations of 1 MiB pass every kind of channel", async () => {
+  const workload = { use: "threads", with: { transferBytes: (1 << 20) - 512 } };
+  for (const channel of [{ indirectSegments: 0 }, { indirectSegments: 256, transfer: "copy", merge: true }]) {
+    const sample = toSample(0, await run({ channel, workload }));
+    assert(sample.operations > 0 && sample.errors === 0);
+  }
+});
+
+/** The cores that each domain was confined to. */
+async function confined(affinity: Affinity, parts: Record<string, unknown> = {}): Promise<Record<string, unknown>> {
+  const results = await run(parts, affinity);
+  return Object.fromEntries(Object.entries(results).map(([name, { sample }]) => [name, sample.confinedTo]));
+}
+
+Deno.test({
+  name: "a driver that is spread has a core to itself, which its applications do not use",
+  ignore: cpus === null || cpus.length < 2,
+  fn: async () => {
+    const [first, second, third = first] = cpus as number[];
+    const others = (cpus as number[]).filter((cpu) => cpu !== second);
+    const { driver, ...applications } = await confined("spread");
+    assert.deepEqual(driver, [second]);
+    assert.deepEqual(applications, {
+      "application-0": [first],
+      "application-1": [third],
+      "application-2": [others[2 % others.length]],
+    });
+  },
+});
+
+Deno.test({
+  name: "domains are confined to the cores that a scenario lists, to one, or to none",
+  ignore: cpus === null,
+  fn: async () => {
+    const all = cpus as number[];
+    const [first] = all;
+    const names = ["application-0", "application-1", "application-2"];
+    const each = (application: unknown, driver: unknown) => {
+      return { ...Object.fromEntries(names.map((name) => [name, application])), driver };
+    };
+    assert.deepEqual(await confined({ application: all, driver: [first] }), each(all, [first]));
+    assert.deepEqual(await confined("same"), each([first], [first]));
+    assert.deepEqual(await confined("none"), each(null, null));
+  },
+});
