@@ -146,7 +146,7 @@ Deno.test("a package that the registry does not have is a mistake in its place",
 
 Deno.test("a file may import packages, which its machine then finds too", async () => {
   await withWorld(async ({ folder, run }) => {
-    const file = 'import acme from "npm:@acme/iddr-policy@2";\nexport default { ...acme, name: "wrapped" };\n';
+    const file = `import acme from "${"npm:@acme/iddr-policy@2"}";\nexport default { ...acme, name: "wrapped" };\n`;
     await Deno.writeTextFile(`${folder}/wrapped.ts`, file);
     await Deno.writeTextFile(`${folder}/s.yaml`, SCENARIO.replace("npm:@acme/iddr-policy@^1", "./wrapped.ts"));
     const { code, stdout, stderr } = await run(OWN_LOCK, ["s.yaml", "--json", "--allow-plugin=wrapped.ts"]);
