@@ -6,6 +6,7 @@ import { type DomainResult, Hypervisor } from "../../core/hypervisor.ts";
 import { DEFAULT_CHANNEL } from "../../core/link.ts";
 import { threadUsage } from "../../core/measure/thread.ts";
 import { builtins } from "../../plugins/mod.ts";
+import fileio from "../../plugins/workloads/sysbench_fileio.ts";
 import { linkOptions } from "../helpers/link.ts";
 
 threadUsage(); // Opens the C library for good, before a sanitizer counts what a test opens.
@@ -21,7 +22,7 @@ const ramdisk: PluginUse = { url: builtins.device.ramdisk, options: { size: 1 <<
 const promiseDisk: PluginUse = { url: HELPER("promise_disk"), options: { failing: false } };
 const workload: WorkloadPlan = {
   url: builtins.workload["sysbench-fileio"],
-  options: { mode: "rndrw", blockSize: 4096, queueDepth: 4, readWriteRatio: 1.5 },
+  options: fileio.options.parse({ mode: "rndrw", blockSize: "4KiB", queueDepth: 4, files: 1, fsyncFreq: 0 }),
   slots: { count: 4, bytes: 4096 },
   thread: 0,
   threads: 1,
@@ -167,10 +168,10 @@ Deno.test("a rejected promise fails the machine with the device's message", asyn
 });
 
 Deno.test("a domain that cannot do its work fails the machine with the cause", async () => {
-  const options = { mode: "rndrw", blockSize: 8192, queueDepth: 4, readWriteRatio: 1.5 };
+  const options = fileio.options.parse({ blockSize: "4KiB", queueDepth: 4, totalSize: "2MiB" });
   assert.match(
     await failure(machine({ workload: { options } })),
-    /The domain application-0 failed: blockSize is 8KiB; on this device it can be a multiple of 512 bytes up to 4KiB/,
+    /The domain application-0 failed: totalSize is 2MiB; the device has 1MiB/,
   );
 });
 

@@ -29,7 +29,7 @@ if (typeof WorkerGlobalScope !== "undefined") {
   globalThis.onmessage = ({ data }: MessageEvent<RingerTask>) => {
     const events = new EventPage(SharedMemory.attach(data.events));
     const words = new Int32Array(data.words);
-    Atomics.wait(words, GO, 0);
+    Atomics.wait(words, GO, 0, 60_000);
     if (data.mode === "work") {
       Atomics.store(words, WORK, 1);
       events.raise(0);

@@ -91,7 +91,7 @@ Deno.test("operations of 1 MiB pass every kind of channel", async () => {
 /** The cores that each domain was confined to. */
 async function confined(affinity: Affinity, parts: Record<string, unknown> = {}): Promise<Record<string, unknown>> {
   const results = await run(parts, affinity);
-  return Object.fromEntries(Object.entries(results).map(([name, { sample }]) => [name, sample.confinedTo]));
+  return Object.fromEntries(Object.entries(results.domains).map(([name, { sample }]) => [name, sample.confinedTo]));
 }
 
 Deno.test({

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import type { DomainSample, OperationSample } from "../../core/domain/report.ts";
 import type { DomainResult } from "../../core/hypervisor.ts";
 import { LatencyHistogram } from "../../core/measure/histogram.ts";
+import type { Sample } from "../../core/runner/result.ts";
 import { toSample } from "../../core/runner/sample.ts";
 
 const DRIVER: DomainSample = {
@@ -28,17 +29,22 @@ function application(latencies: readonly number[], changes: Partial<DomainSample
   return { ...DRIVER, cpus: [0], confinedTo: [0, 2], operations: operations(latencies), ...changes };
 }
 
+function sampleOf(repetition: number, domains: Record<string, DomainResult>): Sample {
+  return toSample(repetition, { domains, peakMemoryBytes: 5e6 });
+}
+
 function result(sample: DomainSample, counters: Record<string, number> = {}): DomainResult {
   return { sample, counters };
 }
 
 Deno.test("threads are summed up, the driver apart", () => {
-  const sample = toSample(3, {
+  const sample = sampleOf(3, {
     "application-0": result(application([10]), { verified: 7, corrupt: 0 }),
     "application-1": result(application([20], { cpus: [2], durationNs: 2e9 }), { verified: 5, other: 1 }),
     "driver": result(DRIVER),
   });
   assert.equal(sample.repetition, 3);
+  assert.equal(sample.peakMemoryBytes, 5e6);
   assert.equal(sample.durationNs, 2e9, "the longest window");
   assert.deepEqual([sample.operations, sample.bytes, sample.errors, sample.flushes], [200, 819_200, 2, 4]);
   assert.equal(sample.iops, 100 + 50, "each thread by its own clock");
@@ -66,7 +72,7 @@ Deno.test("what one thread could not measure is null, never a sum of the others"
     notifications: null,
     waits: null,
   };
-  const sample = toSample(0, {
+  const sample = sampleOf(0, {
     "application-0": result(application([10])),
     "application-1": result(application([20], nothing)),
     "driver": result(DRIVER),
@@ -83,7 +89,7 @@ Deno.test("what one thread could not measure is null, never a sum of the others"
 });
 
 Deno.test("a monolithic machine has no driver", () => {
-  const sample = toSample(0, { application: result(application([1])) });
+  const sample = sampleOf(0, { application: result(application([1])) });
   for (const key of ["cpuCores", "contextSwitches", "cpus", "confinedTo"] as const) {
     assert.equal(sample[key].driver, null);
   }
@@ -91,14 +97,14 @@ Deno.test("a monolithic machine has no driver", () => {
 });
 
 Deno.test("without a timed operation there are no latencies", () => {
-  const { latencyNs, timedOperations } = toSample(0, { application: result(application([])) });
+  const { latencyNs, timedOperations } = sampleOf(0, { application: result(application([])) });
   assert.deepEqual([latencyNs, timedOperations], [null, 0]);
 });
 
 Deno.test("merged latencies are those of one histogram of all threads", () => {
   const values = fc.array(fc.integer({ min: 1, max: 1e9 }), { minLength: 1, maxLength: 200 });
   fc.assert(fc.property(fc.array(values, { minLength: 1, maxLength: 4 }), (threads) => {
-    const merged = toSample(
+    const merged = sampleOf(
       0,
       Object.fromEntries(threads.map((each, index) => [`application-${index}`, result(application(each))])),
     );
