@@ -18,7 +18,7 @@ const policies: Readonly<Record<string, PluginUse>> = {
   "adaptive-spin": { url: builtins.policy["adaptive-spin"], options: { floor: 10_000, ceiling: 200_000 } },
 };
 const ramdisk: PluginUse = { url: builtins.device.ramdisk, options: { size: 1 << 20 } };
-const promiseDisk: PluginUse = { url: HELPER("promise_disk"), options: { failing: false } };
+const promiseDisk: PluginUse = { url: HELPER("promise_disk"), options: { failing: false, crashing: false } };
 const workload: WorkloadPlan = {
   url: builtins.workload["sysbench-fileio"],
   options: { mode: "rndrw", blockSize: 4096, queueDepth: 4, readWriteRatio: 1.5 },
@@ -161,7 +161,7 @@ Deno.test("a device of promises in an application's own domain is refused with t
 
 Deno.test("a rejected promise fails the machine with the device's message", async () => {
   assert.match(
-    await failure(machine({ device: { ...promiseDisk, options: { failing: true } } })),
+    await failure(machine({ device: { ...promiseDisk, options: { failing: true, crashing: false } } })),
     /An operation failed with status -1\. The device disk failed: the far end is gone/,
   );
 });
@@ -185,8 +185,20 @@ Deno.test("a plan that links a domain without a workload is refused", async () =
   assert.match(message, /The domain driver has a link and no workload for it/);
 });
 
+Deno.test("an error that no domain catches fails the machine with its message", async () => {
+  const message = await failure(machine({ device: { ...promiseDisk, options: { failing: false, crashing: true } } }));
+  assert.match(message, /^The domain driver died: .*an event went wrong/);
+});
+
+Deno.test("a medium that cannot be opened fails the machine with the reason", async () => {
+  const options = { path: "/nonexistent/disk.img", size: 1 << 20, readOnly: true };
+  const message = await failure(machine({ device: { url: builtins.device["loop-file"], options } }));
+  assert.match(message, /Cannot open the loop file \/nonexistent\/disk\.img/);
+});
+
 const misdeeds: Readonly<Record<string, RegExp>> = {
   "throw": /^The domain application-1 failed: enough of it$/,
+  "return": /^The domain application-1 failed: The workload ended before it was told to$/,
   "end its worker": /^The domain application-1 has shown no sign of life for 1000 ms/,
   "break the protocol": /^The domain driver failed: .*the frontend claims \d+ new requests, the ring has room for 32$/,
 };
