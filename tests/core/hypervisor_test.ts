@@ -19,10 +19,11 @@ const policies: Readonly<Record<string, PluginUse>> = {
 };
 const ramdisk: PluginUse = { url: builtins.device.ramdisk, options: { size: 1 << 20 } };
 const promiseDisk: PluginUse = { url: HELPER("promise_disk"), options: { failing: false, crashing: false } };
+const THREADS = { threads: 1, transferBytes: 4096 };
 const workload: WorkloadPlan = {
-  url: builtins.workload["sysbench-fileio"],
-  options: { mode: "rndrw", blockSize: 4096, queueDepth: 4, readWriteRatio: 1.5 },
-  slots: { count: 4, bytes: 4096 },
+  url: HELPER("threads"),
+  options: THREADS,
+  slots: { count: 2, bytes: 4096 },
   thread: 0,
   threads: 1,
 };
@@ -43,7 +44,7 @@ function machine(changes: MachineChanges = {}): MachinePlan {
   const applications = Array.from({ length: threads }, (_, thread): DomainPlan => ({
     ...common,
     name: `application-${thread}`,
-    workload: { ...workload, ...changes.workload, thread, threads },
+    workload: { ...workload, options: { ...THREADS, threads }, ...changes.workload, thread, threads },
   }));
   const names = applications.map(({ name }) => name);
   const { channel } = linkOptions(changes.channel);
@@ -84,7 +85,8 @@ Deno.test("isolated domains measure themselves, and what both counted agrees", a
   assert.deepEqual([...results.keys()], ["application-0", "driver"]);
   const { operations, bytes, errors, flushes, latencies } = operationsOf(results, "application-0");
   assert(operations > 0);
-  assert.deepEqual([bytes, errors, flushes], [operations * 4096, 0, 0]);
+  assert.deepEqual([bytes, errors], [operations * 4096, 0]);
+  assert(Math.abs(flushes - operations / 5) < 2, "a flush is no operation");
   assert(latencies.count > 0 && latencies.count <= operations);
   assert.equal(results.get("driver")?.sample.operations, null);
   for (const { sample } of results.values()) {
@@ -162,15 +164,14 @@ Deno.test("a device of promises in an application's own domain is refused with t
 Deno.test("a rejected promise fails the machine with the device's message", async () => {
   assert.match(
     await failure(machine({ device: { ...promiseDisk, options: { failing: true, crashing: false } } })),
-    /An operation failed with status -1\. The device disk failed: the far end is gone/,
+    /a read failed\. The device disk failed: the far end is gone/,
   );
 });
 
 Deno.test("a domain that cannot do its work fails the machine with the cause", async () => {
-  const options = { mode: "rndrw", blockSize: 8192, queueDepth: 4, readWriteRatio: 1.5 };
   assert.match(
-    await failure(machine({ workload: { options } })),
-    /The domain application-0 failed: blockSize is 8KiB; on this device it can be a multiple of 512 bytes up to 4KiB/,
+    await failure(machine({ workload: { options: { ...THREADS, transferBytes: 8192 } } })),
+    /The domain application-0 failed: Cannot submit 8192 bytes at 0 in slot 0/,
   );
 });
 
