@@ -100,3 +100,25 @@ Deno.test("a backend notices that its frontend closes", () => {
   peer.ends.memory.words[FRONT_STATE] = XenbusState.Closing;
   assert.equal(peer.backend.connected, false);
 });
+
+Deno.test("a handshake ends when the frontend takes longer than it may", () => {
+  const { now } = performance;
+  const peer = new ScriptedFrontend(synchronous(new MemoryDevice()));
+  peer.backend.offer();
+  let hours = 0;
+  performance.now = () => now.call(performance) + hours * 3_600_000;
+  try {
+    assert.throws(
+      () => {
+        peer.backend.connect(() => {
+          hours++;
+          peer.ends.back.events.wake();
+          return false;
+        });
+      },
+      { name: "ConnectionError", message: "The peer did not reach Initialised within 30 s: it is Unknown" },
+    );
+  } finally {
+    performance.now = now;
+  }
+});

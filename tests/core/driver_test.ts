@@ -9,14 +9,17 @@ import type { DomainSetup } from "../../core/domain/setup.ts";
 import { runDriver } from "../../core/domain/driver.ts";
 import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
 import { XenbusState } from "../../core/xenbus.ts";
+import { threadUsage } from "../../core/measure/thread.ts";
 import { promised } from "../../core/promise_device.ts";
 import { giveWay } from "../../core/waiter.ts";
 import { deviceInfo, LaterDevice, MemoryDevice } from "../helpers/devices.ts";
 import { BACK_STATE, FRONT_STATE, interrupt, PumpWaiter, stepFrontend } from "../helpers/link.ts";
 import { ScriptedFrontend } from "../helpers/scripted_frontend.ts";
 
+threadUsage(); // Opens the C library for good, before a sanitizer counts what a test opens.
+
 /** Frontends with one device behind them, and a driver domain for it that is ready to run. */
-function driverFor(device: BlockDevice, frontendCount = 1) {
+function driverFor(device: BlockDevice, frontendCount = 1, finished = true) {
   const events = new EventPage(allocateEventPage());
   const control = DomainControl.allocate(events);
   const frontends = Array.from({ length: frontendCount }, () => new ScriptedFrontend(device, {}, events));
@@ -52,7 +55,8 @@ function driverFor(device: BlockDevice, frontendCount = 1) {
     seed: 1,
     confinedTo: null,
   };
-  control.send(Command.Finish); // Without it, a driver whose frontends have left waits for its measured window's end.
+  // Without it, a driver whose frontends have left waits for its measured window's end.
+  if (finished) control.send(Command.Finish);
   return { setup, control, frontends, waiter, reports };
 }
 
@@ -218,4 +222,44 @@ Deno.test("a driver whose frontend offers a ring that cannot be used fails", asy
   const { setup, frontends: [frontend] } = driverFor(synchronous(new MemoryDevice()));
   frontend.ends.memory.words[1] = 3; // The key ring-page-order.
   await assert.rejects(runDriver(setup), /a ring of order 3/);
+});
+
+Deno.test("a driver that is told to stop finishes what its device still has", async () => {
+  let looks = 0;
+  const disk = new MemoryDevice();
+  const device = new LaterDevice(disk, () => ++looks > 10 ? 0 : -1);
+  const { setup, control, frontends: [frontend], waiter } = driverFor(device);
+  inTurn(
+    waiter,
+    () => frontend.postTransfer(Operation.Write, 1, 0, [frontend.grant(0), 0, 7]),
+    () => control.send(Command.Stop),
+  );
+  await runDriver(setup);
+  assert.deepEqual([disk.calls, device.held.length], [["write 0 4096"], 0]);
+});
+
+Deno.test("a driver whose frontend is in a state that does not exist lets go of it, and reports it", async () => {
+  const { setup, frontends: [frontend], waiter, reports } = driverFor(synchronous(new MemoryDevice()));
+  inTurn(waiter, () => frontend.ends.memory.words[FRONT_STATE] = 99);
+  await runDriver(setup);
+  assert.match(JSON.stringify(reports), /The peer went from Connected to state 99/);
+  assert.equal(stateOf(frontend, BACK_STATE), XenbusState.Closed);
+});
+
+Deno.test("a driver whose frontends have left waits for the end of its measured window", async () => {
+  const { setup, control, frontends: [frontend], waiter, reports } = driverFor(
+    synchronous(new MemoryDevice()),
+    1,
+    false,
+  );
+  control.send(Command.Measure);
+  inTurn(waiter, () => leave(frontend));
+  const { sleep } = setup.events;
+  let sleeps = 0;
+  setup.events.sleep = function (seen, timeoutMs) {
+    if (this.bell === seen && ++sleeps === 3) control.send(Command.Finish);
+    else if (this.bell !== seen) sleep.call(this, seen, timeoutMs);
+  };
+  await runDriver(setup);
+  assert.deepEqual([sleeps, reports.map(({ type }) => type)], [3, ["ready", "sample"]]);
 });

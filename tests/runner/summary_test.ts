@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { estimate } from "../../core/runner/summary.ts";
+import type { Sample } from "../../core/runner/result.ts";
+import { estimate, summarise } from "../../core/runner/summary.ts";
 
 const values = (minLength: number, maxLength: number) => {
   return fc.array(fc.double({ min: 1, max: 1e9, noNaN: true }), { minLength, maxLength });
@@ -38,4 +39,45 @@ Deno.test("the interval covers the true median about as often as it says", () =>
     if (low <= 0.5 && 0.5 <= high) covered++;
   }
   assert.ok(covered / trials > 0.88 && covered / trials <= 1, `${covered} of ${trials}`);
+});
+
+/** What a summary reads of a sample. */
+function sampleOf(iops: number, changes: Partial<Sample> = {}): Sample {
+  const pushes = { sent: 1, suppressed: 1 };
+  return {
+    iops,
+    bytesPerSecond: iops * 4096,
+    latencyNs: { min: 1, mean: 2, p50: iops * 2, p95: 4, p99: iops * 3, p999: 6, max: 7 },
+    cpuCores: { application: 0.5, driver: 1.5 },
+    notifications: { frontend: pushes, backend: pushes },
+    ...changes,
+  } as Sample;
+}
+
+Deno.test("a summary is the middle of what all repetitions measured, cores of both domains together", () => {
+  const summary = summarise([10, 30, 20].map((iops) => sampleOf(iops)));
+  const medians = Object.fromEntries(Object.entries(summary).map(([key, value]) => [key, value?.median]));
+  assert.deepEqual(medians, {
+    iops: 20,
+    bytesPerSecond: 81_920,
+    latencyP50Ns: 40,
+    latencyP99Ns: 60,
+    cpuCores: 2,
+    iopsPerCpuCore: 10,
+  });
+});
+
+Deno.test("what one repetition could not measure is null in the summary, and so is everything of none", () => {
+  const without = { latencyNs: null, cpuCores: { application: 1, driver: null } };
+  const { iops, latencyP50Ns, cpuCores, iopsPerCpuCore } = summarise([sampleOf(10), sampleOf(20, without)]);
+  assert.deepEqual([iops?.median, latencyP50Ns, cpuCores, iopsPerCpuCore], [15, null, null, null]);
+  assert(Object.values(summarise([])).every((value) => value === null));
+});
+
+Deno.test("a monolithic machine's cores are those of its application; none used give no ratio", () => {
+  const monolithic = (application: number): Partial<Sample> => {
+    return { cpuCores: { application, driver: null }, notifications: { frontend: null, backend: null } };
+  };
+  assert.equal(summarise([sampleOf(10, monolithic(0.5))]).iopsPerCpuCore?.median, 20);
+  assert.equal(summarise([sampleOf(10, monolithic(0))]).iopsPerCpuCore, null);
 });

@@ -11,7 +11,7 @@ import type { WorkloadContext } from "../../../core/workload.ts";
 const SLOTS = { count: 2, bytes: 4096 };
 const options = z.strictObject({
   thread: z.int().min(0),
-  does: z.enum(["throw", "end its worker", "break the protocol"]),
+  does: z.enum(["throw", "return", "end its worker", "break the protocol"]),
 });
 
 const plugin: WorkloadPlugin<typeof options> = definePlugin({
@@ -28,6 +28,7 @@ const plugin: WorkloadPlugin<typeof options> = definePlugin({
         queue.submit(0, Operation.Read, 0, 512);
         if (queue.wait() < 0) break;
         if (own !== thread || ++reads < 10) continue;
+        if (does === "return") return;
         misbehave(does, queue.buffer(0).buffer);
         while (running()) pause(1e9);
       }

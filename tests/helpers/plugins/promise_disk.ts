@@ -1,4 +1,4 @@
-/** A disk in memory whose operations are promises; a range of it may be unreadable. */
+/** A disk in memory whose operations are promises; it may fail, or end its domain with an error that nobody catches. */
 
 import { DeviceError } from "../../../core/errors.ts";
 import { API_VERSION, definePlugin, type DevicePlugin } from "../../../core/plugin.ts";
@@ -7,7 +7,7 @@ import { z } from "../../../core/schema.ts";
 import { giveWay } from "../../../core/waiter.ts";
 
 const SIZE = 1 << 20;
-const options = z.strictObject({ failing: z.boolean().default(false) });
+const options = z.strictObject({ failing: z.boolean().default(false), crashing: z.boolean().default(false) });
 
 const plugin: DevicePlugin<typeof options, SharedArrayBuffer> = definePlugin({
   apiVersion: API_VERSION,
@@ -16,12 +16,13 @@ const plugin: DevicePlugin<typeof options, SharedArrayBuffer> = definePlugin({
   description: "A device for tests.",
   options,
   openMedium: () => new SharedArrayBuffer(SIZE),
-  create({ failing }, medium) {
+  create({ failing, crashing }, medium) {
     const disk = new Uint8Array(medium);
     return promised({
       info: { sizeBytes: SIZE, sectorSize: 512, readOnly: false, canFlush: true, canDiscard: false },
       async read(offsetBytes, into) {
         await giveWay();
+        if (crashing) setTimeout(() => misplaced());
         if (failing) throw new DeviceError("the far end is gone");
         into.set(disk.subarray(offsetBytes, offsetBytes + into.length));
       },
@@ -35,5 +36,9 @@ const plugin: DevicePlugin<typeof options, SharedArrayBuffer> = definePlugin({
     });
   },
 });
+
+function misplaced(): never {
+  throw new DeviceError("an event went wrong");
+}
 
 export default plugin;

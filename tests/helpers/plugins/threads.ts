@@ -1,4 +1,4 @@
-/** A workload of any number of threads, with slots of any size, that counts what it did. */
+/** A workload of any number of threads, with slots of any size, that flushes after every fifth read. */
 
 import { Operation } from "../../../core/blkif.ts";
 import { WorkloadError } from "../../../core/errors.ts";
@@ -24,7 +24,7 @@ const plugin: WorkloadPlugin<typeof options> = definePlugin({
       while (running()) {
         queue.submit(0, Operation.Read, 0, transferBytes);
         if (queue.wait() !== 0 || queue.status(0) !== 0) throw new WorkloadError("a read failed");
-        if (++reads % 100 !== 0) continue;
+        if (++reads % 5 !== 0) continue;
         queue.submit(1, Operation.Flush, 0, 0);
         queue.wait();
       }
