@@ -27,7 +27,7 @@ import type { DeviceGate } from "./device_gate.ts";
 import { writeDeviceInfo } from "./device_keys.ts";
 import { ConnectionError } from "./errors.ts";
 import { GrantMapper, GrantStatus } from "./grant_table.ts";
-import { awaitPeerState, type LinkEnd, pushAndNotify, type PushCounters } from "./link_end.ts";
+import { awaitPeerState, type LinkEnd, preloadEntries, pushAndNotify, type PushCounters } from "./link_end.ts";
 import { type LinkLayout, linkLayout, type LinkOptions, MAX_INDIRECT_SEGMENTS } from "./link.ts";
 import { FRAME_SIZE, SECTOR_SIZE, SECTORS_PER_FRAME } from "./memory.ts";
 import { MAX_RING_ORDER, Ring } from "./ring.ts";
@@ -66,6 +66,8 @@ export class Backend implements WaitSource, RequestOwner {
   #abandoned = false;
   /** Whether answers wait to be published together. */
   #holding = false;
+  /** See {@link preloadEntries}. */
+  #preloaded = 0;
   /** Slots of the requests that were taken from the ring in this turn. */
   readonly #taken: Int32Array;
 
@@ -172,7 +174,8 @@ export class Backend implements WaitSource, RequestOwner {
           this.#idleCount,
       );
     }
-    // All are fetched before the first is started: the cache misses of fetching them then overlap.
+    this.#preloaded = preloadEntries(ring, this.#words, available, true);
+    // All are fetched before the first is started: starting them takes the cache for their data.
     for (let i = 0; i < available; i++) this.#taken[i] = this.#take();
     // Answers are published in two halves: each publication costs both sides a cache miss, which is dear beside a fast
     // device; and while the second half is at the device, the frontend has the first to go on with.

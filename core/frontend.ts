@@ -16,7 +16,7 @@ import { type BlockQueue, isTransfer, submissionError } from "./block_queue.ts";
 import { readDeviceInfo } from "./device_keys.ts";
 import { ConnectionError } from "./errors.ts";
 import { GrantTable } from "./grant_table.ts";
-import { awaitPeerState, type LinkEnd, pushAndNotify, type PushCounters } from "./link_end.ts";
+import { awaitPeerState, type LinkEnd, preloadEntries, pushAndNotify, type PushCounters } from "./link_end.ts";
 import { type ChannelOptions, type LinkLayout, linkLayout, type LinkOptions } from "./link.ts";
 import type { OperationMeter } from "./measure/meter.ts";
 import { FRAME_SIZE, SECTOR_SIZE, SharedMemory } from "./memory.ts";
@@ -108,6 +108,8 @@ export class Frontend implements BlockQueue, WaitSource {
   /** The next slot of a merged request that was answered, and its status. */
   #answeredNext = NONE;
   #answeredStatus = 0;
+  /** See {@link preloadEntries}. */
+  #preloaded = 0;
   #info: DeviceInfo | undefined;
 
   /** Lays out the ring and grants every frame for good (persistent grants); {@link connect} comes next. */
@@ -230,6 +232,7 @@ export class Frontend implements BlockQueue, WaitSource {
         if (this.#responsesSeen > asked) {
           throw this.#broken(`answered ${this.#responsesSeen} requests where ${asked} were in flight`);
         }
+        this.#preloaded = preloadEntries(this.#ring, this.#words, this.#responsesSeen, false);
       }
       this.#responsesSeen--;
       const slot = this.#takeResponse();

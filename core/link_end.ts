@@ -5,6 +5,7 @@
  * @module
  */
 
+import { entryWord } from "./blkif.ts";
 import { ConnectionError } from "./errors.ts";
 import type { EventChannel, EventPage } from "./event_channel.ts";
 import type { SharedMemory } from "./memory.ts";
@@ -45,6 +46,25 @@ export function pushAndNotify(ring: Ring, channel: EventChannel, counters: PushC
   }
 }
 
+/**
+ * Brings entries that the peer has published into this core's cache. The loads do not depend on each other, so the cache
+ * misses (60–100 ns each) overlap; those of the code that reads the entries one by one hardly do.
+ *
+ * @param count how many of the next entries
+ * @param secondLine whether the second of an entry's cache lines is wanted too
+ * @returns a number without a meaning; keep it, so that the loads are not optimised away
+ */
+export function preloadEntries(ring: Ring, words: Int32Array, count: number, secondLine: boolean): number {
+  let sum = 0;
+  for (let i = 0; i < count; i++) {
+    const at = entryWord(ring.entryOf(ring.consumed + i));
+    sum += words[at];
+    if (secondLine) sum += words[at + CACHE_LINE_WORDS];
+  }
+  return sum;
+}
+
+const CACHE_LINE_WORDS = 16;
 /** How long a handshake may take: the peer may have to open a device first. */
 const HANDSHAKE_TIMEOUT_MS = 30_000;
 /** Longest sleep between two looks at the peer's state. */
