@@ -30,6 +30,7 @@ interface Domain {
   readonly links: LinkBoot[];
   readonly worker: Worker;
   readonly ready: PromiseWithResolvers<void>;
+  readonly measuring: PromiseWithResolvers<void>;
   readonly sampled: PromiseWithResolvers<DomainSample>;
   readonly closed: PromiseWithResolvers<Counters>;
   /** Whether its sample has come. */
@@ -97,6 +98,8 @@ export class Hypervisor {
     this.#send(Command.WarmUp);
     await this.#delay(window.warmupNs);
     this.#send(Command.Measure);
+    // A domain that is busy, or whose core is, sees the command late; a short window could be over by then.
+    await Promise.all(this.#domains.map(({ measuring }) => measuring.promise));
     await this.#delay(window.durationNs);
     this.#send(Command.Finish);
     const samples = await Promise.all(this.#domains.map(({ sampled }) => sampled.promise));
@@ -118,6 +121,7 @@ export class Hypervisor {
       links: [],
       worker: new Worker(import.meta.resolve("./domain/worker.ts"), { type: "module", name: plan.name }),
       ready: Promise.withResolvers(),
+      measuring: Promise.withResolvers(),
       sampled: Promise.withResolvers(),
       closed: Promise.withResolvers(),
       measured: false,
@@ -201,6 +205,8 @@ export class Hypervisor {
     switch (report.type) {
       case "ready":
         return domain.ready.resolve();
+      case "measuring":
+        return domain.measuring.resolve();
       case "sample":
         domain.measured = true;
         return domain.sampled.resolve(report.sample);

@@ -68,6 +68,7 @@ export class MeasurementWindow {
     } else if (command === Command.Measure) {
       this.#measured.meter?.restart();
       this.#start = this.#snapshot();
+      this.#report({ type: "measuring" });
     } else if (command === Command.Finish && this.#start !== undefined) {
       this.#report({ type: "sample", sample: this.#sample(this.#start, this.#snapshot()) });
       this.#start = undefined;

@@ -53,6 +53,8 @@ export interface OperationSample {
 export type DomainReport =
   /** It is connected and waits for the command to work. */
   | { readonly type: "ready" }
+  /** The measured window has begun. */
+  | { readonly type: "measuring" }
   /** The measured window is over. */
   | { readonly type: "sample"; readonly sample: DomainSample }
   /** A device threw; the request failed, the domain lives. Sent for the first time only. */

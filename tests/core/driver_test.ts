@@ -261,5 +261,5 @@ Deno.test("a driver whose frontends have left waits for the end of its measured 
     else if (this.bell !== seen) sleep.call(this, seen, timeoutMs);
   };
   await runDriver(setup);
-  assert.deepEqual([sleeps, reports.map(({ type }) => type)], [3, ["ready", "sample"]]);
+  assert.deepEqual([sleeps, reports.map(({ type }) => type)], [3, ["ready", "measuring", "sample"]]);
 });

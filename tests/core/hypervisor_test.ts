@@ -80,6 +80,13 @@ async function failure(plan: MachinePlan): Promise<string> {
   return message;
 }
 
+Deno.test("a window of no length at all is a window of every domain", async () => {
+  for (let repetition = 0; repetition < 5; repetition++) {
+    const results = await new Hypervisor(machine(), { scratchDirectory: null }).run({ warmupNs: 0, durationNs: 0 });
+    assert.deepEqual([...results.keys()], ["application-0", "driver"]);
+  }
+});
+
 Deno.test("isolated domains measure themselves, and what both counted agrees", async () => {
   const results = await run(machine());
   assert.deepEqual([...results.keys()], ["application-0", "driver"]);

@@ -33,8 +33,9 @@ function windowed({ linked = true, workload = true } = {}) {
     }
   };
   const sample = (): DomainSample => {
-    const [report] = reports;
-    assert(report?.type === "sample" && reports.length === 1, "one sample was reported");
+    const [begun, report] = reports;
+    assert.deepEqual(begun, { type: "measuring" });
+    assert(report?.type === "sample" && reports.length === 2, "one sample was reported");
     return report.sample;
   };
   return { control, window, command, work, reports, sample };
@@ -63,7 +64,7 @@ Deno.test("a window that is looked at often is cut at the first look after each 
     work(1);
     assert.equal(window.observe(), Command.Measure);
   }
-  assert.deepEqual(reports, []);
+  assert.deepEqual(reports, [{ type: "measuring" }]);
   command(Command.Finish);
   window.observe();
   assert.equal(sample().operations?.operations, 5);
