@@ -128,7 +128,9 @@ function metricsOf(cells: readonly CellResult[]): Metrics[] {
     "CPU": cores(samples),
     "sent": perOperation(samples, "sent"),
     "suppr.": perOperation(samples, "suppressed"),
-    "speed": base === null || base.median === 0 || summary.iops === null ? "" : `${digits(summary.iops.median / base.median)}×`,
+    "speed": base === null || base.median === 0 || summary.iops === null
+      ? ""
+      : `${digits(summary.iops.median / base.median)}×`,
   }));
 }
 
