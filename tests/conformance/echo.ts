@@ -78,27 +78,20 @@ export class EchoEnd {
   }
 }
 
-/** What came of some round trips. */
-export interface RoundTrips {
-  /** Requests whose answer was theirs. */
-  readonly answered: number;
-  /** Waits that the policy planned. */
-  readonly outcomes: number;
-}
-
 /**
  * Sends requests, one at a time, to a thread that answers each with its number and one more; both wait by a policy.
  *
  * @param policy the asking side's
  * @param peerPolicy the answering side's
  * @param serving whether the asking thread serves its events meanwhile
+ * @returns how many requests got the answer that is theirs
  */
 export async function roundTrips(
   policy: NotificationPolicy,
   peerPolicy: PluginUse,
   count: number,
   serving: boolean,
-): Promise<RoundTrips> {
+): Promise<number> {
   const ring = SharedMemory.allocate(1);
   initialiseRing(ring.words);
   const [events, peerEvents] = [allocateEventPage(), allocateEventPage()];
@@ -122,17 +115,15 @@ export async function roundTrips(
     await Promise.race([ready.promise, failure.promise]);
     const end = new EchoEnd("front", ring.buffer, events.buffer, peerEvents.buffer);
     let answered = 0;
-    let outcomes = 0;
     for (let request = 0; request < count; request++) {
       end.send(request);
       while (end.ring.available() === 0) {
         if (serving) await end.waiter.waitServingEvents(policy);
         else end.waiter.wait(policy);
-        outcomes++;
       }
       if (end.receive() === request + 1) answered++;
     }
-    return { answered, outcomes };
+    return answered;
   } finally {
     worker.terminate();
   }

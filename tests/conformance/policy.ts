@@ -115,9 +115,7 @@ export function testPolicy(name: string, url: string, examples: readonly unknown
       const plugin = await load();
       for (const example of [{}, ...examples]) {
         const options = plugin.options.parse(example);
-        const { answered, outcomes } = await roundTrips(plugin.create(options), { url, options }, 40, serving);
-        assert.equal(answered, 40);
-        assert(outcomes >= 1, "it was asked for a plan at every wait");
+        assert.equal(await roundTrips(plugin.create(options), { url, options }, 40, serving), 40);
       }
     });
   }

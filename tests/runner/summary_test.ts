@@ -50,13 +50,17 @@ function sampleOf(iops: number, changes: Partial<Sample> = {}): Sample {
     latencyNs: { min: 1, mean: 2, p50: iops * 2, p95: 4, p99: iops * 3, p999: 6, max: 7 },
     cpuCores: { application: 0.5, driver: 1.5 },
     notifications: { frontend: pushes, backend: pushes },
+    errors: 1,
+    counters: { verified: iops },
     ...changes,
   } as Sample;
 }
 
 Deno.test("a summary is the middle of what all repetitions measured, cores of both domains together", () => {
   const summary = summarise([10, 30, 20].map((iops) => sampleOf(iops)));
-  const medians = Object.fromEntries(Object.entries(summary).map(([key, value]) => [key, value?.median]));
+  const { errors, counters, ...estimates } = summary;
+  assert.deepEqual([errors, counters.verified?.median], [3, 20]);
+  const medians = Object.fromEntries(Object.entries(estimates).map(([key, value]) => [key, value?.median]));
   assert.deepEqual(medians, {
     iops: 20,
     bytesPerSecond: 81_920,
@@ -71,7 +75,9 @@ Deno.test("what one repetition could not measure is null in the summary, and so 
   const without = { latencyNs: null, cpuCores: { application: 1, driver: null } };
   const { iops, latencyP50Ns, cpuCores, iopsPerCpuCore } = summarise([sampleOf(10), sampleOf(20, without)]);
   assert.deepEqual([iops?.median, latencyP50Ns, cpuCores, iopsPerCpuCore], [15, null, null, null]);
-  assert(Object.values(summarise([])).every((value) => value === null));
+  const { counters, ...estimates } = summarise([]);
+  assert.deepEqual(counters, {});
+  assert(Object.values(estimates).every((value) => value === null));
 });
 
 Deno.test("a monolithic machine's cores are those of its application; none used give no ratio", () => {
