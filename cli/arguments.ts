@@ -16,7 +16,7 @@ import { DEFAULT_OUT } from "./result_file.ts";
 
 const files = multiple(
   argument(path("FILE", "file", [".yaml", ".yml"]), { description: message`Scenario files (YAML).` }),
-  { min: 1 },
+  { min: 1, errors: { tooFew: message`Name at least one scenario file.` } },
 );
 const set = multiple(option("--set", string({ metavar: "PATH=VALUE" }), {
   description:

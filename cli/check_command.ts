@@ -7,6 +7,7 @@
 import type { PluginTable } from "../core/plugin.ts";
 import type { CheckArguments } from "./arguments.ts";
 import { ExitStatus } from "./exit_status.ts";
+import { counted } from "./labels.ts";
 import { printMistakes, readScenarios } from "./scenarios.ts";
 
 /** Runs the command. */
@@ -15,8 +16,8 @@ export async function checkCommand(args: CheckArguments, plugins: PluginTable): 
   for (const { file, scenario, cells } of scenarios) {
     const { repetitions, warmup, duration } = scenario.run;
     const seconds = (cells.length * repetitions * (warmup + duration)) / 1e9;
-    const count = cells.length === 1 ? "1 cell" : `${cells.length} cells`;
-    console.log(`${file}: valid, ${count}, ${repetitions} repetitions, about ${Math.ceil(seconds)} s`);
+    const [cellCount, repetitionCount] = [counted(cells.length, "cell"), counted(repetitions, "repetition")];
+    console.log(`${file}: valid, ${cellCount}, ${repetitionCount}, about ${Math.ceil(seconds)} s`);
   }
   if (mistakes.length === 0) return ExitStatus.Ok;
   printMistakes(mistakes);

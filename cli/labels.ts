@@ -32,3 +32,8 @@ export function shorten(text: string, length: number): string {
   const end = Math.floor((length - 1) / 2);
   return `${text.slice(0, length - 1 - end)}…${text.slice(text.length - end)}`;
 }
+
+/** `1 cell`, `2 cells`. */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}

@@ -27,7 +27,8 @@ export function permissionsOf(args: readonly string[]): PermissionNeed[] {
   const runs = args.some((arg) => /\.ya?ml$/.test(arg)) && args[0] !== "check";
   const out = args.find((arg) => arg.startsWith("--out="))?.slice("--out=".length) ??
     (args.includes("--out") ? args[args.indexOf("--out") + 1] : undefined);
-  return [...basePermissions(args), ...(runs ? runPermissions(resultDirectory(out ?? DEFAULT_OUT)) : [])];
+  if (!runs || out === "") return basePermissions(args); // The command itself refuses an empty one.
+  return [...basePermissions(args), ...runPermissions(resultDirectory(out ?? DEFAULT_OUT))];
 }
 
 /** What every command needs: to read itself and the files that are named. */

@@ -6,7 +6,7 @@
 
 import type { ExpandedScenario } from "../core/runner/cell.ts";
 import type { RunProgress } from "../core/runner/run.ts";
-import { labelsInLine, varyingLabels } from "./labels.ts";
+import { counted, labelsInLine, varyingLabels } from "./labels.ts";
 
 /** Width of a terminal that does not know its own. */
 const USUAL_COLUMNS = 80;
@@ -55,7 +55,9 @@ class TerminalProgress implements Progress {
 class LogProgress implements Progress {
   start({ file, scenario, cells }: ExpandedScenario): void {
     const { repetitions } = scenario.run;
-    console.error(`${scenario.name} (${file}): ${cells.length} cells, ${repetitions} repetitions each`);
+    console.error(
+      `${scenario.name} (${file}): ${counted(cells.length, "cell")}, ${counted(repetitions, "repetition")} each`,
+    );
   }
 
   repetition({ done, total }: RunProgress): void {

@@ -19,14 +19,25 @@ export function resultDirectory(out: string): string {
 /**
  * Makes the folder for results, and makes sure that files can be put there before anything is measured.
  *
+ * @param out what `--out` says
  * @returns why that is impossible; undefined when it is not
  */
-export function prepareDirectory(directory: string): string | undefined {
+export function prepareOut(out: string): string | undefined {
+  const directory = resultDirectory(out);
   try {
     Deno.mkdirSync(directory, { recursive: true });
     Deno.removeSync(Deno.makeTempFileSync({ dir: directory, prefix: ".iddr-" }));
+    if (out !== directory && isDirectory(out)) return `${out} is a folder; a name that ends in .json is a file's`;
   } catch (thrown) {
     return messageOf(thrown);
+  }
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return Deno.statSync(path).isDirectory;
+  } catch {
+    return false; // It is not there yet.
   }
 }
 

@@ -15,9 +15,9 @@ import { ExitStatus } from "./exit_status.ts";
 import { ensurePermissions, runPermissions } from "./permissions.ts";
 import { pluginPermissions } from "./plugin_permissions.ts";
 import { createProgress, type Progress } from "./progress.ts";
-import { prepareDirectory, resultDirectory, ResultFile } from "./result_file.ts";
+import { prepareOut, resultDirectory, ResultFile } from "./result_file.ts";
 import { printMistakes, readScenarios } from "./scenarios.ts";
-import { renderResult } from "./table.ts";
+import { LOG_COLUMNS, renderResult } from "./table.ts";
 
 /** Runs the command. */
 export async function runCommand(args: RunArguments, plugins: PluginTable): Promise<number> {
@@ -30,12 +30,16 @@ export async function runCommand(args: RunArguments, plugins: PluginTable): Prom
     console.error(`iddr: --out ${args.out} names one file for ${scenarios.length} scenarios; name a folder`);
     return ExitStatus.Invalid;
   }
+  if (args.out === "") {
+    console.error("iddr: --out is empty; name a folder, or a file that ends in .json");
+    return ExitStatus.Invalid;
+  }
   const directory = resultDirectory(args.out);
   const cells = scenarios.flatMap(({ cells }) => cells);
   if (!ensurePermissions([...runPermissions(directory), ...pluginPermissions(cells)])) return ExitStatus.Invalid;
-  const refusal = prepareDirectory(directory);
+  const refusal = prepareOut(args.out);
   if (refusal !== undefined) {
-    console.error(`iddr: results cannot be saved in ${directory}: ${refusal}`);
+    console.error(`iddr: results cannot be saved in ${args.out}: ${refusal}`);
     return ExitStatus.Invalid;
   }
 
@@ -82,7 +86,7 @@ async function runOne(
   });
   progress.end();
   file.save(result);
-  console.log(args.json === true ? JSON.stringify(result) : renderResult(result));
+  console.log(args.json === true ? JSON.stringify(result) : renderResult(result, columns()));
   if (args.quick && result.expectations.length > 0) {
     console.error("note: a quick look; its expectations do not decide the exit status");
   }
@@ -92,6 +96,11 @@ async function runOne(
   }
   console.error(`${result.interrupted ? "interrupted; saved" : "saved"} in ${file.path}\n`);
   return { result, saved: true };
+}
+
+/** Width of the table. A terminal that does not know its own is taken for a log. */
+function columns(): number {
+  return Deno.stdout.isTerminal() ? Deno.consoleSize().columns || LOG_COLUMNS : LOG_COLUMNS;
 }
 
 /** A signal that Ctrl-C, SIGTERM or the end of the terminal aborts; a second one ends the program at once. */

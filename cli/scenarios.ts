@@ -37,10 +37,12 @@ export async function readScenarios(
   plugins: PluginTable,
 ): Promise<Scenarios> {
   const scenarios: ExpandedScenario[] = [];
-  const mistakes: Diagnostic[] = [];
+  const mistakes: Diagnostic[] = set.flatMap(overrideMistake);
+  if (mistakes.length > 0) return { scenarios, mistakes };
+  const overrides = [...quick ? QUICK_OVERRIDES : [], ...set.map(parseOverride)];
   for (const file of files) {
     try {
-      const document = await ScenarioDocument.read(file, [...quick ? QUICK_OVERRIDES : [], ...set.map(parseOverride)]);
+      const document = await ScenarioDocument.read(file, overrides);
       scenarios.push(await expandScenario(document, plugins, { allowPlugins: allowPlugin }));
     } catch (thrown) {
       if (!(thrown instanceof ScenarioError)) throw thrown;
@@ -56,11 +58,14 @@ export function printMistakes(mistakes: readonly Diagnostic[]): void {
   console.error(`iddr: ${mistakes.length} ${mistakes.length === 1 ? "mistake" : "mistakes"}; nothing was run`);
 }
 
+function overrideMistake(text: string): Diagnostic[] {
+  const { path } = parseOverride(text);
+  if (text.includes("=") && path.split(".").every((key) => key !== "")) return [];
+  const message = `must be PATH=VALUE, such as workload.with.queueDepth=8: found ${text}`;
+  return [{ file: "--set", line: 1, column: 1, message }];
+}
+
 function parseOverride(text: string): Override {
   const at = text.indexOf("=");
-  if (at < 1) {
-    const message = `must be PATH=VALUE, such as workload.with.queueDepth=8: found ${text}`;
-    throw new ScenarioError([{ file: "--set", line: 1, column: 1, message }]);
-  }
   return { path: text.slice(0, at), value: text.slice(at + 1) };
 }

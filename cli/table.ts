@@ -12,8 +12,8 @@ import { labelsInLine, shorten, shortName, varyingLabels } from "./labels.ts";
 
 /** Labels that every cell has; of these, those that are the same in all cells go into the heading. */
 const COMMON_LABELS = ["policy", "device", "workload", "placement"];
-/** Width that a table keeps to. */
-const COLUMNS = 160;
+/** Width that a table keeps to where there is no terminal, which would be narrower or not. */
+export const LOG_COLUMNS = 160;
 /** Fewest characters of a label; a table with many labels is wider rather than say less. */
 const MIN_LABEL = 13;
 
@@ -27,10 +27,17 @@ const METRICS = [
   "suppr.",
   "speed",
 ] as const;
-type Metrics = Readonly<Record<typeof METRICS[number], string>>;
+type Metric = typeof METRICS[number];
+type Metrics = Readonly<Record<Metric, string>>;
+/** What a narrow table leaves out, the least important first. IOPS stay. */
+const DISPENSABLE: readonly Metric[] = ["suppr.", "sent", "MB/s [low–high]", "CPU", "p50", "p99", "speed"];
 
-/** A result as text: a heading, a row for each cell, the causes of failures, and what became of the expectations. */
-export function renderResult(result: Result): string {
+/**
+ * A result as text: a heading, a row for each cell, the causes of failures, and what became of the expectations.
+ *
+ * @param columns width of the table; the metrics for which there is no room are named below it
+ */
+export function renderResult(result: Result, columns: number = LOG_COLUMNS): string {
   const { cells } = result;
   const varying = varyingLabels(cells);
   const shown = varying.length === 0 ? ["policy"] : varying;
@@ -39,8 +46,7 @@ export function renderResult(result: Result): string {
   return [
     description === "" ? name : `${name}: ${description}`,
     fixed.map((label) => `${label} ${inCommon(cells.map(({ labels }) => labels[label]))}`).join(", "),
-    ...renderTable(cells, shown),
-    ...legend(cells),
+    ...renderTable(cells, shown, columns),
     ...cells.filter(({ status }) => status === "failed").map(({ labels, error }) => {
       return `failed: ${labelsInLine(labels, shown)}: ${error}`;
     }),
@@ -49,17 +55,26 @@ export function renderResult(result: Result): string {
 }
 
 /** The table, and what the labels that were too long for it are in full. */
-function renderTable(cells: readonly CellResult[], shown: readonly string[]): string[] {
+function renderTable(cells: readonly CellResult[], shown: readonly string[], columns: number): string[] {
   const rows = metricsOf(cells);
-  const widths = METRICS.map((name) => Math.max(name.length, ...rows.map((row) => row[name].length)));
-  const left = COLUMNS - 1 - widths.reduce((sum, width) => sum + width + 3, 0) - shown.length * 3;
+  const needed = labelLengths(cells, shown, 0).reduce((sum, length) => sum + length, 0);
+  const widthOf = (name: Metric): number => 3 + Math.max(name.length, ...rows.map((row) => row[name].length));
+  let left = columns - 1 - shown.length * 3 - METRICS.reduce((sum, name) => sum + widthOf(name), 0);
+  const missing: Metric[] = [];
+  for (const name of DISPENSABLE) {
+    if (left >= needed) break;
+    missing.push(name);
+    left += widthOf(name);
+  }
+  const metrics = METRICS.filter((name) => !missing.includes(name));
   const lengths = labelLengths(cells, shown, left);
   const table = new Table({
     shouldDisableColors: true, // It would write white, which nobody can read on a light ground.
     columns: [
       ...shown.map((name) => ({ name, title: shortName(name, shown), alignment: "left" })),
-      ...METRICS.map((name) => ({ name, alignment: "right" })),
+      ...metrics.map((name) => ({ name, alignment: "right" })),
     ],
+    disabledColumns: missing,
   });
   const names = new ShortNames();
   for (const [index, { labels }] of cells.entries()) {
@@ -69,7 +84,8 @@ function renderTable(cells: readonly CellResult[], shown: readonly string[]): st
     }
     table.addRow(row);
   }
-  return [table.render(), ...names.legend()];
+  const leftOut = missing.length === 0 ? [] : [`${missing.join(", ")}: left out, as the terminal is narrow.`];
+  return [table.render(), ...names.legend(), ...legend(cells, metrics), ...leftOut];
 }
 
 /** Short names of long labels, each different. */
@@ -171,18 +187,28 @@ function cores(samples: readonly Sample[]): string {
   return [application, driver].filter((each) => each !== undefined).join(" + ");
 }
 
-function legend(cells: readonly CellResult[]): string[] {
+function legend(cells: readonly CellResult[], metrics: readonly Metric[]): string[] {
   const interval = cells.map(({ summary }) => summary.iops?.interval).find((found) => found !== undefined);
   if (interval === undefined) return [];
   const repetitions = Math.max(...cells.map(({ samples }) => samples.length));
   const range = interval === "bootstrap95" ? "its 95 % interval" : "the range";
+  const rates = metrics.includes("MB/s [low–high]") ? "IOPS, MB/s" : "IOPS";
+  const explained = (name: Metric, text: string): string[] => metrics.includes(name) ? [text] : [];
   return [
     repetitions === 1
-      ? "IOPS, MB/s: of one repetition, which says nothing of how sure they are."
-      : `IOPS, MB/s: median and [${range}] of ${repetitions} repetitions.`,
-    "p50, p99: from submission to completion. CPU: cores used by application + driver. speed: IOPS against the first row's.",
-    "sent, suppr.: notifications of both sides for each operation, and those that the other side did not ask for.",
-  ];
+      ? `${rates}: of one repetition, which says nothing of how sure they are.`
+      : `${rates}: median and [${range}] of ${repetitions} repetitions.`,
+    [
+      ...explained("p99", `${metrics.includes("p50") ? "p50, p99" : "p99"}: from submission to completion.`),
+      ...explained("CPU", "CPU: cores used by application + driver."),
+      ...explained("speed", "speed: IOPS against the first row's."),
+    ].join(" "),
+    ...explained(
+      "sent",
+      `${metrics.includes("suppr.") ? "sent, suppr." : "sent"}: notifications of both sides for each operation` +
+        `${metrics.includes("suppr.") ? ", and those that the other side did not ask for" : ""}.`,
+    ),
+  ].filter((line) => line !== "");
 }
 
 function count(value: number): string {

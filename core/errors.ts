@@ -47,5 +47,11 @@ export class DomainError extends IddrError {
 
 /** The message of anything that can be thrown. */
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  if (thrown instanceof Error) return thrown.message === "" ? thrown.name : thrown.message;
+  if (typeof thrown !== "object" || thrown === null) return String(thrown);
+  try {
+    return JSON.stringify(thrown); // `[object Object]` would tell nothing.
+  } catch {
+    return String(thrown);
+  }
 }

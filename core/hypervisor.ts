@@ -162,7 +162,7 @@ export class Hypervisor {
     try {
       return await device.openMedium(plugin.options, this.#context);
     } catch (thrown) {
-      throw new DomainError(messageOf(thrown), { cause: thrown });
+      throw new DomainError(`The medium of ${device.name} cannot be opened: ${messageOf(thrown)}`, { cause: thrown });
     }
   }
 

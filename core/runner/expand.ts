@@ -64,7 +64,7 @@ export async function expandScenario(
       await resolveParts(parseParts(written), choices, sources, mistakes);
     }
   }
-  const expectations = checkExpectations(parseParts(raw).expect ?? [], cells, keys, mistakes);
+  const expectations = checkExpectations(raw.expect, cells, keys, mistakes);
   if (mistakes.any) throw mistakes.error();
   return { file: document.file, scenario: cells[0].scenario, cells, expectations };
 }
@@ -131,7 +131,7 @@ async function resolveCell(
  * not all; then only what does not depend on them is checked.
  */
 function checkExpectations(
-  texts: readonly string[],
+  written: unknown,
   cells: readonly Cell[],
   matrixKeys: readonly string[],
   mistakes: Mistakes,
@@ -140,7 +140,8 @@ function checkExpectations(
   const selectable = cells.map(({ labels, workload }) => {
     return { labels, counters: Object.keys((workload.plugin as WorkloadPlugin).counters ?? {}) };
   });
-  return texts.flatMap((text, index) => {
+  return (Array.isArray(written) ? written : []).flatMap((text: unknown, index) => {
+    if (typeof text !== "string" || text === "") return []; // The schema has found that already.
     try {
       const expectation = parseExpectation(text);
       if (complete) return [{ text, expectation, cases: casesOf(expectation, selectable) }];

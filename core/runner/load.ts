@@ -54,9 +54,15 @@ export class ScenarioDocument {
   static parse(file: string, text: string, overrides: readonly Override[] = []): ScenarioDocument {
     const lines = new LineCounter();
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
-    const mistakes = document.errors.map(({ message, pos }): Diagnostic => {
+    const mistakes = document.errors.map(({ code, message, pos }): Diagnostic => {
       const { line, col } = lines.linePos(pos[0]);
-      return { file, line, column: col, message: `is not YAML: ${message}` };
+      const several = code === "MULTIPLE_DOCS";
+      return {
+        file,
+        line,
+        column: col,
+        message: several ? "begins a second document; a file is one scenario" : `is not YAML: ${message}`,
+      };
     });
     if (mistakes.length > 0) throw new ScenarioError(mistakes);
     if (!isMap(document.contents)) {
@@ -87,7 +93,7 @@ export class ScenarioDocument {
     try {
       text = await Deno.readTextFile(file);
     } catch (thrown) {
-      throw new ScenarioError([{ file, line: 1, column: 1, message: `cannot be read: ${messageOf(thrown)}` }]);
+      throw new ScenarioError([{ file, line: 1, column: 1, message: `cannot be read: ${readFailure(thrown)}` }]);
     }
     return ScenarioDocument.parse(file, text, overrides);
   }
@@ -105,12 +111,19 @@ export class ScenarioDocument {
    * has the text as it is, without escapes and line breaks
    */
   diagnostic(path: Path, message: string, atKey = false, character?: number): Diagnostic {
-    const origin = this.#overrides.some((override) => `${path.join(".")}.`.startsWith(`${override.path}.`))
-      ? " (from --set)"
-      : "";
+    const origin = this.#isOverridden(path, atKey) ? " (from --set)" : "";
     const { line, col } = this.#lines.linePos(this.#offset(path, atKey) + this.#within(path, character));
     const where = path.length === 0 ? "" : `${path.join(".")}${origin}: `;
     return { file: this.file, line, column: col, message: where + message };
+  }
+
+  /** Whether what is at a path, or the key itself where the file has none, comes from an override. */
+  #isOverridden(path: Path, atKey: boolean): boolean {
+    const written = `${path.join(".")}.`;
+    return this.#overrides.some((override) => {
+      return written.startsWith(`${override.path}.`) ||
+        (override.path.startsWith(written) && this.#node(path, atKey) === undefined);
+    });
   }
 
   #offset(path: Path, atKey: boolean): number {
@@ -159,4 +172,10 @@ export class ScenarioDocument {
       if (`${key}.`.startsWith(`${path}.`) || `${path}.`.startsWith(`${key}.`)) matrix.delete(key);
     }
   }
+}
+
+function readFailure(thrown: unknown): string {
+  if (thrown instanceof Deno.errors.NotFound) return "there is no such file";
+  if (thrown instanceof Deno.errors.IsADirectory) return "it is a folder; name the files in it";
+  return messageOf(thrown);
 }

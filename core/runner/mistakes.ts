@@ -6,6 +6,7 @@
 
 import type { z } from "../schema.ts";
 import { type Diagnostic, ScenarioError, suggestion } from "./diagnostics.ts";
+import { isMissing, issueInWords } from "./issues.ts";
 import type { Path, ScenarioDocument } from "./load.ts";
 import { knownKeys } from "./scenario.ts";
 
@@ -78,7 +79,6 @@ export class Mistakes {
       for (const inner of branch) this.addIssue(inner, choices, path);
       return;
     }
-    const missing = issue.code === "invalid_type" && issue.input === undefined && issue.message.includes("undefined");
-    this.add(path, choices, missing ? "is missing" : issue.message);
+    this.add(path, choices, isMissing(issue) ? "is missing" : issueInWords(issue));
   }
 }

@@ -65,7 +65,7 @@ export async function resolvePlugin(
     const url = await findModule(kind, use.use, sources, sink);
     if (url === undefined) return undefined;
     const plugin: Plugin = await loadPlugin(kind, url);
-    const parsed = z.safeParse(plugin.options, use.with);
+    const parsed = z.safeParse(plugin.options, use.with, { reportInput: true });
     if (!parsed.success) {
       for (const issue of parsed.error.issues) sink.addIssue(issue, ["with"], optionNames(plugin.options));
       return undefined;

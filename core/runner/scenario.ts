@@ -110,7 +110,7 @@ export type ScenarioPluginUse = z.output<typeof use>;
 
 /** Checks what was written in YAML. */
 export function parseScenario(value: unknown): z.ZodSafeParseResult<Scenario> {
-  return scenarioSchema.safeParse(value);
+  return scenarioSchema.safeParse(value, { reportInput: true });
 }
 
 /** The parts at the top that are right by themselves, of a scenario that is not: mistakes within them can be found. */

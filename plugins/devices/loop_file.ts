@@ -22,7 +22,9 @@ import { OpenFile } from "./loop_file/open_file.ts";
 
 const options = z.strictObject({
   path: z.string().min(1).optional()
-    .describe("The file, which may be larger than whole sectors. Without a path, a file is made for the run."),
+    .describe(
+      "The file, from the folder in which iddr runs. It may be larger than whole sectors. Without a path, a file is made for the run.",
+    ),
   size: size().optional().describe(
     `Size of a file that is made, ${formatSize(DEFAULT_SIZE)} when absent. A file that is there must have this size.`,
   ),

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { ResultFile } from "../../cli/result_file.ts";
+import type { Result } from "../../core/runner/result.ts";
 import { removeScratchDirectories, withScratchDirectory } from "../../core/runner/scratch.ts";
 import { flags, outcome, processesAlive, PROJECT, start, until, withDirectory, writeScenario } from "../e2e/command.ts";
 
@@ -65,23 +67,52 @@ Deno.test("a folder in which nothing can be saved is named before anything runs"
       const { code, stdout, stderr } = await outcome(start([scenario, "--out", out], ["--no-prompt", "--allow-all"]));
       assert.equal(code, 2);
       assert.equal(stdout, "");
-      const folder = out.endsWith(".json") ? file : out;
-      assert.match(stderr, new RegExp(`^iddr: results cannot be saved in ${folder}: .*\\(os error \\d+\\)`));
+      assert.match(stderr, new RegExp(`^iddr: results cannot be saved in ${out}: .*\\(os error \\d+\\)`));
     }
   });
 });
 
-Deno.test("a result whose name belongs to a folder is printed all the same", async () => {
+Deno.test("a result whose name belongs to a folder, or is empty, is refused before anything runs", async () => {
   await withDirectory(async (directory) => {
     const scenario = await writeScenario(directory);
     const out = join(directory, "mine.json");
     await Deno.mkdir(out);
-    const { code, stdout, stderr } = await outcome(start([scenario, "--out", out, "--json"], flags(directory)));
-    assert.equal(code, 1);
-    assert.equal(JSON.parse(stdout).cells[0].status, "ok");
-    assert.match(stderr, /^iddr: the result could not be saved in .*mine\.json: /m);
+    for (
+      const [given, said] of [[out, /cannot be saved in .*mine\.json: .*is a folder/], ["", /--out is empty; name a/]]
+    ) {
+      const { code, stdout, stderr } = await outcome(start([scenario, `--out=${given}`], flags(directory)));
+      assert.equal(code, 2);
+      assert.equal(stdout, "");
+      assert.match(stderr, said as RegExp);
+    }
     const left = [...Deno.readDirSync(directory)].map(({ name }) => name).sort();
-    assert.deepEqual(left, ["mine.json", "scenario.yaml"], "no half file is left");
+    assert.deepEqual(left, ["mine.json", "scenario.yaml"]);
+  });
+});
+
+Deno.test("a save that fails says why and leaves no half file", async () => {
+  await withDirectory(async (directory) => {
+    const out = join(directory, "mine.json");
+    await Deno.mkdir(out);
+    const file = new ResultFile(out, "test");
+    file.save({} as Result);
+    assert.match(file.error ?? "", /os error/);
+    assert.deepEqual([...Deno.readDirSync(directory)].map(({ name }) => name), ["mine.json"]);
+  });
+});
+
+Deno.test("output that nobody can take ends the run in one line; what was measured is saved, no folder is left", async () => {
+  await withDirectory(async (directory) => {
+    const scenario = await writeScenario(directory, { device: { use: "loop-file", with: { size: "1MiB" } } });
+    const command = [Deno.execPath(), "run", "--quiet", ...flags(directory), join(PROJECT, "cli/main.ts"), scenario];
+    const { code, stderr } = await new Deno.Command("sh", {
+      args: ["-c", '"$@" >/dev/full', "sh", ...command, "--out", directory, "--no-progress"],
+    }).output();
+    assert.equal(code, 1);
+    const said = new TextDecoder().decode(stderr).trim();
+    assert.match(said, /^iddr: ended by an error that nothing caught: No space left on device[^\n]*$/);
+    const left = [...Deno.readDirSync(directory)].map(({ name }) => name).sort();
+    assert.deepEqual(left.map((name) => name.replace(/-.*/, "")), ["scenario.yaml", "test"]);
   });
 });
 

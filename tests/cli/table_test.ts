@@ -55,7 +55,7 @@ function failed(labels: Record<string, string>, error: string): CellResult {
   };
 }
 
-function render(cells: readonly CellResult[], expectations: Result["expectations"] = []): string[] {
+function render(cells: readonly CellResult[], expectations: Result["expectations"] = [], columns?: number): string[] {
   return renderResult({
     schema: "iddr.result/v1",
     scenario: { name: "test", description: "What it shows." },
@@ -64,7 +64,7 @@ function render(cells: readonly CellResult[], expectations: Result["expectations
     machine: { cpuModel: null, cores: 2, kernel: null, deno: "", v8: "" },
     cells,
     expectations,
-  }).split("\n");
+  }, columns).split("\n");
 }
 
 /** The cells of the table's rows, without its borders. */
@@ -145,3 +145,23 @@ Deno.test("expectations stand below the table with both values: the met ones in 
     "UNMET  iops > 2 * 50   queueDepth=8: not measured > 100",
   ]);
 });
+
+for (const columns of [60, 80, 100, 120]) {
+  Deno.test(`on a terminal of ${columns} columns the table keeps to them and names what it left out`, () => {
+    const lines = render([cell({}, 12_838), cell({ policy: "fixed-spin" }, 256_760)], [], columns);
+    const table = lines.filter((line) => /^[┌│├└]/.test(line));
+    assert.ok(table.every((line) => line.length <= columns), table.map((line) => line.length).join());
+    const [shown] = rows(lines);
+    assert.deepEqual(shown.slice(0, 2), ["policy", "IOPS [low–high]"]);
+    const leftOut = lines.find((line) => line.endsWith(": left out, as the terminal is narrow.")) ?? "";
+    const all = ["MB/s [low–high]", "p50", "p99", "CPU", "sent", "suppr.", "speed"];
+    assert.deepEqual(
+      leftOut.split(": left out")[0].split(", ").sort(),
+      all.filter((name) => !shown.includes(name)).sort(),
+    );
+    for (const name of ["CPU", "speed"]) {
+      const explained = lines.some((line) => line.includes(`${name}: `) && !line.includes("left out"));
+      assert.equal(explained, shown.includes(name), name);
+    }
+  });
+}

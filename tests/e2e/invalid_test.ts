@@ -22,7 +22,7 @@ Deno.test("every mistake of a scenario is named with its place, and nothing runs
       assert.equal(stdout, "");
       assert.deepEqual(stderr.trim().split("\n"), [
         `${file}:4:16: device.use: "ramdsk" is not a known device; did you mean ramdisk? (allowed: null, ramdisk, loop-file)`,
-        `${file}:5:42: policy.with.spin: must be a time with its unit, such as 50us`,
+        `${file}:5:42: policy.with.spin: must be a time with its unit, such as 50us: found 50`,
         `${file}:8:11: workload.with.blocksize: is not a known key; did you mean blockSize? ` +
         "(allowed: mode, blockSize, threads, queueDepth, files, totalSize, rwRatio, fsyncFreq, fsyncAll, fsyncEnd, " +
         "randType, paretoH, zipfianExp)",
@@ -41,7 +41,7 @@ Deno.test("text that is no YAML, a missing file and an empty glob are named with
     const { code, stderr } = await outcome(start([file, missing, "--out", directory], flags(directory)));
     assert.equal(code, 2);
     assert.match(stderr, /text\.yaml:2:\d+: is not YAML: /);
-    assert.match(stderr, /\*\.yml:1:1: cannot be read: No such file/);
+    assert.match(stderr, /\*\.yml:1:1: cannot be read: there is no such file/);
   });
 });
 

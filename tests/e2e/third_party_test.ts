@@ -246,3 +246,41 @@ Deno.test("a name that is no plugin's and looks like a file is told how files ar
     );
   });
 });
+
+Deno.test("a plugin that fails after its import, outside of any call, ends the command in one line", async () => {
+  const late = policy("late", { before: 'setTimeout(() => { throw new Error("too late"); });' });
+  const slow = policy("slow", { before: "await new Promise((resolve) => setTimeout(resolve, 50));" });
+  const files = { "s.yaml": scenario("./late.ts", "matrix: { policy: [{ use: ./late.ts }, { use: ./slow.ts }] }\n") };
+  await withFiles({ ...files, "late.ts": late, "slow.ts": slow }, async (folder) => {
+    const { code, stderr } = await runCli(
+      ["check", "s.yaml", "--allow-plugin=./late.ts", "--allow-plugin=./slow.ts"],
+      folder,
+    );
+    assert.equal(code, 1);
+    assert.match(stderr, /^iddr: ended by an error that nothing caught: too late .*late\.ts:2:[^\n]*\n$/);
+  });
+});
+
+Deno.test("what a device throws when it opens its medium names the device, and is told whatever it is", async () => {
+  const device = `import { API_VERSION, definePlugin, z } from "iddr";
+export default definePlugin({
+  apiVersion: API_VERSION,
+  kind: "device",
+  name: "shy",
+  description: "Cannot be opened.",
+  options: z.strictObject({}),
+  openMedium() {
+    throw { code: 7 };
+  },
+  create() {
+    throw new Error("nobody gets here");
+  },
+});
+`;
+  const text = scenario("interrupt").replace("{ use: ramdisk, with: { size: 1MiB } }", "{ use: ./shy.ts }");
+  await withFiles({ "s.yaml": text, "shy.ts": device }, async (folder) => {
+    const { code, stdout } = await runCli(["s.yaml", "--allow-plugin=./shy.ts"], folder);
+    assert.equal(code, 1);
+    assert.match(stdout, /^failed: .*: The medium of shy cannot be opened: \{"code":7\}$/m);
+  });
+});

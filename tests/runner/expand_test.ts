@@ -105,7 +105,7 @@ Deno.test("a cell needs the permissions of its plugins, and no more", async () =
 
 Deno.test("mistakes are placed where they stand", async () => {
   assert.deepEqual(await mistakes(`${HEAD}run: { warmup: 5 }\nplacment: isolated\n`), [
-    "7:16 run.warmup: must be a time with its unit, such as 50us",
+    "7:16 run.warmup: must be a time with its unit, such as 50us: found 5",
     "8:1 placment: is not a known key; did you mean placement? (allowed: apiVersion, kind, name, description, " +
     "placement, domains, affinity, device, channel, policy, workload, run, recovery, matrix, expect)",
   ]);
@@ -123,7 +123,7 @@ Deno.test("a mistake that the matrix makes is placed in the matrix", async () =>
     "device, channel, policy, workload, recovery, run.warmup, run.duration, run.seed)",
   ]);
   assert.deepEqual(await mistakes(`${HEAD}matrix:\n  placement: [isolatde, monolithic]\n`), [
-    '8:15 matrix.placement.0: Invalid option: expected one of "isolated"|"monolithic"',
+    '8:15 matrix.placement.0: must be isolated | monolithic: found "isolatde"',
   ]);
 });
 
@@ -154,6 +154,6 @@ Deno.test("--set replaces what the file says, and what the matrix would put over
   const { cells } = await expand(text, [{ path: "policy.with.spin", value: "7us" }]);
   assert.deepEqual(cells.map(({ labels }) => labels.policy), ["fixed-spin(spin=7us)"]);
   assert.deepEqual(await mistakes(text, [{ path: "run.warmup", value: "soon" }]), [
-    "1:1 run.warmup (from --set): must be a time with one of the units ns, us, ms, s, min, such as 50us",
+    '1:1 run.warmup (from --set): must be a time with one of the units ns, us, ms, s, min, such as 50us: found "soon"',
   ]);
 });
