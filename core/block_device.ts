@@ -67,8 +67,9 @@ export class BlockRequest {
   idHigh = 0;
 
   readonly #memory: SharedMemory;
-  readonly #starts: Int32Array;
-  readonly #ends: Int32Array;
+  // Doubles, as a region may have 2 GiB and more.
+  readonly #starts: Float64Array;
+  readonly #ends: Float64Array;
 
   /**
    * A request that carries nothing yet.
@@ -80,8 +81,8 @@ export class BlockRequest {
     this.owner = owner;
     this.slot = slot;
     this.#memory = memory;
-    this.#starts = new Int32Array(maxExtents);
-    this.#ends = new Int32Array(maxExtents);
+    this.#starts = new Float64Array(maxExtents);
+    this.#ends = new Float64Array(maxExtents);
   }
 
   /** Appends a piece of memory, from `start` up to `end`. */
