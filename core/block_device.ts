@@ -56,6 +56,8 @@ export class BlockRequest {
   extentCount = 0;
   /** Why it failed, for the log: a device that completes requests later may set it. */
   cause: unknown = undefined;
+  /** Whether the device has it: the gate's own note. */
+  atDevice = false;
   /** Whether a flush follows before it is answered: the gate's own note. */
   flushFollows = false;
 
