@@ -161,7 +161,7 @@ function isInUse(backend: Backend, { report }: DomainSetup): boolean {
 function disconnect(backend: Backend, report: DomainSetup["report"], thrown: unknown): void {
   if (!(thrown instanceof ConnectionError)) throw thrown;
   backend.abandon();
-  report({ type: "failed", message: thrown.message });
+  report({ type: "disconnected", message: thrown.message });
 }
 
 /** Closes the links that are not used any more, and returns the others: as a rule the same list. */

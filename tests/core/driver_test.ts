@@ -166,7 +166,7 @@ Deno.test("a frontend that breaks the protocol does not take the others with it"
     () => leave(good),
   );
   await runDriver(setup);
-  assert.deepEqual(reports.map(({ type }) => type), ["ready", "failed"]);
+  assert.deepEqual(reports.map(({ type }) => type), ["ready", "disconnected"]);
   assert.equal(stateOf(bad, BACK_STATE), XenbusState.Closed);
   assert.deepEqual(good.responses().map(({ status }) => status), [Status.Okay]);
 });

@@ -92,6 +92,13 @@ Deno.test("operations of 1 MiB pass every kind of channel", async () => {
   }
 });
 
+Deno.test("a workload with more threads than a driver has ports is refused before anything runs", async () => {
+  await assert.rejects(
+    cellOf({ workload: { use: "threads", with: { threads: 257 } } }),
+    /allowed are .* 1 to 256 threads/,
+  );
+});
+
 Deno.test("a device of promises works in a machine process, as its plugin says that it needs events", async () => {
   const sample = toSample(0, await run({ device: { use: "promise-disk" } }));
   assert(sample.operations > 0 && sample.errors === 0);
