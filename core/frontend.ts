@@ -4,8 +4,9 @@
  * It turns operations into ring entries whose data lies in granted frames, keeps in a shadow table what it asked for,
  * and takes a response only if it answers something that was asked.
  *
- * What an operation becomes on the ring is in `request_issuer.ts` and `request_writer.ts`. Data is copied once only, by the device, where
- * the workload's buffers are the granted frames; with `transfer: copy` they are not, and the frontend copies it again.
+ * What an operation becomes on the ring is in `request_issuer.ts` and `request_writer.ts`. Data is copied once only, by
+ * the device, where the workload's buffers are the granted frames; with `transfer: copy` they are not, and the frontend
+ * copies it again.
  *
  * @module
  */
@@ -93,7 +94,7 @@ export class Frontend implements BlockQueue, WaitSource {
   readonly #batch: number;
   /** Whether the workload's buffers are something else than the granted frames. */
   readonly #copies: boolean;
-  /** What the workload reads and writes: the memory of each slot, where it is not the granted frames. */
+  /** The memory that the workload reads and writes in each slot, where that is not the granted frames. */
   readonly #copied: SharedMemory[] = [];
   /** See {@link buffer}. */
   readonly #buffers: Uint8Array<SharedArrayBuffer>[] = [];

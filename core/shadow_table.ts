@@ -46,6 +46,8 @@ export const SlotState = {
 
 /** Slots and the requests that carry them. */
 export class ShadowTable {
+  /** How many slots there are. */
+  readonly slotCount: number;
   /** {@link SLOT_WORDS} words for each slot. */
   readonly slots: Int32Array;
   /** {@link RANGE_NUMBERS} numbers for each slot. */
@@ -59,6 +61,7 @@ export class ShadowTable {
 
   /** A table of slots that are not usable yet. */
   constructor(idCount: number, slotCount: number) {
+    this.slotCount = slotCount;
     this.slots = SharedMemory.allocate(Math.ceil((slotCount * SLOT_WORDS * 4) / FRAME_SIZE)).words;
     this.ranges = new Float64Array(slotCount * RANGE_NUMBERS);
     this.#slotOfId = new Int32Array(idCount).fill(NONE);
