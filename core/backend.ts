@@ -218,7 +218,8 @@ export class Backend implements WaitSource, RequestOwner {
   /** Asks to be notified of requests. */
   arm(distance: number): boolean {
     this.#end.channel.clear();
-    this.#ring.arm(distance);
+    // A policy that asks for less than the next request would never be told of it, nor of more than the ring holds.
+    this.#ring.arm(Math.max(1, Math.min(distance, this.#layout.entryCount)));
     return true;
   }
 
@@ -269,10 +270,11 @@ export class Backend implements WaitSource, RequestOwner {
     request.operation = indirectOperation;
     if (!carriesData(indirectOperation)) return Status.NotSupported;
     if (indirectSegmentCount === 0 || indirectSegmentCount > MAX_INDIRECT_SEGMENTS) return Status.Error;
-    const bytes = new Uint8Array(this.#indirect.buffer, 0, indirectSegmentCount * SEGMENT_WORDS * 4);
-    const status = this.#grants.copyOut(this.#end.memory.bytes, indirectReference, 0, bytes);
-    if (status !== GrantStatus.Okay) return Status.Error;
-    return this.#gatherSegments(this.#indirect, 0, indirectSegmentCount, request);
+    const segments = this.#indirect;
+    const wordCount = indirectSegmentCount * SEGMENT_WORDS;
+    const copied = this.#grants.copyWordsOut(this.#end.memory.words, indirectReference, segments, wordCount);
+    if (copied !== GrantStatus.Okay) return Status.Error;
+    return this.#gatherSegments(segments, 0, indirectSegmentCount, request);
   }
 
   /** Finds the frames of a read's or a write's segments. Those that touch are joined: devices like long pieces. */

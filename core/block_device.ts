@@ -56,6 +56,8 @@ export class BlockRequest {
   extentCount = 0;
   /** Why it failed, for the log: a device that completes requests later may set it. */
   cause: unknown = undefined;
+  /** Whether the device has it: the gate's own note. */
+  atDevice = false;
   /** Whether a flush follows before it is answered: the gate's own note. */
   flushFollows = false;
 
@@ -67,8 +69,9 @@ export class BlockRequest {
   idHigh = 0;
 
   readonly #memory: SharedMemory;
-  readonly #starts: Int32Array;
-  readonly #ends: Int32Array;
+  // Doubles, as a region may have 2 GiB and more.
+  readonly #starts: Float64Array;
+  readonly #ends: Float64Array;
 
   /**
    * A request that carries nothing yet.
@@ -80,8 +83,8 @@ export class BlockRequest {
     this.owner = owner;
     this.slot = slot;
     this.#memory = memory;
-    this.#starts = new Int32Array(maxExtents);
-    this.#ends = new Int32Array(maxExtents);
+    this.#starts = new Float64Array(maxExtents);
+    this.#ends = new Float64Array(maxExtents);
   }
 
   /** Appends a piece of memory, from `start` up to `end`. */

@@ -69,6 +69,9 @@ export interface BlockQueue {
   status(slot: number): number;
 }
 
+/** No device is larger: beyond, numbers are not exact. */
+const OFFSET_LIMIT = 2 ** 53;
+
 /** Whether an operation's bounds are such that a queue can carry it. On the hot path. */
 export function isTransfer(
   operation: Operation,
@@ -76,7 +79,9 @@ export function isTransfer(
   byteLength: number,
   maxTransferBytes: number,
 ): boolean {
-  if (((offsetBytes | byteLength) & (SECTOR_SIZE - 1)) !== 0 || offsetBytes < 0 || byteLength < 0) return false;
+  if (((offsetBytes | byteLength) & (SECTOR_SIZE - 1)) !== 0 || byteLength < 0) return false;
+  // So that NaN is refused, too: on the ring it would be sector 0, as infinity would.
+  if (!(offsetBytes < OFFSET_LIMIT) || offsetBytes < 0) return false;
   if (carriesData(operation)) return byteLength <= maxTransferBytes;
   return operation === Operation.Discard || operation === Operation.WriteZeroes ||
     (operation === Operation.Flush && byteLength === 0);

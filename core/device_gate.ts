@@ -110,13 +110,14 @@ export class DeviceGate implements WaitSource {
     return this.inFlight === 0 || this.eventDriven;
   }
 
-  /** Closes the device. */
+  /** Closes the device, unless it still has requests: it may be using what it would let go of. */
   close(): void {
-    this.#device.close?.();
+    if (this.inFlight === 0) this.#device.close?.();
   }
 
   #start(request: BlockRequest): void {
     this.inFlight++;
+    request.atDevice = true;
     let done = true;
     try {
       done = this.#device.submit(request);
@@ -141,6 +142,11 @@ export class DeviceGate implements WaitSource {
   }
 
   #complete(request: BlockRequest): void {
+    if (!request.atDevice) {
+      this.#report("the device completed a request that it did not have");
+      return;
+    }
+    request.atDevice = false;
     this.inFlight--;
     if (request.status !== Status.Okay && request.cause !== undefined) {
       this.#report(messageOf(request.cause));

@@ -10,7 +10,7 @@
 
 import { FRAME_SIZE, SharedMemory } from "./memory.ts";
 
-/** Ports of an event page. */
+/** Ports of an event page: the most links of one domain, and so the most threads of a workload. */
 export const MAX_PORTS = 256;
 
 const BELL = 0;

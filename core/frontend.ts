@@ -4,8 +4,9 @@
  * It turns operations into ring entries whose data lies in granted frames, keeps in a shadow table what it asked for,
  * and takes a response only if it answers something that was asked.
  *
- * What an operation becomes on the ring is in `request_issuer.ts` and `request_writer.ts`. Data is copied once only, by the device, where
- * the workload's buffers are the granted frames; with `transfer: copy` they are not, and the frontend copies it again.
+ * What an operation becomes on the ring is in `request_issuer.ts` and `request_writer.ts`. Data is copied once only, by
+ * the device, where the workload's buffers are the granted frames; with `transfer: copy` they are not, and the frontend
+ * copies it again.
  *
  * @module
  */
@@ -93,7 +94,9 @@ export class Frontend implements BlockQueue, WaitSource {
   readonly #batch: number;
   /** Whether the workload's buffers are something else than the granted frames. */
   readonly #copies: boolean;
-  /** What the workload reads and writes. */
+  /** The memory that the workload reads and writes in each slot, where that is not the granted frames. */
+  readonly #copied: SharedMemory[] = [];
+  /** See {@link buffer}. */
   readonly #buffers: Uint8Array<SharedArrayBuffer>[] = [];
   /** The granted frames of each slot. */
   readonly #granted: Uint8Array<SharedArrayBuffer>[] = [];
@@ -111,6 +114,8 @@ export class Frontend implements BlockQueue, WaitSource {
   /** See {@link preloadEntries}. */
   #preloaded = 0;
   #info: DeviceInfo | undefined;
+  /** Why no slot can be used, where the slots' states say that none can. */
+  #unusable = new ConnectionError("The frontend is not connected yet");
 
   /** Lays out the ring and grants every frame for good (persistent grants); {@link connect} comes next. */
   constructor(options: FrontendOptions) {
@@ -147,7 +152,8 @@ export class Frontend implements BlockQueue, WaitSource {
       const start = (layout.dataFrame + slot * layout.slotFrameCount) * FRAME_SIZE;
       const frames = new Uint8Array(end.memory.buffer, start, this.maxTransferBytes);
       this.#granted.push(frames);
-      this.#buffers.push(this.#copies ? SharedMemory.allocate(layout.slotFrameCount).bytes : frames);
+      if (this.#copies) this.#copied.push(SharedMemory.allocate(layout.slotFrameCount));
+      this.#buffers.push(this.#copies ? this.#copied[slot].bytes : frames);
     }
     options.waiter.add(this);
   }
@@ -177,11 +183,14 @@ export class Frontend implements BlockQueue, WaitSource {
     this.#issuer.limit(this.#writer.limitSegments(indirect) * FRAME_SIZE, info);
     store.switchTo(XenbusState.Connected);
     this.#end.channel.wakePeer();
+    this.#shadow.setAll(SlotState.Idle);
   }
 
   /** Ends the connection; nothing may be in flight. Returns when the backend has let go of the frames. */
   close(): void {
     const store = this.#store;
+    this.#unusable = new ConnectionError("The frontend is closed");
+    this.#shadow.setAll(SlotState.Unusable);
     store.switchTo(XenbusState.Closing);
     this.#end.channel.wakePeer();
     awaitPeerState(this.#end, store, XenbusState.Closed, this.#stopRequested);
@@ -190,7 +199,7 @@ export class Frontend implements BlockQueue, WaitSource {
   }
 
   get info(): DeviceInfo {
-    if (this.#info === undefined) throw new ConnectionError("The frontend is not connected yet");
+    if (this.#info === undefined) throw this.#unusable;
     return this.#info;
   }
 
@@ -208,6 +217,7 @@ export class Frontend implements BlockQueue, WaitSource {
       slot >= this.depth || this.#slots[slot * SLOT_WORDS + STATE] !== SlotState.Idle ||
       !isTransfer(operation, offsetBytes, byteLength, this.maxTransferBytes)
     ) {
+      if (this.#slots[slot * SLOT_WORDS + STATE] === SlotState.Unusable) throw this.#unusable;
       throw submissionError(this, slot, offsetBytes, byteLength);
     }
     this.inFlight++;
@@ -225,6 +235,7 @@ export class Frontend implements BlockQueue, WaitSource {
     for (;;) {
       if (this.#answeredNext !== NONE) return this.#finishNext();
       if (this.#responsesSeen === 0) {
+        if (this.#slots[STATE] === SlotState.Unusable) throw this.#unusable;
         this.#publish();
         this.#responsesSeen = this.#ring.available();
         if (this.#responsesSeen === 0) return -1;
@@ -353,13 +364,14 @@ export class Frontend implements BlockQueue, WaitSource {
   #copyOut(slot: number, operation: number, byteLength: number): void {
     this.#lengths[slot] = byteLength;
     if (carriesData(operation) && operation !== Operation.Read) {
-      this.#granted[slot].set(this.#buffers[slot].subarray(0, byteLength));
+      this.#granted[slot].set(this.#copied[slot].view(0, byteLength));
     }
   }
 
   #copyIn(slot: number): void {
     if (this.#slots[slot * SLOT_WORDS + OPERATION] !== Operation.Read) return;
-    this.#buffers[slot].set(this.#granted[slot].subarray(0, this.#lengths[slot]));
+    const start = this.#granted[slot].byteOffset;
+    this.#buffers[slot].set(this.#end.memory.view(start, start + this.#lengths[slot]));
   }
 
   #checkPeer(): void {
@@ -367,7 +379,11 @@ export class Frontend implements BlockQueue, WaitSource {
     if (state !== XenbusState.Connected) throw this.#broken(`left with ${this.inFlight} requests in flight`);
   }
 
+  /** What is in flight will not be answered any more, and nothing new can be. */
   #broken(what: string): ConnectionError {
-    return new ConnectionError(`The connection is broken: the backend ${what}`);
+    this.#unusable = new ConnectionError(`The connection is broken: the backend ${what}`);
+    this.#shadow.setAll(SlotState.Unusable);
+    this.#responsesSeen = 0;
+    return this.#unusable;
   }
 }

@@ -85,11 +85,17 @@ export class Hypervisor {
    * @throws {DomainError} when a domain fails, hangs or ends; the other domains have been told to stop by then
    */
   async run(window: RunWindow): Promise<ReadonlyMap<string, DomainResult>> {
+    let failure: unknown;
     try {
       return await Promise.race([this.#run(window), this.#failed.promise]);
+    } catch (thrown) {
+      failure = thrown;
     } finally {
       await this.#stop();
     }
+    // Only now, as a device's words may arrive after those of the application whose operation failed by it.
+    if (this.#deviceError === undefined) throw failure;
+    throw new DomainError(`${messageOf(failure)}. ${this.#deviceError}`, { cause: failure });
   }
 
   async #run(window: RunWindow): Promise<ReadonlyMap<string, DomainResult>> {
@@ -140,6 +146,7 @@ export class Hypervisor {
     const { devices, links } = this.#plan;
     const media = new Map<string, unknown>();
     for (const device of devices) media.set(device.name, await this.#openMedium(device));
+    if (this.#stopped) return; // A domain has died meanwhile: there is nothing to boot, or to watch.
     for (const link of links) this.#connect(link);
     for (const domain of this.#domains) {
       const boot: DomainBoot = {
@@ -216,6 +223,8 @@ export class Hypervisor {
       case "device-error":
         this.#deviceError ??= report.message;
         return;
+      case "disconnected":
+        return this.#fail(`The domain ${domain.plan.name} failed: ${report.message}`);
       case "failed":
         this.#fail(`The domain ${domain.plan.name} failed: ${report.message}`);
         return domain.closed.resolve({});
@@ -250,9 +259,9 @@ export class Hypervisor {
     }, Math.max(10, timeoutMs / 10));
   }
 
+  /** Ends the machine. Of several failures the first is its cause; what follows is as a rule what came of it. */
   #fail(message: string): void {
-    const cause = this.#deviceError === undefined ? "" : `. ${this.#deviceError}`;
-    this.#failed.reject(new DomainError(message + cause));
+    this.#failed.reject(new DomainError(message));
   }
 
   #send(command: number): void {

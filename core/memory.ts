@@ -42,11 +42,16 @@ export class SharedMemory {
    * A new, zeroed region.
    *
    * @param frameCount how many frames, at least 1
+   * @throws {RangeError} when there is not so much memory
    */
   static allocate(frameCount: number): SharedMemory {
     const byteLength = frameCount * FRAME_SIZE;
-    // A growable buffer starts on a page boundary, a fixed one 16 bytes after it; direct I/O needs the boundary.
-    return new SharedMemory(new SharedArrayBuffer(byteLength, { maxByteLength: byteLength }));
+    try {
+      // A growable buffer starts on a page boundary, a fixed one 16 bytes after it; direct I/O needs the boundary.
+      return new SharedMemory(new SharedArrayBuffer(byteLength, { maxByteLength: byteLength }));
+    } catch (cause) {
+      throw new RangeError(`Cannot allocate ${byteLength} bytes of shared memory`, { cause });
+    }
   }
 
   /** The view of a region that another thread allocated. */

@@ -71,6 +71,11 @@ export interface MediumContext {
 export interface DevicePlugin<Schema extends z.ZodType = z.ZodType, Medium = unknown>
   extends PluginBase<"device", Schema> {
   /**
+   * True if its device may complete requests by events (`BlockDevice.listen`), as one of promises does: its thread is
+   * then set up for them. A device that does so without it is refused.
+   */
+  readonly events?: boolean;
+  /**
    * Opens what outlives a driver: runs in the hypervisor. What it returns must survive `postMessage`.
    *
    * @throws {DeviceError} when that is impossible
@@ -86,7 +91,7 @@ export interface WorkloadNeeds {
   readonly queueDepth: number;
   /** Bytes in each slot's buffer: the longest transfer, at least 512. */
   readonly transferBytes: number;
-  /** Threads, each with a queue of its own; 1 when absent. */
+  /** Threads, each with a queue of its own, 1 to 256; 1 when absent. */
   readonly threads?: number;
 }
 
@@ -140,6 +145,22 @@ export async function loadPlugin<Kind extends PluginKind>(kind: Kind, url: strin
   const mistakes = definitionMistakes(kind, API_VERSION, module.default);
   if (mistakes.length > 0) throw new PluginError(`${url} is no ${kind} for ${API_VERSION}: ${mistakes.join("; ")}`);
   return module.default as PluginOf<Kind>;
+}
+
+/**
+ * Makes a plugin's device and holds it against what the plugin says of it.
+ *
+ * @throws {PluginError} when it completes requests by events and the plugin does not say so
+ */
+export function makeDevice(plugin: DevicePlugin, options: unknown, medium: unknown): BlockDevice {
+  const device = plugin.create(options, medium);
+  if (device.listen !== undefined && plugin.events !== true) {
+    throw new PluginError(
+      `The device ${plugin.name} completes requests by events (it has listen), which its plugin does not say: add ` +
+        "`events: true` to its definition",
+    );
+  }
+  return device;
 }
 
 /** What Deno says of an import that failed, in one line; in our words where its own would send people astray. */

@@ -36,10 +36,12 @@ export class RequestIssuer {
   #requestBytes = 0;
   /** What is being merged; null without merging. */
   #run: MergeRun | null = null;
-  /** Slots that wait for an entry of the ring; the first may have been issued in part. */
-  readonly #waiting: number[] = [];
+  /** Slots that wait for an entry of the ring, in a circle; the first may have been issued in part. */
+  readonly #waiting: Int32Array;
+  #firstWaiting = 0;
   /** How many wait. */
   waitingCount = 0;
+
   /**
    * An issuer; {@link limit} comes before the first operation.
    *
@@ -50,6 +52,7 @@ export class RequestIssuer {
     this.#shadow = shadow;
     this.#writer = writer;
     this.#mayMerge = mayMerge;
+    this.#waiting = new Int32Array(shadow.slotCount);
   }
 
   /** Sets what the handshake found out: the longest request, and what the device is. */
@@ -92,7 +95,7 @@ export class RequestIssuer {
   issueWaiting(): void {
     const { slots, ranges } = this.#shadow;
     while (this.waitingCount > 0 && this.#shadow.idsLeft > 0) {
-      const slot = this.#waiting[0];
+      const slot = this.#waiting[this.#firstWaiting];
       const range = slot * RANGE_NUMBERS;
       const operation = slots[slot * SLOT_WORDS + OPERATION];
       const byteLength = ranges[range + BYTES];
@@ -110,7 +113,7 @@ export class RequestIssuer {
         ranges[range + ISSUED] = from + part;
       }
       if (ranges[range + ISSUED] < byteLength) continue;
-      this.#waiting.shift();
+      this.#firstWaiting = (this.#firstWaiting + 1) % this.#waiting.length;
       this.waitingCount--;
     }
   }
@@ -124,8 +127,7 @@ export class RequestIssuer {
   }
 
   #enqueue(slot: number): void {
-    this.#waiting.push(slot);
-    this.waitingCount++;
+    this.#waiting[(this.#firstWaiting + this.waitingCount++) % this.#waiting.length] = slot;
     this.issueWaiting();
   }
 

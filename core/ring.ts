@@ -3,8 +3,8 @@
  *
  * The layout is byte for byte that of Xen's `public/io/ring.h`: a 64-byte header with four 32-bit words
  * (`req_prod`, `req_event`, `rsp_prod`, `rsp_event`), then a power of two of entries. A producer index says how far one
- * side has written; an event index says at which of the other side's entries it wants to be notified. A response takes the entry of a
- * request that was consumed. Indices run freely through 2³² and are compared by difference, so that a full and an empty
+ * side has written; an event index says at which of the other side's entries it wants to be notified. A response takes
+ * the entry of a request that was consumed. Indices run freely through 2³² and are compared by difference, so that a full and an empty
  * ring never look alike.
  *
  * A notification that nobody waits for is suppressed, by one of two rules ({@link Ring.push}, {@link Ring.arm}). With an
@@ -172,8 +172,10 @@ export class Ring {
 
   /**
    * Asks the peer for a notification once `distance` more entries have been published; with sleep flags, at the next
-   * push, whatever the distance. Look at {@link available} again afterwards and only then sleep: what was published before the request arrived raises no notification. (Both together
-   * are `RING_FINAL_CHECK_FOR_…`.)
+   * push, whatever the distance. Look at {@link available} again afterwards and only then sleep: what was published
+   * before the request arrived raises no notification. (Both together are `RING_FINAL_CHECK_FOR_…`.)
+   *
+   * @param distance at least 1, and no more than are to come: else the notification never does
    */
   arm(distance: number): void {
     if (this.#flags === null) Atomics.store(this.#words, this.#ownEvent, (this.consumed + distance) | 0);

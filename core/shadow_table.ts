@@ -40,10 +40,14 @@ export const SlotState = {
   Alone: 1,
   /** Its operation waits, is several requests, or shares one. */
   Shared: 2,
+  /** It cannot be used, as there is no connection. */
+  Unusable: 3,
 } as const;
 
 /** Slots and the requests that carry them. */
 export class ShadowTable {
+  /** How many slots there are. */
+  readonly slotCount: number;
   /** {@link SLOT_WORDS} words for each slot. */
   readonly slots: Int32Array;
   /** {@link RANGE_NUMBERS} numbers for each slot. */
@@ -55,13 +59,20 @@ export class ShadowTable {
   /** How many they are: also the free entries of the ring, as every entry has an id. */
   idsLeft: number;
 
-  /** A table of idle slots. */
+  /** A table of slots that are not usable yet. */
   constructor(idCount: number, slotCount: number) {
+    this.slotCount = slotCount;
     this.slots = SharedMemory.allocate(Math.ceil((slotCount * SLOT_WORDS * 4) / FRAME_SIZE)).words;
     this.ranges = new Float64Array(slotCount * RANGE_NUMBERS);
     this.#slotOfId = new Int32Array(idCount).fill(NONE);
     this.#freeIds = Int32Array.from({ length: idCount }, (_, index) => idCount - 1 - index);
     this.idsLeft = idCount;
+    this.setAll(SlotState.Unusable);
+  }
+
+  /** Puts all slots into one state. */
+  setAll(state: number): void {
+    for (let at = STATE; at < this.slots.length; at += SLOT_WORDS) this.slots[at] = state;
   }
 
   /** Ids of requests that were not answered. */

@@ -64,7 +64,7 @@ export interface Waiter {
    * are served. Slower by about 1 µs a look.
    */
   waitServingEvents(policy: NotificationPolicy): Promise<void>;
-  /** Looks for work for about `spinNs` nanoseconds, and no longer. */
+  /** Looks for work for about `spinNs` nanoseconds, and no longer; a ring of the doorbell ends it. */
   spin(spinNs: number): void;
 }
 
@@ -110,7 +110,7 @@ export class AtomicsWaiter implements Waiter {
     const plan = this.#plan;
     this.#begin(policy);
     if (plan.preSleepNs > 0) this.#sleep(plan.preSleepNs);
-    if (plan.spinNs > 0) this.spin(plan.spinNs);
+    if (plan.spinNs > 0) this.#spin(plan.spinNs, this.#bellSeen);
     if (!this.#outcome.spinHit) {
       if (this.#maySleep(plan.armDistance)) this.#sleep(plan.blockNs);
       this.#wake();
@@ -125,6 +125,7 @@ export class AtomicsWaiter implements Waiter {
     if (plan.spinNs > 0) await this.#spinServingEvents(plan.spinNs);
     if (!this.#outcome.spinHit) {
       if (this.#maySleep(plan.armDistance)) await this.#sleepServingEvents(plan.blockNs);
+      else await giveWay(); // A peer that keeps the bell ringing must not keep the events waiting.
       this.#wake();
     }
     policy.waited?.(this.#outcome);
@@ -174,8 +175,16 @@ export class AtomicsWaiter implements Waiter {
     return canSleep;
   }
 
-  /** Looks until there is work, the time is up or the bell rings. The clock is read only when a wait is not short. */
   spin(spinNs: number): void {
+    // Not a ring from before: only a wait sees to what it was for, and until then it would end every spin.
+    this.#spin(spinNs, this.#events.bell);
+  }
+
+  /**
+   * Looks until there is work, the time is up or the bell is another than `bell`. The clock is read only when a wait is
+   * not short.
+   */
+  #spin(spinNs: number, bell: number): void {
     // The first looks are for the fastest answer, and none of them is timed before it comes.
     for (let i = 0; i < LOOKS_PER_CHECK; i++) {
       if (this.#peekAny()) {
@@ -185,7 +194,7 @@ export class AtomicsWaiter implements Waiter {
     }
     let elapsedNs = LOOKS_PER_CHECK * NS_PER_EAGER_LOOK;
     let checkedAt = performance.now();
-    while (elapsedNs < spinNs && this.#events.bell === this.#bellSeen) {
+    while (elapsedNs < spinNs && this.#events.bell === bell) {
       for (let i = 0; i < LOOKS_PER_CHECK; i++) {
         if (this.#peekAny()) {
           this.#endSpin(true, elapsedNs + i * this.#nsPerPausedLook);

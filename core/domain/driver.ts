@@ -13,10 +13,12 @@ import { Command } from "./control.ts";
 import { MeasurementWindow } from "./measurement.ts";
 import type { DomainSetup } from "./setup.ts";
 
-/** How often the devices are looked at for what they still have, once the domain is to stop. */
-const LAST_LOOKS = 1000;
+/** How long devices may take to finish what they have, once the domain is to stop: less than the hypervisor waits. */
+const LAST_REQUESTS_MS = 300;
 /** Longest sleep while only the command to finish is awaited. */
 const LAST_SLEEP_MS = 10;
+/** Busy turns, less one, between two questions who has left; a power of two, less one. */
+const BUSY_TURNS_MASK = 63;
 
 /**
  * Runs a driver domain. Returns when every frontend has left, or at the command to stop.
@@ -39,6 +41,8 @@ class Driver {
   #open: readonly Backend[];
   /** Whether the last turn ended with a wait. */
   #waited = false;
+  /** Turns that had something to do. */
+  #busyTurns = 0;
   /** The bell when it was last asked who has left. */
   #bellSeen: number;
 
@@ -80,21 +84,23 @@ class Driver {
       if (this.#turn()) await giveWay();
       else await waiter.waitServingEvents(policy);
     }
-    for (let look = 0; look < LAST_LOOKS && this.#busy; look++) {
+    for (const deadline = lastDeadline(); this.#busy && performance.now() < deadline;) {
       await giveWay();
       for (const gate of this.#gates) gate.reap();
     }
   }
 
-  /** Finishes what the devices have, and lets go of everything. */
+  /** Finishes what the devices have, and lets go of everything that none of them uses any more. */
   end(): void {
     const { events } = this.#setup;
     // The frontends may have heard of the end first: the window ends with the command, not with them.
     while (this.#window.observe() < Command.Finish) events.sleep(events.bell, LAST_SLEEP_MS);
-    for (let look = 0; look < LAST_LOOKS && this.#busy; look++) {
+    for (const deadline = lastDeadline(); this.#busy && !this.eventDriven && performance.now() < deadline;) {
       for (const gate of this.#gates) gate.reap();
     }
-    for (const backend of this.#open) backend.close();
+    for (const backend of this.#open) {
+      if (!backend.busy) backend.close();
+    }
     for (const gate of this.#gates) gate.close();
   }
 
@@ -112,7 +118,8 @@ class Driver {
     let worked = false;
     for (let i = 0; i < open.length; i++) worked = service(open[i], this.#setup) || worked;
     for (let i = 0; i < this.#gates.length; i++) worked = this.#gates[i].reap() || worked;
-    if (!worked) this.#look();
+    // Now and then also when there is always work: else who leaves would wait until there is none.
+    if (!worked || (++this.#busyTurns & BUSY_TURNS_MASK) === 0) this.#look();
     this.#waited = !worked;
     return worked || this.#open.length === 0;
   }
@@ -124,6 +131,10 @@ class Driver {
     this.#bellSeen = bell;
     this.#open = closeUnused(this.#open, this.#setup);
   }
+}
+
+function lastDeadline(): number {
+  return performance.now() + LAST_REQUESTS_MS;
 }
 
 /** Serves one frontend. On the hot path. */
@@ -150,7 +161,7 @@ function isInUse(backend: Backend, { report }: DomainSetup): boolean {
 function disconnect(backend: Backend, report: DomainSetup["report"], thrown: unknown): void {
   if (!(thrown instanceof ConnectionError)) throw thrown;
   backend.abandon();
-  report({ type: "failed", message: thrown.message });
+  report({ type: "disconnected", message: thrown.message });
 }
 
 /** Closes the links that are not used any more, and returns the others: as a rule the same list. */

@@ -53,6 +53,8 @@ export interface DevicePlan {
   readonly domains: readonly string[];
   /** Its plugin. */
   readonly plugin: PluginUse;
+  /** Whether it may complete requests by events, as its plugin says. The machine's process must be made for that. */
+  readonly events?: boolean;
 }
 
 /** One ring between two domains. */

@@ -61,5 +61,7 @@ export type DomainReport =
   | { readonly type: "device-error"; readonly message: string }
   /** It ended in order, with what its workload counted. */
   | { readonly type: "closed"; readonly counters: Counters }
+  /** A frontend broke the protocol and lost its connection; the domain lives. */
+  | { readonly type: "disconnected"; readonly message: string }
   /** It ended with an error. */
   | { readonly type: "failed"; readonly message: string };

@@ -13,8 +13,8 @@ import { EventChannel, EventPage } from "../event_channel.ts";
 import type { LinkEnd } from "../link_end.ts";
 import { SharedMemory } from "../memory.ts";
 import type { NotificationPolicy } from "../notification.ts";
-import { loadPlugin } from "../plugin.ts";
-import { pinThread } from "../measure/thread.ts";
+import { loadPlugin, makeDevice } from "../plugin.ts";
+import { allowedCpus, pinThread } from "../measure/thread.ts";
 import { AtomicsWaiter, type Waiter } from "../waiter.ts";
 import type { Workload } from "../workload.ts";
 
@@ -64,39 +64,41 @@ export async function prepareDomain(
   report: (report: DomainReport) => void,
 ): Promise<DomainSetup> {
   const { plan } = boot;
-  const confined = plan.cpus.length > 0 && pinThread(plan.cpus);
+  const confinedTo = plan.cpus.length > 0 && pinThread(plan.cpus) ? allowedCpus() : null;
   const events = new EventPage(SharedMemory.attach(boot.events));
   const control = new DomainControl(SharedMemory.attach(boot.control), events);
+
+  const devices = await Promise.all(boot.devices.map(({ plugin }) => loadPlugin("device", plugin.url)));
+  const policy = await loadPlugin("policy", plan.policy.url);
+  const workload = plan.workload && await loadPlugin("workload", plan.workload.url);
+  // The first sign of life, and not sooner: until then a domain has time to load, as many may do at once.
   control.beat();
 
   const gates = new Map<string, DeviceGate>();
   let reported = false;
-  for (const device of boot.devices) {
-    const plugin = await loadPlugin("device", device.plugin.url);
+  for (const [index, device] of boot.devices.entries()) {
+    const made = makeDevice(devices[index], device.plugin.options, device.medium);
     gates.set(
       device.name,
-      new DeviceGate(plugin.create(device.plugin.options, device.medium), (message) => {
+      new DeviceGate(made, (message) => {
         if (!reported) report({ type: "device-error", message: `The device ${device.name} failed: ${message}` });
         reported = true;
       }),
     );
   }
-  const policy = (await loadPlugin("policy", plan.policy.url)).create(plan.policy.options);
-  const workload = plan.workload === undefined ? null : {
-    workload: (await loadPlugin("workload", plan.workload.url)).create(plan.workload.options),
-    plan: plan.workload,
-  };
   return {
     control,
     report,
     waiter: new AtomicsWaiter(events, () => control.beat()),
-    policy,
+    policy: policy.create(plan.policy.options),
     events,
     links: boot.links.map((link) => ({ boot: link, end: linkEnd(boot, link, events) })),
     gates,
-    workload,
+    workload: plan.workload && workload
+      ? { workload: workload.create(plan.workload.options), plan: plan.workload }
+      : null,
     seed: boot.seed,
-    confinedTo: confined ? plan.cpus : null,
+    confinedTo,
   };
 }
 

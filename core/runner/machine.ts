@@ -8,7 +8,7 @@
  */
 
 import type { DomainPlan } from "../domain/plan.ts";
-import { messageOf } from "../errors.ts";
+import { DomainError, messageOf } from "../errors.ts";
 import { Hypervisor } from "../hypervisor.ts";
 import { allowedCpus, peakMemoryBytes } from "../measure/thread.ts";
 import { type MachineAnswer, type MachineJob, RECORD } from "./machine_protocol.ts";
@@ -61,16 +61,32 @@ function answer(message: MachineAnswer): void {
  */
 function withCpus({ plan, affinity }: MachineJob): MachineJob["plan"] {
   const cpus = allowedCpus();
+  const confine = (cpusOf: (domain: DomainPlan) => readonly number[]): MachineJob["plan"] => {
+    return { ...plan, domains: plan.domains.map((domain) => ({ ...domain, cpus: cpusOf(domain) })) };
+  };
+  if (typeof affinity === "object") {
+    const { application, driver } = affinity;
+    return confine(({ workload }) => checkedCpus(workload === undefined ? driver : application, cpus));
+  }
   if (affinity === "none" || cpus === null) return plan;
+  if (affinity === "same") return confine(() => [cpus[0]]);
   const isolated = plan.domains.some(({ workload }) => workload === undefined);
   const forThreads = isolated && cpus.length > 1 ? cpus.filter((_, index) => index !== 1) : cpus;
-  const cpusOf = (domain: DomainPlan): readonly number[] => {
-    if (affinity === "same") return [cpus[0]];
-    const { workload } = domain;
-    if (affinity === "spread") {
-      return [workload === undefined ? cpus[1 % cpus.length] : forThreads[workload.thread % forThreads.length]];
-    }
-    return workload === undefined ? affinity.driver : affinity.application;
-  };
-  return { ...plan, domains: plan.domains.map((domain) => ({ ...domain, cpus: cpusOf(domain) })) };
+  return confine(({ workload }) => {
+    return [workload === undefined ? cpus[1 % cpus.length] : forThreads[workload.thread % forThreads.length]];
+  });
+}
+
+/** Cores that somebody lists must be had: what is measured on others would be something else. */
+function checkedCpus(listed: readonly number[], allowed: readonly number[] | null): readonly number[] {
+  if (allowed === null) {
+    throw new DomainError("affinity lists cores, which only the C library can give: allow --allow-ffi");
+  }
+  const missing = listed.filter((cpu) => !allowed.includes(cpu));
+  if (missing.length === 0) return listed;
+  throw new DomainError(
+    `affinity lists the cores ${missing.join(", ")}, on which this process may not run; allowed are ${
+      allowed.join(", ")
+    }`,
+  );
 }

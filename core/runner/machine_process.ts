@@ -26,7 +26,7 @@ const KEPT_CHARACTERS = 2000;
  */
 const WITHOUT_HELPERS = "--single-threaded";
 /**
- * The same as far as it goes for a device that may complete requests by events. `--single-threaded` also takes V8's
+ * The same as far as it goes for a device that completes requests by events. `--single-threaded` also takes V8's
  * platform another way, on which `Atomics.waitAsync` is never settled, by which such a device's thread sleeps.
  */
 const WITH_EVENTS = "--single-threaded-gc,--no-concurrent-recompilation,--no-concurrent-sparkplug";
@@ -140,9 +140,8 @@ function lockFlags(job: MachineJob): string[] {
   return pluginUrls(job).every(isOwn) ? [] : ["--no-lock", "--cached-only"];
 }
 
-/** No device of this package completes requests by events; what another does shows only when it is made. */
 function threadFlags({ plan }: MachineJob): string {
-  return plan.devices.every(({ plugin }) => isOwn(plugin.url)) ? WITHOUT_HELPERS : WITH_EVENTS;
+  return plan.devices.some(({ events }) => events === true) ? WITH_EVENTS : WITHOUT_HELPERS;
 }
 
 function isOwn(url: string): boolean {

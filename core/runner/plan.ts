@@ -6,7 +6,7 @@
 
 import type { DomainPlan, MachinePlan, PluginUse } from "../domain/plan.ts";
 import type { ChannelOptions } from "../link.ts";
-import type { PermissionNeeds, WorkloadNeeds, WorkloadPlugin } from "../plugin.ts";
+import type { DevicePlugin, PermissionNeeds, WorkloadNeeds, WorkloadPlugin } from "../plugin.ts";
 import type { Cell } from "./cell.ts";
 import type { ResolvedPlugin } from "./plugins.ts";
 import type { Scenario } from "./scenario.ts";
@@ -35,7 +35,12 @@ export function planMachine(cell: Cell): MachinePlan {
   const channel = channelOptions(scenario);
   return {
     domains: isolated ? [...applications, driver] : applications,
-    devices: [{ name: DEVICE, domains: isolated ? [driver.name] : names, plugin: pluginUse(device) }],
+    devices: [{
+      name: DEVICE,
+      domains: isolated ? [driver.name] : names,
+      plugin: pluginUse(device),
+      events: (device.plugin as DevicePlugin).events ?? false,
+    }],
     links: isolated ? names.map((frontend) => ({ frontend, device: DEVICE, channel })) : [],
     seed: scenario.run.seed,
     hangTimeoutNs: scenario.recovery.hangTimeout,

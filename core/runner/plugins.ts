@@ -6,6 +6,7 @@
  */
 
 import { z } from "../schema.ts";
+import { MAX_PORTS } from "../event_channel.ts";
 import { messageOf, PluginError } from "../errors.ts";
 import { loadPlugin, type Plugin, type PluginKind, type PluginTable, type WorkloadPlugin } from "../plugin.ts";
 import { suggestion } from "./diagnostics.ts";
@@ -142,10 +143,13 @@ function isPlainData(value: unknown): boolean {
 function checkNeeds(plugin: WorkloadPlugin, options: unknown): void {
   const { queueDepth, transferBytes, threads = 1 } = plugin.needs(options);
   const atLeast = (value: number, least: number): boolean => Number.isSafeInteger(value) && value >= least;
-  if (!atLeast(queueDepth, 1) || queueDepth > 512 || !atLeast(transferBytes, 512) || !atLeast(threads, 1)) {
+  if (
+    !atLeast(queueDepth, 1) || queueDepth > 512 || !atLeast(transferBytes, 512) || !atLeast(threads, 1) ||
+    threads > MAX_PORTS
+  ) {
     throw new PluginError(
       `The workload ${plugin.name} needs ${JSON.stringify({ queueDepth, transferBytes, threads })}; allowed are ` +
-        "1 to 512 slots, buffers from 512 bytes up and 1 thread or more",
+        `1 to 512 slots, buffers from 512 bytes up and 1 to ${MAX_PORTS} threads`,
     );
   }
 }

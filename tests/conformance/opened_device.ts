@@ -11,7 +11,7 @@ import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
 import { OperationMeter } from "../../core/measure/meter.ts";
 import { MonolithicQueue } from "../../core/monolithic_queue.ts";
 import type { NotificationPolicy } from "../../core/notification.ts";
-import type { DevicePlugin } from "../../core/plugin.ts";
+import { type DevicePlugin, makeDevice } from "../../core/plugin.ts";
 import { AtomicsWaiter } from "../../core/waiter.ts";
 
 /** Slots of the queue. */
@@ -51,7 +51,7 @@ export function openDevice(plugin: DevicePlugin, options: unknown, medium: unkno
   const reports: string[] = [];
   const events = new EventPage(allocateEventPage());
   const waiter = new AtomicsWaiter(events, () => {});
-  const gate = new DeviceGate(plugin.create(options, medium), (message) => reports.push(message));
+  const gate = new DeviceGate(makeDevice(plugin, options, medium), (message) => reports.push(message));
   gate.listen(() => events.wake());
   const queue = new MonolithicQueue({
     gate,

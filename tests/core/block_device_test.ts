@@ -227,3 +227,13 @@ Deno.test("closing a gate closes its device, if that can be closed", () => {
   assert.deepEqual(device.calls, ["close"]);
   gateTo({ info: deviceInfo(), submit: accept }).gate.close();
 });
+
+Deno.test("a request's pieces may lie beyond 2 GiB of a region", () => {
+  const end = 2 ** 31 + 4096;
+  const request = new BlockRequest({ completed() {} }, 0, SharedMemory.allocate(end / 4096), 2);
+  request.addExtent(2 ** 31 - 512, end - 512);
+  request.addExtent(end - 512, end);
+  const [first, second] = [request.extent(0), request.extent(1)];
+  assert.deepEqual([first.byteOffset, first.length], [2 ** 31 - 512, 4096]);
+  assert.deepEqual([second.byteOffset, second.length], [end - 512, 512]);
+});

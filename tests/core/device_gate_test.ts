@@ -236,3 +236,35 @@ Deno.test("a cause is reported for a request that failed, and for no other", () 
   assert.equal(failed.cause, undefined, "the request can be used again");
   assert.deepEqual([gate.asynchronous, gate.eventDriven], [false, false]);
 });
+
+Deno.test("a device that completes a request twice is reported, and the request is answered once", () => {
+  const log: string[] = [];
+  const held: BlockRequest[] = [];
+  const { gate, reports, submit } = gateTo({
+    info: deviceInfo(),
+    submit(request) {
+      held.push(request, request);
+      if (request.offsetBytes === 0) throw new Error("worn out");
+      return false;
+    },
+    poll: () => held.shift() ?? null,
+  }, log);
+  submit(Read, 0, 512); // Over, as it threw; it is completed twice more, when the next one is polled for.
+  submit(Read, 512, 512);
+  while (gate.reap());
+  assert.deepEqual(log, ["answer 0 -1", "answer 0 0"]);
+  assert.deepEqual(reports.slice(0, 2), ["worn out", "the device completed a request that it did not have"]);
+  assert.equal(gate.inFlight, 0);
+});
+
+Deno.test("a device that still has requests is not closed under them", () => {
+  let closed = 0;
+  const later = Object.assign(new LaterDevice(new MemoryDevice(), () => 0), { close: () => void closed++ });
+  const { gate, submit } = gateTo(later, []);
+  submit(Read, 0, 512);
+  gate.close();
+  assert.equal(closed, 0);
+  while (gate.reap());
+  gate.close();
+  assert.equal(closed, 1);
+});

@@ -4,6 +4,7 @@ import { Operation, Status } from "../../core/blkif.ts";
 import { type BlockDevice, synchronous } from "../../core/block_device.ts";
 import { DeviceGate } from "../../core/device_gate.ts";
 import { Command, DomainControl } from "../../core/domain/control.ts";
+import { MeasurementWindow } from "../../core/domain/measurement.ts";
 import type { DomainReport } from "../../core/domain/report.ts";
 import type { DomainSetup } from "../../core/domain/setup.ts";
 import { runDriver } from "../../core/domain/driver.ts";
@@ -165,7 +166,7 @@ Deno.test("a frontend that breaks the protocol does not take the others with it"
     () => leave(good),
   );
   await runDriver(setup);
-  assert.deepEqual(reports.map(({ type }) => type), ["ready", "failed"]);
+  assert.deepEqual(reports.map(({ type }) => type), ["ready", "disconnected"]);
   assert.equal(stateOf(bad, BACK_STATE), XenbusState.Closed);
   assert.deepEqual(good.responses().map(({ status }) => status), [Status.Okay]);
 });
@@ -262,4 +263,47 @@ Deno.test("a driver whose frontends have left waits for the end of its measured 
   };
   await runDriver(setup);
   assert.deepEqual([sleeps, reports.map(({ type }) => type)], [3, ["ready", "measuring", "sample"]]);
+});
+
+Deno.test("a frontend that leaves is let go of though there is no turn without work", async () => {
+  const { setup, frontends: [busy, leaving] } = driverFor(synchronous(new MemoryDevice()), 2);
+  const reference = busy.grant(0);
+  const { observe } = MeasurementWindow.prototype;
+  let turns = 0;
+  MeasurementWindow.prototype.observe = function () {
+    if (++turns === 3) leave(leaving);
+    if (stateOf(leaving, BACK_STATE) === XenbusState.Closed) leave(busy);
+    else if (turns < 1000) {
+      busy.responses();
+      busy.postTransfer(Operation.Read, 1, 0, [reference, 0, 7]);
+    }
+    return observe.call(this);
+  };
+  try {
+    setup.waiter.wait = () => assert(turns > 3 && turns < 1000, "it waits only when the busy one has left, too");
+    await runDriver(setup);
+  } finally {
+    MeasurementWindow.prototype.observe = observe;
+  }
+  assert(turns < 1000);
+});
+
+Deno.test("a driver that is told to stop leaves a device and its frames alone that does not finish in time", async () => {
+  const calls: string[] = [];
+  const device: BlockDevice = {
+    info: deviceInfo(),
+    submit: () => false,
+    poll: () => null,
+    close: () => void calls.push("close"),
+  };
+  const { setup, control, frontends: [frontend], waiter } = driverFor(device);
+  const reference = frontend.grant(0);
+  inTurn(
+    waiter,
+    () => frontend.postTransfer(Operation.Read, 1, 0, [reference, 0, 7]),
+    () => control.send(Command.Stop),
+  );
+  await runDriver(setup);
+  assert.deepEqual(calls, []);
+  assert.equal(frontend.grants.endAccess(reference), false, "the device may still write there");
 });

@@ -3,9 +3,11 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Operation, Status } from "../../core/blkif.ts";
 import { synchronous } from "../../core/block_device.ts";
+import type { Frontend } from "../../core/frontend.ts";
 import { linkLayout } from "../../core/link.ts";
+import { SharedMemory } from "../../core/memory.ts";
 import { deviceInfo, fillPattern, LaterDevice, MemoryDevice } from "../helpers/devices.ts";
-import { connectPair, linkOptions } from "../helpers/link.ts";
+import { connectPair, linkEnds, linkOptions, makeFrontend, PumpWaiter } from "../helpers/link.ts";
 import { checkQueue, queueCommands } from "../helpers/queue_model.ts";
 import { ScriptedBackend } from "../helpers/scripted_backend.ts";
 
@@ -139,6 +141,10 @@ Deno.test("a submission that no slot can take is refused and leaves the ring as 
       [0, Write, 0, maxTransferBytes + 512],
       [0, Read, 100, 512],
       [0, Read, 0, 513],
+      [0, Write, NaN, 512],
+      [0, Write, Infinity, 512],
+      [0, Write, 2 ** 60, 512],
+      [NaN, Write, 0, 512],
     ] as const
   ) {
     assert.throws(() => frontend.submit(slot, operation, offset, length), RangeError, `${slot} ${offset} ${length}`);
@@ -189,4 +195,62 @@ Deno.test("closing ends both sides, and the frames can be taken back", () => {
   };
   frontend.close();
   assert.throws(() => frontend.close(), "a closed connection cannot be closed again");
+});
+
+Deno.test("a frontend that is not connected, or not any more, takes no operation and says so", () => {
+  const ends = linkEnds(linkOptions());
+  const { frontend } = makeFrontend(ends, new PumpWaiter());
+  const submit = (queue: Frontend): void => queue.submit(0, Read, 0, 512);
+  assert.throws(() => submit(frontend), /^ConnectionError: The frontend is not connected yet$/);
+  assert.throws(() => frontend.wait(), /not connected yet/);
+  assert.equal(frontend.inFlight, 0);
+  const pair = connectPair(synchronous(memoryDevice()));
+  submit(pair.frontend);
+  assert.equal(pair.frontend.wait(), 0);
+  pair.stop = () => (pair.backend.close(), false);
+  pair.frontend.close();
+  assert.throws(() => submit(pair.frontend), /^ConnectionError: The frontend is closed$/);
+  assert.equal(pair.frontend.inFlight, 0);
+});
+
+Deno.test("data that the frontend copies is what it is for every length", () => {
+  const disk = memoryDevice();
+  const { frontend } = connectPair(synchronous(disk), { transfer: "copy" });
+  for (const sectors of [1, 8, 3, 88, 1]) {
+    fillPattern(frontend.buffer(0), sectors);
+    frontend.submit(0, Write, 4096, sectors * 512);
+    frontend.wait();
+    const written = disk.disk.slice(4096, 4096 + sectors * 512);
+    assert.deepEqual(new Uint8Array(frontend.buffer(0).slice(0, sectors * 512)), written);
+    frontend.buffer(0).fill(0xee);
+    frontend.submit(0, Read, 4096, sectors * 512);
+    frontend.wait();
+    assert.deepEqual(new Uint8Array(frontend.buffer(0).slice(0, sectors * 512)), written);
+    assert(frontend.buffer(0).slice(sectors * 512).every((byte) => byte === 0xee));
+  }
+});
+
+Deno.test("data that the frontend copies is copied without a new view for each request", () => {
+  const { frontend } = connectPair({ info: deviceInfo(), submit: () => true }, { transfer: "copy" });
+  const { subarray } = Uint8Array.prototype;
+  const { view } = SharedMemory.prototype;
+  const views = new Set<Uint8Array>();
+  Uint8Array.prototype.subarray = () => assert.fail("a view was made");
+  SharedMemory.prototype.view = function (start, end) {
+    const made = view.call(this, start, end);
+    views.add(made);
+    return made;
+  };
+  try {
+    for (let i = 0; i < 5; i++) {
+      for (const operation of [Write, Read]) {
+        frontend.submit(0, operation, 4096, 512);
+        assert.equal(frontend.wait(), 0);
+      }
+    }
+  } finally {
+    Uint8Array.prototype.subarray = subarray;
+    SharedMemory.prototype.view = view;
+  }
+  assert.equal(views.size, 2, "one of the workload's buffer, one of the granted frames");
 });

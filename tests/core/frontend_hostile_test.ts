@@ -182,3 +182,13 @@ Deno.test("a backend may pass through Closing when it closes", () => {
   peer.test.frontend.close();
   assert.equal(words[FRONT_STATE], XenbusState.Closed);
 });
+
+Deno.test("a connection that broke stays broken", () => {
+  const { peer, frontend } = twoReads();
+  peer.answer(9, Read, 0);
+  peer.answer(1, Read, 0);
+  const broken = /^ConnectionError: The connection is broken: the backend answered id 9, not in flight$/;
+  for (let i = 0; i < 3; i++) assert.throws(() => frontend.wait(), broken);
+  assert.throws(() => frontend.submit(2, Read, 0, 512), broken);
+  assert.equal(frontend.inFlight, 2);
+});

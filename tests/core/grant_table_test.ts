@@ -215,6 +215,18 @@ Deno.test("bytes are copied into a granted frame, and no byte beside them change
   assert.equal(words[reference * 2] & 0xffff, PERMIT);
 });
 
+Deno.test("words are copied from a frame's start on, no more than fit in it, and it is not mapped then", () => {
+  const { grants, reference, mapper } = copying();
+  const words = new Int32Array(2 * FRAME_SIZE / 4);
+  words.set([11, 22, 33], FRAME_SIZE / 4);
+  const into = new Int32Array(4);
+  assert.equal(mapper.copyWordsOut(words, reference, into, 2), GrantStatus.Okay);
+  assert.deepEqual([...into], [11, 22, 0, 0]);
+  assert.equal(mapper.copyWordsOut(words, reference, into, FRAME_SIZE / 4 + 1), GrantStatus.BadCopyArgument);
+  assert.equal(mapper.copyWordsOut(words, reference + 1, into, 1), GrantStatus.BadReference);
+  assert.equal(grants.endAccess(reference), true);
+});
+
 Deno.test("a frame that was mapped before a copy is mapped after it", () => {
   const { grants, region, reference, mapper } = copying();
   mapper.map(reference, true);
@@ -288,4 +300,19 @@ Deno.test("granting, mapping and revoking in any order agrees with a plain map",
       }
     }
   }));
+});
+
+Deno.test("an entry that its owner changes under every look is refused, not looked at for ever", () => {
+  const { grants, mapper } = table();
+  const reference = grants.grantAccess(MAPPER, 1, false);
+  const { compareExchange } = Atomics;
+  let looks = 0;
+  Atomics.compareExchange = (() => (looks++, -1)) as unknown as typeof compareExchange;
+  try {
+    assert.equal(mapper.map(reference, true), GrantStatus.BadReference);
+  } finally {
+    Atomics.compareExchange = compareExchange;
+  }
+  assert(looks > 1, "an honest change is borne");
+  assert.equal(mapper.map(reference, true), 1);
 });

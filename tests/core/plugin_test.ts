@@ -77,3 +77,8 @@ Deno.test("every built-in is what the table says", async () => {
     }
   }
 });
+
+Deno.test("whether a device needs events is said by true or false", async () => {
+  const url = moduleUrl(`export default {${Object.values({ ...MEMBERS, events: "events: 1" })}}`);
+  await assert.rejects(loadPlugin("policy", url), /events is 1, allowed is true, false or nothing/);
+});

@@ -2,10 +2,15 @@ import assert from "node:assert/strict";
 import { Operation, Status } from "../../core/blkif.ts";
 import { BlockRequest } from "../../core/block_device.ts";
 import { DeviceGate } from "../../core/device_gate.ts";
+import { PluginError } from "../../core/errors.ts";
 import { SharedMemory } from "../../core/memory.ts";
+import { type DevicePlugin, makeDevice } from "../../core/plugin.ts";
 import { promised, type PromiseDevice } from "../../core/promise_device.ts";
 import { giveWay } from "../../core/waiter.ts";
 import { deviceInfo, fillPattern, MemoryDevice } from "../helpers/devices.ts";
+import promiseDiskDefinition from "../helpers/plugins/promise_disk.ts";
+
+const promiseDisk = promiseDiskDefinition as unknown as DevicePlugin;
 
 const { Read, Write, Flush, Discard, WriteZeroes, WriteFua } = Operation;
 
@@ -142,4 +147,16 @@ Deno.test("closing reaches the device, if that can be closed", () => {
   promised(device).close?.();
   assert.deepEqual(disk.calls, ["close"]);
   promised({ info: deviceInfo(), read: device.read, write: device.write }).close?.();
+});
+
+Deno.test("a device that completes requests by events is refused when its plugin does not say so", () => {
+  const { events: _, ...silent } = promiseDisk;
+  const options = { failing: false, crashing: false };
+  const medium = new SharedArrayBuffer(512);
+  assert.throws(
+    () => makeDevice({ ...silent, events: false }, options, medium),
+    /^PluginError: The device promise-disk completes .* add `events: true`/,
+  );
+  assert.throws(() => makeDevice(silent, options, medium), PluginError);
+  assert.notEqual(makeDevice(promiseDisk, options, medium).listen, undefined);
 });

@@ -299,3 +299,38 @@ Deno.test("a spin by itself leaves no trace in how the next wait went", () => {
   waiter.wait(told);
   assert.deepEqual([told.outcomes[0].spinHit, told.outcomes[0].spunNs], [false, 0]);
 });
+
+Deno.test("a spin by itself is ended by a ring, but not by one from before it", () => {
+  const { events, source, waiter } = setup();
+  events.wake();
+  source.onPeek = peeksUntil(1000);
+  waiter.spin(Infinity);
+  assert.equal(waiter.counters.spinHits, 1);
+  let peeks = 0;
+  source.onPeek = () => {
+    if (++peeks === 1000) events.wake();
+    return false;
+  };
+  waiter.spin(Infinity);
+  assert.equal(waiter.counters.spinMisses, 1);
+});
+
+Deno.test("a peer that rings all the time does not keep a thread from serving its events", async () => {
+  const { events, waiter } = setup();
+  let served = false;
+  setTimeout(() => served = true);
+  for (let i = 0; i < 100_000 && !served; i++) {
+    events.wake();
+    await waiter.waitServingEvents(policy({ spinNs: i % 2 }));
+  }
+  assert(served);
+});
+
+Deno.test("a source that cannot ring does not keep a thread from serving its events", async () => {
+  const { source, waiter } = setup();
+  source.canArm = false;
+  let served = false;
+  setTimeout(() => served = true);
+  for (let i = 0; i < 100_000 && !served; i++) await waiter.waitServingEvents(policy());
+  assert(served);
+});

@@ -11,7 +11,11 @@ import type { Affinity } from "../../core/runner/scenario.ts";
 import { builtins } from "../../plugins/mod.ts";
 
 const cpus = allowedCpus(); // Opens the C library for good, before a sanitizer counts what a test opens.
-const plugins = { ...builtins, workload: { threads: import.meta.resolve("../helpers/plugins/threads.ts") } };
+const plugins = {
+  ...builtins,
+  device: { ...builtins.device, "promise-disk": import.meta.resolve("../helpers/plugins/promise_disk.ts") },
+  workload: { threads: import.meta.resolve("../helpers/plugins/threads.ts") },
+};
 
 async function cellOf(parts: Record<string, unknown>) {
   const scenario = {
@@ -86,6 +90,29 @@ Deno.test("operations of 1 MiB pass every kind of channel", async () => {
     const sample = toSample(0, await run({ channel, workload }));
     assert(sample.operations > 0 && sample.errors === 0);
   }
+});
+
+Deno.test("a workload with more threads than a driver has ports is refused before anything runs", async () => {
+  await assert.rejects(
+    cellOf({ workload: { use: "threads", with: { threads: 257 } } }),
+    /allowed are .* 1 to 256 threads/,
+  );
+});
+
+Deno.test("a device of promises works in a machine process, as its plugin says that it needs events", async () => {
+  const sample = toSample(0, await run({ device: { use: "promise-disk" } }));
+  assert(sample.operations > 0 && sample.errors === 0);
+});
+
+Deno.test({
+  name: "cores that a scenario lists and the machine does not have fail the repetition",
+  ignore: cpus === null,
+  fn: async () => {
+    const [first] = cpus as number[];
+    const lists = { application: [first], driver: [1023] };
+    await assert.rejects(run({}, lists), /^DomainError: affinity lists the cores 1023, .*; allowed are \d/);
+    assert.equal((await run({ placement: "monolithic" }, lists)).domains.driver, undefined, "that list is not used");
+  },
 });
 
 /** The cores that each domain was confined to. */

@@ -14,6 +14,7 @@ const plugin: DevicePlugin<typeof options, SharedArrayBuffer> = definePlugin({
   kind: "device",
   name: "promise-disk",
   description: "A device for tests.",
+  events: true,
   options,
   openMedium: () => new SharedArrayBuffer(SIZE),
   create({ failing, crashing }, medium) {
