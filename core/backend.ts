@@ -174,7 +174,7 @@ export class Backend implements WaitSource, RequestOwner {
           this.#idleCount,
       );
     }
-    this.#preloaded = preloadEntries(ring, this.#words, available, true);
+    if (available > 1) this.#preloaded = preloadEntries(ring, this.#words, available, true);
     // All are fetched before the first is started: starting them takes the cache for their data.
     for (let i = 0; i < available; i++) this.#taken[i] = this.#take();
     // Answers are published in two halves: each publication costs both sides a cache miss, which is dear beside a fast

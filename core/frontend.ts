@@ -25,20 +25,7 @@ import type { NotificationPolicy } from "./notification.ts";
 import { RequestIssuer } from "./request_issuer.ts";
 import { RequestWriter } from "./request_writer.ts";
 import { initialiseRing, Ring } from "./ring.ts";
-import {
-  BYTES,
-  ISSUED,
-  NEXT,
-  NONE,
-  OPERATION,
-  PARTS,
-  RANGE_NUMBERS,
-  ShadowTable,
-  SLOT_WORDS,
-  SlotState,
-  STATE,
-  STATUS,
-} from "./shadow_table.ts";
+import { NONE, ShadowTable } from "./shadow_table.ts";
 import type { Waiter, WaitSource } from "./waiter.ts";
 import {
   BACKEND_SLEEP_WORD,
@@ -86,12 +73,12 @@ export class Frontend implements BlockQueue, WaitSource {
   readonly #ring: Ring;
   readonly #words: Int32Array;
   readonly #shadow: ShadowTable;
-  /** See {@link ShadowTable.slots}. */
-  readonly #slots: Int32Array;
   readonly #writer: RequestWriter;
   readonly #issuer: RequestIssuer;
   /** Submissions after which to publish. */
   readonly #batch: number;
+  /** Whether adjacent operations are merged. */
+  readonly #merges: boolean;
   /** Whether the workload's buffers are something else than the granted frames. */
   readonly #copies: boolean;
   /** The memory that the workload reads and writes in each slot, where that is not the granted frames. */
@@ -123,7 +110,9 @@ export class Frontend implements BlockQueue, WaitSource {
     const layout = linkLayout(link);
     this.#end = end;
     this.#channel = link.channel;
-    this.#batch = link.channel.batch;
+    // When every slot waits to be published, nothing can join them.
+    this.#batch = Math.min(link.channel.batch, link.slots.count);
+    this.#merges = link.channel.merge;
     this.#copies = link.channel.transfer === "copy";
     this.#layout = layout;
     this.#waiter = options.waiter;
@@ -137,7 +126,6 @@ export class Frontend implements BlockQueue, WaitSource {
     this.#words = end.memory.frameWords(layout.ringFrame, layout.ringFrameCount);
     this.#ring = Ring.front(this.#words, layout.entryCount);
     this.#shadow = new ShadowTable(layout.entryCount, this.depth);
-    this.#slots = this.#shadow.slots;
     this.#lengths = new Float64Array(this.depth);
     this.#partStatus = new Int8Array(this.depth);
 
@@ -183,14 +171,14 @@ export class Frontend implements BlockQueue, WaitSource {
     this.#issuer.limit(this.#writer.limitSegments(indirect) * FRAME_SIZE, info);
     store.switchTo(XenbusState.Connected);
     this.#end.channel.wakePeer();
-    this.#shadow.setAll(SlotState.Idle);
+    this.#shadow.setUsable(true);
   }
 
   /** Ends the connection; nothing may be in flight. Returns when the backend has let go of the frames. */
   close(): void {
     const store = this.#store;
     this.#unusable = new ConnectionError("The frontend is closed");
-    this.#shadow.setAll(SlotState.Unusable);
+    this.#shadow.setUsable(false);
     store.switchTo(XenbusState.Closing);
     this.#end.channel.wakePeer();
     awaitPeerState(this.#end, store, XenbusState.Closed, this.#stopRequested);
@@ -208,16 +196,16 @@ export class Frontend implements BlockQueue, WaitSource {
   }
 
   status(slot: number): number {
-    return this.#slots[slot * SLOT_WORDS + STATUS];
+    return this.#shadow.status(slot);
   }
 
   /** Puts an operation on the ring; {@link poll} or a full batch publishes it. On the hot path. */
   submit(slot: number, operation: Operation, offsetBytes: number, byteLength: number): void {
     if (
-      slot >= this.depth || this.#slots[slot * SLOT_WORDS + STATE] !== SlotState.Idle ||
+      slot >= this.depth || !this.#shadow.isIdle(slot) ||
       !isTransfer(operation, offsetBytes, byteLength, this.maxTransferBytes)
     ) {
-      if (this.#slots[slot * SLOT_WORDS + STATE] === SlotState.Unusable) throw this.#unusable;
+      if (!this.#shadow.usable) throw this.#unusable;
       throw submissionError(this, slot, offsetBytes, byteLength);
     }
     this.inFlight++;
@@ -235,7 +223,7 @@ export class Frontend implements BlockQueue, WaitSource {
     for (;;) {
       if (this.#answeredNext !== NONE) return this.#finishNext();
       if (this.#responsesSeen === 0) {
-        if (this.#slots[STATE] === SlotState.Unusable) throw this.#unusable;
+        if (!this.#shadow.usable) throw this.#unusable;
         this.#publish();
         this.#responsesSeen = this.#ring.available();
         if (this.#responsesSeen === 0) return -1;
@@ -243,7 +231,9 @@ export class Frontend implements BlockQueue, WaitSource {
         if (this.#responsesSeen > asked) {
           throw this.#broken(`answered ${this.#responsesSeen} requests where ${asked} were in flight`);
         }
-        this.#preloaded = preloadEntries(this.#ring, this.#words, this.#responsesSeen, false);
+        if (this.#responsesSeen > 1) {
+          this.#preloaded = preloadEntries(this.#ring, this.#words, this.#responsesSeen, false);
+        }
       }
       this.#responsesSeen--;
       const slot = this.#takeResponse();
@@ -290,12 +280,12 @@ export class Frontend implements BlockQueue, WaitSource {
   }
 
   #publish(): void {
-    if (this.#channel.merge) this.#issuer.endRun();
+    if (this.#merges) this.#issuer.endRun();
     const ring = this.#ring;
     this.#unpublished = 0;
     if (!ring.unpushed) return;
     pushAndNotify(ring, this.#end.channel, this.pushes);
-    if (this.#shadow.idsLeft > 0) claimEntry(this.#words, entryWord(ring.entryOf(ring.produced)));
+    if (this.#shadow.idsInUse < this.#shadow.idCount) claimEntry(this.#words, entryWord(ring.entryOf(ring.produced)));
   }
 
   /** Takes one response: the slot whose operation it ends, or {@link NONE} when more of that operation is to come. */
@@ -309,34 +299,29 @@ export class Frontend implements BlockQueue, WaitSource {
     const idHigh = words[at + 1];
     const outcome = words[at + 2];
     ring.consume();
-    if (idHigh !== 0 || id < 0 || id >= this.#layout.entryCount) {
+    if (idHigh !== 0 || id < 0 || id >= shadow.idCount) {
       throw this.#broken(`answered the unknown id ${id >>> 0}`);
     }
     const slot = shadow.slotOf(id);
     if (slot === NONE) throw this.#broken(`answered id ${id}, not in flight`);
     const operation = responseOperation(outcome);
-    const slotAt = slot * SLOT_WORDS;
-    if (operation !== this.#slots[slotAt + OPERATION]) {
+    if (operation !== shadow.operation(slot)) {
       throw this.#broken(`answered id ${id} as operation ${operation}`);
     }
     const status = responseStatus(outcome);
     if (status > 0 || status < -2) throw this.#broken(`answered id ${id} with the unknown status ${status}`);
     shadow.release(id);
     if (this.#issuer.waitingCount > 0) this.#issuer.issueWaiting();
-    if (this.#slots[slotAt + STATE] !== SlotState.Alone) return this.#answeredShared(slot, status);
+    if (!shadow.isAlone(slot)) return this.#answeredShared(slot, status);
     this.#finish(slot, status);
     return slot;
   }
 
   /** A request was answered that carries part of a slot's operation, or several slots'. */
   #answeredShared(slot: number, status: number): number {
-    const { slots, ranges } = this.#shadow;
-    const at = slot * SLOT_WORDS;
-    const range = slot * RANGE_NUMBERS;
     if (status !== Status.Okay) this.#partStatus[slot] = status;
-    slots[at + PARTS]--;
-    if (slots[at + PARTS] > 0 || ranges[range + ISSUED] < ranges[range + BYTES]) return NONE;
-    this.#answeredNext = slots[at + NEXT];
+    if (!this.#shadow.endPart(slot)) return NONE;
+    this.#answeredNext = this.#shadow.next(slot);
     this.#answeredStatus = status;
     this.#finish(slot, this.#partStatus[slot]);
     this.#partStatus[slot] = Status.Okay;
@@ -346,16 +331,14 @@ export class Frontend implements BlockQueue, WaitSource {
   /** The next slot of a merged request. */
   #finishNext(): number {
     const slot = this.#answeredNext;
-    this.#answeredNext = this.#slots[slot * SLOT_WORDS + NEXT];
+    this.#answeredNext = this.#shadow.next(slot);
     this.#finish(slot, this.#answeredStatus);
     return slot;
   }
 
   /** A slot's operation is over. On the hot path. */
   #finish(slot: number, status: number): void {
-    const at = slot * SLOT_WORDS;
-    this.#slots[at + STATUS] = status;
-    this.#slots[at + STATE] = SlotState.Idle;
+    this.#shadow.finish(slot, status);
     if (this.#copies && status === Status.Okay) this.#copyIn(slot);
     this.inFlight--;
     this.#meter.completed(slot, status);
@@ -369,7 +352,7 @@ export class Frontend implements BlockQueue, WaitSource {
   }
 
   #copyIn(slot: number): void {
-    if (this.#slots[slot * SLOT_WORDS + OPERATION] !== Operation.Read) return;
+    if (this.#shadow.operation(slot) !== Operation.Read) return;
     const start = this.#granted[slot].byteOffset;
     this.#buffers[slot].set(this.#end.memory.view(start, start + this.#lengths[slot]));
   }
@@ -382,7 +365,7 @@ export class Frontend implements BlockQueue, WaitSource {
   /** What is in flight will not be answered any more, and nothing new can be. */
   #broken(what: string): ConnectionError {
     this.#unusable = new ConnectionError(`The connection is broken: the backend ${what}`);
-    this.#shadow.setAll(SlotState.Unusable);
+    this.#shadow.setUsable(false);
     this.#responsesSeen = 0;
     return this.#unusable;
   }

@@ -7,7 +7,7 @@
 import { Operation } from "./blkif.ts";
 import type { DeviceInfo } from "./block_device.ts";
 import { FRAME_SIZE, SECTOR_SIZE } from "./memory.ts";
-import { BYTES, NEXT, NONE, OPERATION, RANGE_NUMBERS, SECTOR, type ShadowTable, SLOT_WORDS } from "./shadow_table.ts";
+import { NONE, type ShadowTable } from "./shadow_table.ts";
 
 /** At most one run of reads, or of writes, whose sectors follow each other. Its slots are linked in the shadow table. */
 export class MergeRun {
@@ -34,25 +34,24 @@ export class MergeRun {
     if (!this.#isMergeable(slot)) return false;
     this.#first = slot;
     this.#last = slot;
-    this.#byteLength = this.#shadow.ranges[slot * RANGE_NUMBERS + BYTES];
+    this.#byteLength = this.#shadow.byteLength(slot);
     return true;
   }
 
   /** Adds a slot to the run, if it continues it. On the hot path. */
   join(slot: number): boolean {
-    const { slots, ranges } = this.#shadow;
-    if (this.#last === NONE) return false;
-    const last = this.#last * RANGE_NUMBERS;
-    const range = slot * RANGE_NUMBERS;
-    const byteLength = ranges[range + BYTES];
+    const shadow = this.#shadow;
+    const last = this.#last;
+    if (last === NONE) return false;
+    const byteLength = shadow.byteLength(slot);
     if (
-      slots[slot * SLOT_WORDS + OPERATION] !== slots[this.#last * SLOT_WORDS + OPERATION] ||
-      ranges[range + SECTOR] !== ranges[last + SECTOR] + ranges[last + BYTES] / SECTOR_SIZE ||
+      shadow.operation(slot) !== shadow.operation(last) ||
+      shadow.sector(slot) !== shadow.sector(last) + shadow.byteLength(last) / SECTOR_SIZE ||
       // Every slot begins a frame, so only whole frames can be followed by another slot's.
       this.#byteLength % FRAME_SIZE !== 0 || this.#byteLength + byteLength > this.#requestBytes ||
       !this.#isMergeable(slot)
     ) return false;
-    slots[this.#last * SLOT_WORDS + NEXT] = slot;
+    shadow.link(last, slot);
     this.#last = slot;
     this.#byteLength += byteLength;
     return true;
@@ -68,11 +67,11 @@ export class MergeRun {
 
   /** Only transfers that the device accepts: another must fail alone. */
   #isMergeable(slot: number): boolean {
-    const operation = this.#shadow.slots[slot * SLOT_WORDS + OPERATION];
+    const operation = this.#shadow.operation(slot);
     if (operation !== Operation.Read && operation !== Operation.Write) return false;
     const { sectorSize, sizeBytes } = this.#info;
-    const offset = this.#shadow.ranges[slot * RANGE_NUMBERS + SECTOR] * SECTOR_SIZE;
-    const byteLength = this.#shadow.ranges[slot * RANGE_NUMBERS + BYTES];
+    const offset = this.#shadow.sector(slot) * SECTOR_SIZE;
+    const byteLength = this.#shadow.byteLength(slot);
     return byteLength > 0 && ((offset | byteLength) & (sectorSize - 1)) === 0 && offset + byteLength <= sizeBytes;
   }
 }

@@ -11,20 +11,7 @@ import { SECTOR_SIZE } from "./memory.ts";
 import { MergeRun } from "./merge_run.ts";
 import type { RequestWriter } from "./request_writer.ts";
 import type { Ring } from "./ring.ts";
-import {
-  BYTES,
-  ISSUED,
-  NEXT,
-  NONE,
-  OPERATION,
-  PARTS,
-  RANGE_NUMBERS,
-  SECTOR,
-  type ShadowTable,
-  SLOT_WORDS,
-  SlotState,
-  STATE,
-} from "./shadow_table.ts";
+import { NONE, type ShadowTable } from "./shadow_table.ts";
 
 /** Issues the requests of one frontend. */
 export class RequestIssuer {
@@ -64,23 +51,15 @@ export class RequestIssuer {
   /** Issues a slot's operation, or keeps it until that is possible. On the hot path. */
   issue(slot: number, operation: number, sector: number, byteLength: number): void {
     const shadow = this.#shadow;
-    const at = slot * SLOT_WORDS;
-    shadow.slots[at + OPERATION] = operation;
     if (
-      this.#run === null && this.waitingCount === 0 && shadow.idsLeft > 0 &&
+      this.#run === null && this.waitingCount === 0 && shadow.idsInUse < shadow.idCount &&
       (byteLength <= this.#requestBytes || !carriesData(operation))
     ) {
-      shadow.slots[at + STATE] = SlotState.Alone;
+      shadow.beginAlone(slot, operation);
       this.#writer.write(this.#entry(), shadow.assign(slot), operation, sector, byteLength, slot);
       return;
     }
-    shadow.slots[at + STATE] = SlotState.Shared;
-    shadow.slots[at + NEXT] = NONE;
-    shadow.slots[at + PARTS] = 0;
-    const range = slot * RANGE_NUMBERS;
-    shadow.ranges[range + SECTOR] = sector;
-    shadow.ranges[range + BYTES] = byteLength;
-    shadow.ranges[range + ISSUED] = 0;
+    shadow.beginShared(slot, operation, sector, byteLength);
     if (this.#run === null) this.#enqueue(slot);
     else this.#merge(this.#run, slot);
   }
@@ -93,26 +72,22 @@ export class RequestIssuer {
 
   /** Issues of what waits as much as there are entries for. */
   issueWaiting(): void {
-    const { slots, ranges } = this.#shadow;
-    while (this.waitingCount > 0 && this.#shadow.idsLeft > 0) {
+    const shadow = this.#shadow;
+    while (this.waitingCount > 0 && shadow.idsInUse < shadow.idCount) {
       const slot = this.#waiting[this.#firstWaiting];
-      const range = slot * RANGE_NUMBERS;
-      const operation = slots[slot * SLOT_WORDS + OPERATION];
-      const byteLength = ranges[range + BYTES];
-      const from = ranges[range + ISSUED];
-      const merged = slots[slot * SLOT_WORDS + NEXT] !== NONE;
-      const id = this.#shadow.assign(slot);
-      slots[slot * SLOT_WORDS + PARTS]++;
-      if (merged) {
-        this.#writer.writeMerged(this.#entry(), id, slot, this.#shadow);
-        ranges[range + ISSUED] = byteLength;
+      const operation = shadow.operation(slot);
+      const byteLength = shadow.byteLength(slot);
+      const from = shadow.issued(slot);
+      const id = shadow.assign(slot);
+      if (shadow.next(slot) !== NONE) {
+        this.#writer.writeMerged(this.#entry(), id, slot, shadow);
+        shadow.addPart(slot, byteLength);
       } else {
         const part = carriesData(operation) ? Math.min(this.#requestBytes, byteLength - from) : byteLength;
-        const sector = ranges[range + SECTOR] + from / SECTOR_SIZE;
-        this.#writer.write(this.#entry(), id, operation, sector, part, slot, from);
-        ranges[range + ISSUED] = from + part;
+        this.#writer.write(this.#entry(), id, operation, shadow.sector(slot) + from / SECTOR_SIZE, part, slot, from);
+        shadow.addPart(slot, from + part);
       }
-      if (ranges[range + ISSUED] < byteLength) continue;
+      if (shadow.issued(slot) < byteLength) continue;
       this.#firstWaiting = (this.#firstWaiting + 1) % this.#waiting.length;
       this.waitingCount--;
     }

@@ -17,7 +17,7 @@ import {
 } from "./blkif.ts";
 import { type LinkLayout, MAX_INDIRECT_SEGMENTS } from "./link.ts";
 import { FRAME_SIZE, SECTOR_SIZE, SECTORS_PER_FRAME, type SharedMemory } from "./memory.ts";
-import { BYTES, NEXT, NONE, OPERATION, RANGE_NUMBERS, SECTOR, type ShadowTable, SLOT_WORDS } from "./shadow_table.ts";
+import { NONE, type ShadowTable } from "./shadow_table.ts";
 
 /** The device number that guests see; every link has one device, so it is constant (Xen's first virtual disk). */
 const VIRTUAL_DEVICE = 0xca00;
@@ -97,17 +97,15 @@ export class RequestWriter {
   }
 
   /** Writes one request for the slots that are merged, which follow one another from `first` on. */
-  writeMerged(at: number, id: number, first: number, { slots, ranges }: ShadowTable): void {
-    const bytesOf = (slot: number): number => ranges[slot * RANGE_NUMBERS + BYTES];
-    const next = (slot: number): number => slots[slot * SLOT_WORDS + NEXT];
+  writeMerged(at: number, id: number, first: number, shadow: ShadowTable): void {
     let segmentCount = 0;
-    for (let slot = first; slot !== NONE; slot = next(slot)) segmentCount += frames(bytesOf(slot));
-    const operation = slots[first * SLOT_WORDS + OPERATION];
-    this.#begin(at, id, operation, ranges[first * RANGE_NUMBERS + SECTOR], segmentCount);
+    for (let slot = first; slot !== NONE; slot = shadow.next(slot)) segmentCount += frames(shadow.byteLength(slot));
+    const operation = shadow.operation(first);
+    this.#begin(at, id, operation, shadow.sector(first), segmentCount);
     let index = 0;
-    for (let slot = first; slot !== NONE; slot = next(slot)) {
-      this.#addFrames(at, id, index, segmentCount, slot, 0, bytesOf(slot));
-      index += frames(bytesOf(slot));
+    for (let slot = first; slot !== NONE; slot = shadow.next(slot)) {
+      this.#addFrames(at, id, index, segmentCount, slot, 0, shadow.byteLength(slot));
+      index += frames(shadow.byteLength(slot));
     }
   }
 

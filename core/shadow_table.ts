@@ -10,91 +10,166 @@ import { FRAME_SIZE, SharedMemory } from "./memory.ts";
 /** No slot. */
 export const NONE: number = -1;
 
-/** Words of a slot in {@link ShadowTable.slots}: half a cache line. */
-export const SLOT_WORDS: number = 8;
-/** Word of a slot: {@link SlotState}. */
-export const STATE: number = 0;
-/** Word of a slot: its operation. */
-export const OPERATION: number = 1;
-/** Word of a slot: the outcome of its last operation. */
-export const STATUS: number = 2;
-/** Word of a slot: the slot that the same request carries after this one, or {@link NONE}. */
-export const NEXT: number = 3;
-/** Word of a slot: its requests that were not answered. */
-export const PARTS: number = 4;
+// Words of a slot in the table: half a cache line. They are constants of this module, not exported: V8 folds those, but
+// loads an imported one each time (5 ns a request were measured).
+const SLOT_WORDS = 8;
+const STATE = 0;
+const OPERATION = 1;
+const STATUS = 2;
+const NEXT = 3;
+const PARTS = 4;
 
-/** Numbers of a slot in {@link ShadowTable.ranges}. */
-export const RANGE_NUMBERS: number = 4;
-/** Number of a slot: its first sector. */
-export const SECTOR: number = 0;
-/** Number of a slot: its length in bytes. */
-export const BYTES: number = 1;
-/** Number of a slot: for how many of its bytes requests were written. */
-export const ISSUED: number = 2;
+// Numbers of a slot whose operation is not one request of its own.
+const RANGE_NUMBERS = 4;
+const SECTOR = 0;
+const BYTES = 1;
+const ISSUED = 2;
 
-/** What a slot is doing. */
-export const SlotState = {
-  /** Nothing. */
-  Idle: 0,
-  /** Its operation is one request, of its own. */
-  Alone: 1,
-  /** Its operation waits, is several requests, or shares one. */
-  Shared: 2,
-  /** It cannot be used, as there is no connection. */
-  Unusable: 3,
-} as const;
+// What a slot is doing.
+/** Nothing. */
+const IDLE = 0;
+/** Its operation is one request, of its own. */
+const ALONE = 1;
+/** Its operation waits, is several requests, or shares one. */
+const SHARED = 2;
+/** It cannot be used, as there is no connection. */
+const UNUSABLE = 3;
 
-/** Slots and the requests that carry them. */
+/** Slots and the requests that carry them. All methods are on the hot path and cost a load or a store. */
 export class ShadowTable {
   /** How many slots there are. */
   readonly slotCount: number;
-  /** {@link SLOT_WORDS} words for each slot. */
-  readonly slots: Int32Array;
-  /** {@link RANGE_NUMBERS} numbers for each slot. */
-  readonly ranges: Float64Array;
+  /** How many ids there are: one for each entry of the ring. */
+  readonly idCount: number;
+  /** Ids of requests that were not answered. */
+  idsInUse = 0;
+  readonly #slots: Int32Array;
+  readonly #ranges: Float64Array;
   /** For each id the (first) slot that its request carries, or {@link NONE}. */
   readonly #slotOfId: Int32Array;
-  /** Ids that are not in use: a stack. */
-  readonly #freeIds: Int32Array;
-  /** How many they are: also the free entries of the ring, as every entry has an id. */
-  idsLeft: number;
+  /** Ids: a stack, of which the first {@link idsInUse} are in use. */
+  readonly #ids: Int32Array;
 
   /** A table of slots that are not usable yet. */
   constructor(idCount: number, slotCount: number) {
     this.slotCount = slotCount;
-    this.slots = SharedMemory.allocate(Math.ceil((slotCount * SLOT_WORDS * 4) / FRAME_SIZE)).words;
-    this.ranges = new Float64Array(slotCount * RANGE_NUMBERS);
+    this.idCount = idCount;
+    this.#slots = SharedMemory.allocate(Math.ceil((slotCount * SLOT_WORDS * 4) / FRAME_SIZE)).words;
+    this.#ranges = new Float64Array(slotCount * RANGE_NUMBERS);
     this.#slotOfId = new Int32Array(idCount).fill(NONE);
-    this.#freeIds = Int32Array.from({ length: idCount }, (_, index) => idCount - 1 - index);
-    this.idsLeft = idCount;
-    this.setAll(SlotState.Unusable);
+    this.#ids = Int32Array.from({ length: idCount }, (_, index) => index);
+    this.setUsable(false);
   }
 
-  /** Puts all slots into one state. */
-  setAll(state: number): void {
-    for (let at = STATE; at < this.slots.length; at += SLOT_WORDS) this.slots[at] = state;
+  /** Makes all slots idle, or unusable. */
+  setUsable(usable: boolean): void {
+    for (let slot = 0; slot < this.slotCount; slot++) this.#slots[slot * SLOT_WORDS + STATE] = usable ? IDLE : UNUSABLE;
   }
 
-  /** Ids of requests that were not answered. */
-  get idsInUse(): number {
-    return this.#freeIds.length - this.idsLeft;
+  /** Whether slots can be used: all can, or none. */
+  get usable(): boolean {
+    return this.#slots[STATE] !== UNUSABLE;
   }
 
-  /** An id for a request that carries a slot, or part of it. There must be one left. On the hot path. */
+  /** Whether a slot can take an operation. */
+  isIdle(slot: number): boolean {
+    return this.#slots[slot * SLOT_WORDS + STATE] === IDLE;
+  }
+
+  /** Whether a slot's operation is one request of its own. */
+  isAlone(slot: number): boolean {
+    return this.#slots[slot * SLOT_WORDS + STATE] === ALONE;
+  }
+
+  /** A slot begins an operation that is one request of its own. */
+  beginAlone(slot: number, operation: number): void {
+    const at = slot * SLOT_WORDS;
+    this.#slots[at + STATE] = ALONE;
+    this.#slots[at + OPERATION] = operation;
+  }
+
+  /** A slot begins another operation, of which nothing is issued yet. */
+  beginShared(slot: number, operation: number, sector: number, byteLength: number): void {
+    const at = slot * SLOT_WORDS;
+    this.#slots[at + STATE] = SHARED;
+    this.#slots[at + OPERATION] = operation;
+    this.#slots[at + NEXT] = NONE;
+    this.#slots[at + PARTS] = 0;
+    const range = slot * RANGE_NUMBERS;
+    this.#ranges[range + SECTOR] = sector;
+    this.#ranges[range + BYTES] = byteLength;
+    this.#ranges[range + ISSUED] = 0;
+  }
+
+  /** A slot's operation is over. */
+  finish(slot: number, status: number): void {
+    const at = slot * SLOT_WORDS;
+    this.#slots[at + STATUS] = status;
+    this.#slots[at + STATE] = IDLE;
+  }
+
+  /** A slot's operation. */
+  operation(slot: number): number {
+    return this.#slots[slot * SLOT_WORDS + OPERATION];
+  }
+
+  /** The outcome of a slot's last operation. */
+  status(slot: number): number {
+    return this.#slots[slot * SLOT_WORDS + STATUS];
+  }
+
+  /** The slot that the same request carries after this one, or {@link NONE}. Of a shared operation, as all below. */
+  next(slot: number): number {
+    return this.#slots[slot * SLOT_WORDS + NEXT];
+  }
+
+  /** Says which slot the same request carries after this one. */
+  link(slot: number, next: number): void {
+    this.#slots[slot * SLOT_WORDS + NEXT] = next;
+  }
+
+  /** First sector of a slot's operation. */
+  sector(slot: number): number {
+    return this.#ranges[slot * RANGE_NUMBERS + SECTOR];
+  }
+
+  /** Length of a slot's operation in bytes. */
+  byteLength(slot: number): number {
+    return this.#ranges[slot * RANGE_NUMBERS + BYTES];
+  }
+
+  /** For how many of its bytes requests were written. */
+  issued(slot: number): number {
+    return this.#ranges[slot * RANGE_NUMBERS + ISSUED];
+  }
+
+  /** A request was written for more bytes of a slot, up to byte `issued`. */
+  addPart(slot: number, issued: number): void {
+    this.#slots[slot * SLOT_WORDS + PARTS]++;
+    this.#ranges[slot * RANGE_NUMBERS + ISSUED] = issued;
+  }
+
+  /** A request of a slot was answered. Whether that was the last: no other is in flight or still to be written. */
+  endPart(slot: number): boolean {
+    const parts = --this.#slots[slot * SLOT_WORDS + PARTS];
+    return parts === 0 && this.issued(slot) >= this.byteLength(slot);
+  }
+
+  /** An id for a request that carries a slot, or part of it. There must be one left. */
   assign(slot: number): number {
-    const id = this.#freeIds[--this.idsLeft];
+    const id = this.#ids[this.idsInUse++];
     this.#slotOfId[id] = slot;
     return id;
   }
 
-  /** The slot of an id, or {@link NONE} when the id is not in use. On the hot path. */
+  /** The slot of an id, or {@link NONE} when the id is not in use. */
   slotOf(id: number): number {
     return this.#slotOfId[id];
   }
 
-  /** A request was answered: its id can be used again. On the hot path. */
+  /** A request was answered: its id can be used again. */
   release(id: number): void {
     this.#slotOfId[id] = NONE;
-    this.#freeIds[this.idsLeft++] = id;
+    this.#ids[--this.idsInUse] = id;
   }
 }
