@@ -106,7 +106,9 @@ function cellResult({ cell, samples, error }: CellState, repetitions: number): C
 /** The scenario as one would write it, with every default. */
 function writtenScenario({ scenario, cells }: ExpandedScenario): unknown {
   const [{ device, workload, policy }] = cells;
-  const use = ({ plugin, written }: Cell["device"]): unknown => ({ use: plugin.name, with: written });
+  const use = ({ plugin, reference, written }: Cell["device"]): unknown => {
+    return { use: reference ?? plugin.name, with: written };
+  };
   return {
     ...encodeScenario(scenario),
     device: use(device),

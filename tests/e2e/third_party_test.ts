@@ -68,6 +68,19 @@ Deno.test("a plugin is allowed by the scenario's words, by a path to the file, o
   });
 });
 
+Deno.test("a result names a plugin as the scenario did, so that what it holds can be run again", async () => {
+  await withFiles({ "a/s.yaml": scenario("../b/mine.ts"), "b/mine.ts": policy("mine") }, async (folder) => {
+    const { code, stdout, stderr } = await runCli(
+      ["a/s.yaml", "--allow-plugin=b/mine.ts", "--quick", "--json", "--no-progress"],
+      folder,
+    );
+    assert.equal(code, 0, stderr);
+    const { scenario, cells } = JSON.parse(stdout);
+    assert.equal(scenario.policy.backend.use, "../b/mine.ts");
+    assert.equal(cells[0].labels.policy, "mine");
+  });
+});
+
 Deno.test("a scenario may name its plugins by an absolute path or a file URL", async () => {
   await withFiles({ "mine.ts": policy("mine") }, async (folder) => {
     for (const use of [`${folder}/mine.ts`, `file://${folder}/mine.ts`]) {
