@@ -18,7 +18,7 @@ import { readDeviceInfo } from "./device_keys.ts";
 import { ConnectionError } from "./errors.ts";
 import { GrantTable } from "./grant_table.ts";
 import { awaitPeerState, type LinkEnd, preloadEntries, pushAndNotify, type PushCounters } from "./link_end.ts";
-import { type ChannelOptions, type LinkLayout, linkLayout, type LinkOptions } from "./link.ts";
+import { type ChannelOptions, linkLayout, type LinkOptions } from "./link.ts";
 import type { OperationMeter } from "./measure/meter.ts";
 import { FRAME_SIZE, SECTOR_SIZE, SharedMemory } from "./memory.ts";
 import type { NotificationPolicy } from "./notification.ts";
@@ -63,7 +63,6 @@ export class Frontend implements BlockQueue, WaitSource {
 
   readonly #end: LinkEnd;
   readonly #channel: ChannelOptions;
-  readonly #layout: LinkLayout;
   readonly #waiter: Waiter;
   readonly #policy: NotificationPolicy;
   readonly #meter: OperationMeter;
@@ -73,7 +72,6 @@ export class Frontend implements BlockQueue, WaitSource {
   readonly #ring: Ring;
   readonly #words: Int32Array;
   readonly #shadow: ShadowTable;
-  readonly #writer: RequestWriter;
   readonly #issuer: RequestIssuer;
   /** Submissions after which to publish. */
   readonly #batch: number;
@@ -114,7 +112,6 @@ export class Frontend implements BlockQueue, WaitSource {
     this.#batch = Math.min(link.channel.batch, link.slots.count);
     this.#merges = link.channel.merge;
     this.#copies = link.channel.transfer === "copy";
-    this.#layout = layout;
     this.#waiter = options.waiter;
     this.#policy = options.policy;
     this.#meter = options.meter;
@@ -134,8 +131,8 @@ export class Frontend implements BlockQueue, WaitSource {
     initialiseRing(this.#words);
     this.#store.write("ring-page-order", layout.ringOrder);
     for (let i = 0; i < layout.ringFrameCount; i++) this.#store.write("ring-ref0", grant(layout.ringFrame + i), i);
-    this.#writer = new RequestWriter(end.memory, layout, grant);
-    this.#issuer = new RequestIssuer(this.#ring, this.#shadow, this.#writer, link.channel.merge);
+    const writer = new RequestWriter(end.memory, layout, grant);
+    this.#issuer = new RequestIssuer(this.#ring, this.#shadow, writer, link.channel.merge);
     for (let slot = 0; slot < this.depth; slot++) {
       const start = (layout.dataFrame + slot * layout.slotFrameCount) * FRAME_SIZE;
       const frames = new Uint8Array(end.memory.buffer, start, this.maxTransferBytes);
@@ -168,7 +165,7 @@ export class Frontend implements BlockQueue, WaitSource {
     awaitPeerState(this.#end, store, XenbusState.Connected, this.#stopRequested);
     const info = readDeviceInfo(store);
     this.#info = info;
-    this.#issuer.limit(this.#writer.limitSegments(indirect) * FRAME_SIZE, info);
+    this.#issuer.limit(indirect, info);
     store.switchTo(XenbusState.Connected);
     this.#end.channel.wakePeer();
     this.#shadow.setUsable(true);

@@ -7,7 +7,7 @@
 
 import { carriesData, entryWord } from "./blkif.ts";
 import type { DeviceInfo } from "./block_device.ts";
-import { SECTOR_SIZE } from "./memory.ts";
+import { FRAME_SIZE, SECTOR_SIZE } from "./memory.ts";
 import { MergeRun } from "./merge_run.ts";
 import type { RequestWriter } from "./request_writer.ts";
 import type { Ring } from "./ring.ts";
@@ -42,10 +42,14 @@ export class RequestIssuer {
     this.#waiting = new Int32Array(shadow.slotCount);
   }
 
-  /** Sets what the handshake found out: the longest request, and what the device is. */
-  limit(requestBytes: number, info: DeviceInfo): void {
-    this.#requestBytes = requestBytes;
-    if (this.#mayMerge) this.#run = new MergeRun(this.#shadow, info, requestBytes);
+  /**
+   * Sets what the handshake found out.
+   *
+   * @param indirectSegments most segments of an indirect request; 0: none
+   */
+  limit(indirectSegments: number, info: DeviceInfo): void {
+    this.#requestBytes = this.#writer.limitSegments(indirectSegments) * FRAME_SIZE;
+    if (this.#mayMerge) this.#run = new MergeRun(this.#shadow, info, this.#requestBytes);
   }
 
   /** Issues a slot's operation, or keeps it until that is possible. On the hot path. */
