@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { flags, outcome, PROJECT, start, withDirectory, writeScenario } from "../e2e/command.ts";
+import { testUnless } from "../helpers/test_unless.ts";
 
 const PARTS = {
   matrix: { placement: ["isolated", "monolithic"], "workload.with.queueDepth": [1, 2] },
@@ -35,23 +36,23 @@ async function onTerminal(columns: number, command: string): Promise<{ code: num
   return { code, text: new TextDecoder().decode(stdout) };
 }
 
-async function hasScript(): Promise<boolean> {
+/** Why there is no terminal to be had, or null. */
+async function whyNoTerminal(): Promise<string | null> {
   try {
-    return (await new Deno.Command("script", { args: ["--version"] }).output()).success;
-  } catch {
-    return false;
+    await new Deno.Command("script", { args: ["--version"] }).output();
+    return null;
+  } catch (thrown) {
+    return `script (bsdutils) cannot be run: ${(thrown as Error).message}`;
   }
 }
 
-const terminal = await hasScript();
-if (!terminal) console.log("no test of a terminal, as there is no program script (util-linux)");
+const noTerminal = await whyNoTerminal();
 
 for (const columns of [60, 0]) {
-  Deno.test({
-    name:
-      `on a terminal of ${columns} columns one line is rewritten, with the cell and the time left, and then cleared`,
-    ignore: !terminal,
-    async fn() {
+  testUnless(
+    noTerminal,
+    `on a terminal of ${columns} columns one line is rewritten, with the cell and the time left, and then cleared`,
+    async () => {
       await withDirectory(async (directory) => {
         const scenario = await writeScenario(directory, PARTS);
         const { code, text } = await onTerminal(
@@ -71,5 +72,5 @@ for (const columns of [60, 0]) {
         }
       });
     },
-  });
+  );
 }

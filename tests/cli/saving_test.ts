@@ -4,6 +4,7 @@ import { ResultFile } from "../../cli/result_file.ts";
 import type { Result } from "../../core/runner/result.ts";
 import { removeScratchDirectories, withScratchDirectory } from "../../core/runner/scratch.ts";
 import { flags, outcome, processesAlive, PROJECT, start, until, withDirectory, writeScenario } from "../e2e/command.ts";
+import { testUnless } from "../helpers/test_unless.ts";
 
 /** Runs a script in name spaces of its own, in which it may mount: nothing of that is left after it. */
 function isolated(script: string, variables: Record<string, string> = {}): Promise<Deno.CommandOutput> {
@@ -11,35 +12,34 @@ function isolated(script: string, variables: Record<string, string> = {}): Promi
   return new Deno.Command("unshare", { args, cwd: PROJECT, env: { NO_COLOR: "1", ...variables } }).output();
 }
 
-async function whyNoMount(): Promise<string | undefined> {
+/** Why nothing can be mounted in them, or null. */
+async function whyNoMount(): Promise<string | null> {
   try {
     const { success, stderr } = await isolated("mount -t tmpfs -o size=16k tmpfs /mnt");
-    return success ? undefined : new TextDecoder().decode(stderr).trim();
+    return success ? null : new TextDecoder().decode(stderr).trim();
   } catch (thrown) {
     return String(thrown);
   }
 }
 
 const noMount = await whyNoMount();
-if (noMount !== undefined) console.log(`no test with a full disk, as there is no way to mount one: ${noMount}`);
 
-Deno.test({
-  name:
-    "a disk that becomes full is named; the table is printed, the status is 1, and what was saved before stays whole",
-  ignore: noMount !== undefined,
-  async fn() {
+testUnless(
+  noMount,
+  "a disk that becomes full is named; the table is printed, the status is 1, and what was saved before stays whole",
+  async () => {
     await withDirectory(async (directory) => {
       const scenario = await writeScenario(directory, { run: { warmup: "20ms", duration: "20ms", repetitions: 20 } });
       const out = join(directory, "small");
       await Deno.mkdir(out);
       const { code, stdout, stderr } = await isolated(
         `mount -t tmpfs -o size=24k tmpfs "$OUT" || exit 99
-        "$DENO" run --quiet ${flags(out).join(" ")} cli/main.ts "$SCENARIO" --out "$OUT"
-        code=$?
-        echo "FILES"
-        ls -A "$OUT"
-        cat "$OUT"/*.json
-        exit $code`,
+      "$DENO" run --quiet ${flags(out).join(" ")} cli/main.ts "$SCENARIO" --out "$OUT"
+      code=$?
+      echo "FILES"
+      ls -A "$OUT"
+      cat "$OUT"/*.json
+      exit $code`,
         { OUT: out, SCENARIO: scenario, DENO: Deno.execPath() },
       );
       const [table, files] = new TextDecoder().decode(stdout).split("FILES\n");
@@ -55,7 +55,7 @@ Deno.test({
       assert.ok(cells[0].samples.length >= 1 && cells[0].samples.length < 20);
     });
   },
-});
+);
 
 Deno.test("a folder in which nothing can be saved is named before anything runs", async () => {
   await withDirectory(async (directory) => {

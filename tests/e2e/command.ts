@@ -2,17 +2,11 @@
 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { type Outcome, PROJECT } from "../helpers/run_deno.ts";
 
-/** The project's folder. */
-export const PROJECT: string = fileURLToPath(new URL("../../", import.meta.url));
+export { type Outcome, PROJECT };
+
 const FIXTURE_CLI = fileURLToPath(new URL("./fixtures/cli.ts", import.meta.url));
-
-/** What a command did. */
-export interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 /** The README's permissions, with results in one folder. */
 export function flags(directory: string): string[] {
@@ -37,17 +31,11 @@ export function start(args: readonly string[], permissions: readonly string[], f
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", ...permissions, entry, ...args],
     cwd: PROJECT,
-    clearEnv: true,
-    env: { ...inheritedEnvironment(), NO_COLOR: "1", [variable]: value },
+    env: { NO_COLOR: "1", [variable]: value },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-}
-
-/** This process's environment, but for what would make the children collect coverage too: it slows them many times. */
-function inheritedEnvironment(): Record<string, string> {
-  return Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => !name.startsWith("DENO_COVERAGE")));
 }
 
 /** Waits for a command's end. */

@@ -50,12 +50,6 @@ export function largeSectorsRefusal(): string | null {
   }
 }
 
-/** Registers a test, or one that is skipped for a reason. */
-export function testUnless(refusal: string | null, name: string, body: () => void | Promise<void>): void {
-  if (refusal === null) Deno.test(name, body);
-  else Deno.test.ignore(`${name} (skipped: ${refusal})`, () => {});
-}
-
 function tryMount(): string | null {
   try {
     mount("tmpfs", "size=64k")[Symbol.dispose]();

@@ -23,13 +23,10 @@ export async function runDeno(
   args: readonly string[],
   { cwd, env = {} }: { cwd: string; env?: Readonly<Record<string, string>> },
 ): Promise<Outcome> {
-  // A child that collects coverage too is many times slower.
-  const inherited = Object.entries(Deno.env.toObject()).filter(([name]) => !name.startsWith("DENO_COVERAGE"));
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd,
-    clearEnv: true,
-    env: { ...Object.fromEntries(inherited), NO_COLOR: "1", ...env },
+    env: { NO_COLOR: "1", ...env },
     stdin: "null",
   }).output();
   const text = new TextDecoder();

@@ -8,7 +8,8 @@ import loopFile from "../../plugins/devices/loop_file.ts";
 import { aligned } from "../../plugins/devices/loop_file/direct.ts";
 import { OpenFile } from "../../plugins/devices/loop_file/open_file.ts";
 import { fillPattern, MemoryDevice } from "../helpers/devices.ts";
-import { largeSectorsRefusal, mount, mountRefusal, mountWithLargeSectors, testUnless } from "../helpers/mount.ts";
+import { largeSectorsRefusal, mount, mountRefusal, mountWithLargeSectors } from "../helpers/mount.ts";
+import { testUnless } from "../helpers/test_unless.ts";
 import { openPlugin } from "../helpers/opened_device.ts";
 
 const { Read, Write, Flush } = Operation;

@@ -5,7 +5,8 @@ import { cLibraryPath } from "../../core/measure/thread.ts";
 import loopFile from "../../plugins/devices/loop_file.ts";
 import { HolePuncher } from "../../plugins/devices/loop_file/holes.ts";
 import { OpenFile } from "../../plugins/devices/loop_file/open_file.ts";
-import { mount, mountRefusal, testUnless } from "../helpers/mount.ts";
+import { mount, mountRefusal } from "../helpers/mount.ts";
+import { testUnless } from "../helpers/test_unless.ts";
 import { openPlugin } from "../helpers/opened_device.ts";
 import { pluginInProcess } from "../helpers/plugin_process.ts";
 

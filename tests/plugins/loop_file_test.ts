@@ -3,7 +3,8 @@ import { Operation, Status } from "../../core/blkif.ts";
 import { DeviceError } from "../../core/errors.ts";
 import loopFile from "../../plugins/devices/loop_file.ts";
 import { fillPattern } from "../helpers/devices.ts";
-import { mount, mountRefusal, testUnless } from "../helpers/mount.ts";
+import { mount, mountRefusal } from "../helpers/mount.ts";
+import { testUnless } from "../helpers/test_unless.ts";
 import { openPlugin } from "../helpers/opened_device.ts";
 import { pluginInProcess } from "../helpers/plugin_process.ts";
 

@@ -3,7 +3,7 @@ import { Operation, Status } from "../../core/blkif.ts";
 import nullDevice from "../../plugins/devices/null.ts";
 import ramdisk from "../../plugins/devices/ramdisk.ts";
 import { fillPattern } from "../helpers/devices.ts";
-import { testUnless } from "../helpers/mount.ts";
+import { testUnless } from "../helpers/test_unless.ts";
 import { openPlugin } from "../helpers/opened_device.ts";
 
 const { Read, Write, Flush, Discard, WriteZeroes, WriteFua } = Operation;

@@ -9,8 +9,11 @@ import { permissionNeeds, planMachine } from "../../core/runner/plan.ts";
 import { toSample } from "../../core/runner/sample.ts";
 import type { Affinity } from "../../core/runner/scenario.ts";
 import { builtins } from "../../plugins/mod.ts";
+import { testUnless } from "../helpers/test_unless.ts";
 
 const cpus = allowedCpus(); // Opens the C library for good, before a sanitizer counts what a test opens.
+const noFfi = cpus === null ? "without FFI no thread can be pinned" : null;
+const noSecondCore = noFfi ?? ((cpus as number[]).length < 2 ? "there is one core" : null);
 const plugins = {
   ...builtins,
   device: { ...builtins.device, "promise-disk": import.meta.resolve("../helpers/plugins/promise_disk.ts") },
@@ -104,15 +107,11 @@ Deno.test("a device of promises works in a machine process, as its plugin says t
   assert(sample.operations > 0 && sample.errors === 0);
 });
 
-Deno.test({
-  name: "cores that a scenario lists and the machine does not have fail the repetition",
-  ignore: cpus === null,
-  fn: async () => {
-    const [first] = cpus as number[];
-    const lists = { application: [first], driver: [1023] };
-    await assert.rejects(run({}, lists), /^DomainError: affinity lists the cores 1023, .*; allowed are \d/);
-    assert.equal((await run({ placement: "monolithic" }, lists)).domains.driver, undefined, "that list is not used");
-  },
+testUnless(noFfi, "cores that a scenario lists and the machine does not have fail the repetition", async () => {
+  const [first] = cpus as number[];
+  const lists = { application: [first], driver: [1023] };
+  await assert.rejects(run({}, lists), /^DomainError: affinity lists the cores 1023, .*; allowed are \d/);
+  assert.equal((await run({ placement: "monolithic" }, lists)).domains.driver, undefined, "that list is not used");
 });
 
 /** The cores that each domain was confined to. */
@@ -121,10 +120,10 @@ async function confined(affinity: Affinity, parts: Record<string, unknown> = {})
   return Object.fromEntries(Object.entries(results.domains).map(([name, { sample }]) => [name, sample.confinedTo]));
 }
 
-Deno.test({
-  name: "a driver that is spread has a core to itself, which its applications do not use",
-  ignore: cpus === null || cpus.length < 2,
-  fn: async () => {
+testUnless(
+  noSecondCore,
+  "a driver that is spread has a core to itself, which its applications do not use",
+  async () => {
     const [first, second, third = first] = cpus as number[];
     const others = (cpus as number[]).filter((cpu) => cpu !== second);
     const { driver, ...applications } = await confined("spread");
@@ -135,20 +134,16 @@ Deno.test({
       "application-2": [others[2 % others.length]],
     });
   },
-});
+);
 
-Deno.test({
-  name: "domains are confined to the cores that a scenario lists, to one, or to none",
-  ignore: cpus === null,
-  fn: async () => {
-    const all = cpus as number[];
-    const [first] = all;
-    const names = ["application-0", "application-1", "application-2"];
-    const each = (application: unknown, driver: unknown) => {
-      return { ...Object.fromEntries(names.map((name) => [name, application])), driver };
-    };
-    assert.deepEqual(await confined({ application: all, driver: [first] }), each(all, [first]));
-    assert.deepEqual(await confined("same"), each([first], [first]));
-    assert.deepEqual(await confined("none"), each(null, null));
-  },
+testUnless(noFfi, "domains are confined to the cores that a scenario lists, to one, or to none", async () => {
+  const all = cpus as number[];
+  const [first] = all;
+  const names = ["application-0", "application-1", "application-2"];
+  const each = (application: unknown, driver: unknown) => {
+    return { ...Object.fromEntries(names.map((name) => [name, application])), driver };
+  };
+  assert.deepEqual(await confined({ application: all, driver: [first] }), each(all, [first]));
+  assert.deepEqual(await confined("same"), each([first], [first]));
+  assert.deepEqual(await confined("none"), each(null, null));
 });
