@@ -68,7 +68,8 @@ export class BlockRequest {
   /** See {@link idLow}. */
   idHigh = 0;
 
-  readonly #memory: SharedMemory;
+  /** The region in which the data lies. */
+  readonly memory: SharedMemory;
   // Doubles, as a region may have 2 GiB and more.
   readonly #starts: Float64Array;
   readonly #ends: Float64Array;
@@ -82,7 +83,7 @@ export class BlockRequest {
   constructor(owner: RequestOwner, slot: number, memory: SharedMemory, maxExtents: number) {
     this.owner = owner;
     this.slot = slot;
-    this.#memory = memory;
+    this.memory = memory;
     this.#starts = new Float64Array(maxExtents);
     this.#ends = new Float64Array(maxExtents);
   }
@@ -94,9 +95,19 @@ export class BlockRequest {
     this.extentCount++;
   }
 
+  /** Where piece `index` begins in {@link memory}, in bytes. */
+  extentStart(index: number): number {
+    return this.#starts[index];
+  }
+
+  /** Where piece `index` ends in {@link memory}, in bytes. */
+  extentEnd(index: number): number {
+    return this.#ends[index];
+  }
+
   /** Piece `index` as bytes. */
   extent(index: number): Uint8Array<SharedArrayBuffer> {
-    return this.#memory.view(this.#starts[index], this.#ends[index]);
+    return this.memory.view(this.#starts[index], this.#ends[index]);
   }
 }
 
@@ -105,7 +116,8 @@ export interface BlockDevice {
   /** What it is; constant. */
   readonly info: DeviceInfo;
   /**
-   * Starts a request that was already checked against `info`. On the hot path.
+   * Starts a request that was already checked against `info`. On the hot path. A device may hand what it was given to
+   * the hardware at the next {@link poll}, all at once: that comes at once.
    *
    * @returns true when the request is done and its `status` is set; false when {@link poll} will return it later
    * @throws anything: the request then fails, the message is reported, the device lives on
@@ -113,6 +125,11 @@ export interface BlockDevice {
   submit(request: BlockRequest): boolean;
   /** A request that has since been done, or null. Needed where `submit` returns false. On the hot path. */
   poll?(): BlockRequest | null;
+  /**
+   * A file descriptor that is readable when {@link poll} has something new: with it the thread can sleep until then. A
+   * device that completes requests later and has neither this nor {@link listen} is polled without a pause.
+   */
+  readonly descriptor?: number;
   /**
    * Only for a device that completes requests by events (promises, timers): takes a function to call whenever
    * {@link poll} has something new. A driver domain then serves its event loop between looks; an application domain

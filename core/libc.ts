@@ -5,6 +5,8 @@
  * @module
  */
 
+import { getSystemErrorMap } from "node:util";
+
 /**
  * Where glibc is: Debian, Fedora, Arch and their kin on x86-64 and ARM. Full paths, because Deno checks a permission for
  * one library by its path, and does not search for a library that is allowed by its name.
@@ -16,14 +18,34 @@ const C_LIBRARIES = [
   "/usr/lib/libc.so.6",
 ];
 
+/**
+ * The path that `--allow-ffi` must name for {@link openCLibrary}: the library that was found, or where it is on the
+ * distributions that most people have when none may be opened yet.
+ */
+export function cLibraryNeed(): string {
+  const library = openCLibrary({});
+  library?.close();
+  return library?.path ?? C_LIBRARIES[Deno.build.arch === "x86_64" ? 0 : 1];
+}
+
 /** The C library, opened for some of its symbols. */
 export interface CLibrary<Symbols extends Deno.ForeignLibraryInterface> {
   /** The path that `--allow-ffi` must name. */
   readonly path: string;
   /** The functions that were asked for. */
   readonly symbols: Deno.DynamicLibrary<Symbols>["symbols"];
+  /** This thread's `errno`: why the last call failed that did. Ask at once, as any other call may change it. */
+  errno(): number;
   /** Lets go of it: the functions must not be called afterwards. */
   close(): void;
+}
+
+const ERRNO = { __errno_location: { parameters: [], result: "pointer" } } as const;
+
+/** The name and the words for an error of the C library: `EIO (input/output error)`. */
+export function describeErrno(errno: number): string {
+  const [name, words] = getSystemErrorMap().get(-errno) ?? [`error ${errno}`, undefined];
+  return words === undefined ? name : `${name} (${words})`;
 }
 
 /** Opens the C library; null where that is not allowed, or where none is found that has all of these symbols. */
@@ -34,7 +56,18 @@ export function openCLibrary<const Symbols extends Deno.ForeignLibraryInterface>
     if (Deno.permissions.querySync({ name: "ffi", path }).state !== "granted") continue;
     try {
       const library = Deno.dlopen(path, symbols);
-      return { path, symbols: library.symbols, close: () => library.close() };
+      const own = Deno.dlopen(path, ERRNO);
+      const location = own.symbols.__errno_location() as Deno.PointerObject;
+      const errno = new Deno.UnsafePointerView(location);
+      return {
+        path,
+        symbols: library.symbols,
+        errno: () => errno.getInt32(),
+        close() {
+          library.close();
+          own.close();
+        },
+      };
     } catch {
       // No such file: another distribution.
     }

@@ -7,14 +7,12 @@
  */
 
 import fs from "node:fs";
-import { getSystemErrorName } from "node:util";
-import { type CLibrary, openCLibrary } from "../../../core/libc.ts";
+import { type CLibrary, describeErrno, openCLibrary } from "../../../core/libc.ts";
 import { SECTOR_SIZE } from "../../../core/memory.ts";
 import type { OpenFile } from "./open_file.ts";
 
 const SYMBOLS = {
   fallocate: { parameters: ["i32", "i32", "i64", "i64"], result: "i32" },
-  __errno_location: { parameters: [], result: "pointer" },
 } as const;
 
 /** `FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE` of Linux's `falloc.h`. */
@@ -48,8 +46,7 @@ export class HolePuncher {
    */
   punch(offsetBytes: number, byteLength: number): void {
     if (this.#punch(offsetBytes, byteLength) === 0) return;
-    const errno = this.#library.symbols.__errno_location();
-    const cause = errno === null ? "unknown error" : getSystemErrorName(-new Deno.UnsafePointerView(errno).getInt32());
+    const cause = describeErrno(this.#library.errno());
     throw this.#file.failure("punch a hole of", offsetBytes, byteLength, cause);
   }
 
