@@ -88,6 +88,11 @@ export class BlockRequest {
     this.#ends = new Float64Array(maxExtents);
   }
 
+  /** How many pieces the data may be in. */
+  get maxExtents(): number {
+    return this.#starts.length;
+  }
+
   /** Appends a piece of memory, from `start` up to `end`. */
   addExtent(start: number, end: number): void {
     this.#starts[this.extentCount] = start;

@@ -59,6 +59,11 @@ export class DeviceGate implements WaitSource {
     return this.#device.listen !== undefined;
   }
 
+  /** See {@link BlockDevice.descriptor}. */
+  get descriptor(): number | undefined {
+    return this.#device.descriptor;
+  }
+
   /** Has `wake` called whenever an {@link eventDriven} device has completed something. */
   listen(wake: () => void): void {
     this.#device.listen?.(wake);

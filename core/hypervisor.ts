@@ -9,6 +9,7 @@ import { Command, DomainControl } from "./domain/control.ts";
 import type { DevicePlan, DomainPlan, LinkPlan, MachinePlan } from "./domain/plan.ts";
 import type { DomainReport, DomainSample } from "./domain/report.ts";
 import { DomainError, messageOf } from "./errors.ts";
+import { EventFd } from "./event_fd.ts";
 import { allocateEventPage, EventPage } from "./event_channel.ts";
 import { allocateLink } from "./link.ts";
 import type { SharedMemory } from "./memory.ts";
@@ -26,6 +27,8 @@ interface Domain {
   readonly id: number;
   readonly events: EventPage;
   readonly eventMemory: SharedMemory;
+  /** For a thread that sleeps on descriptors; null where libc may not be called. */
+  readonly eventFd: EventFd | null;
   readonly control: DomainControl;
   readonly links: LinkBoot[];
   readonly worker: Worker;
@@ -60,6 +63,8 @@ export class Hypervisor {
   readonly #plan: MachinePlan;
   readonly #context: MediumContext;
   readonly #domains: Domain[];
+  /** Lets go of the media that were opened. */
+  readonly #closers: (() => void)[] = [];
   readonly #failed = Promise.withResolvers<never>();
   #deviceError: string | undefined;
   #watch: ReturnType<typeof setInterval> | undefined;
@@ -117,12 +122,14 @@ export class Hypervisor {
 
   #createDomain(plan: DomainPlan, id: number): Domain {
     const eventMemory = allocateEventPage();
-    const events = new EventPage(eventMemory);
+    const eventFd = EventFd.create();
+    const events = new EventPage(eventMemory, eventFd);
     const domain: Domain = {
       plan,
       id,
       events,
       eventMemory,
+      eventFd,
       control: DomainControl.allocate(events),
       links: [],
       worker: new Worker(import.meta.resolve("./domain/worker.ts"), { type: "module", name: plan.name }),
@@ -155,6 +162,7 @@ export class Hypervisor {
         seed: this.#plan.seed + (domain.plan.workload?.thread ?? 0),
         control: domain.control.memory.buffer,
         events: domain.eventMemory.buffer,
+        eventFd: domain.eventFd?.descriptor ?? null,
         links: domain.links,
         devices: devices.filter((device) => device.domains.includes(domain.plan.name))
           .map((device) => ({ ...device, medium: media.get(device.name) })),
@@ -167,7 +175,9 @@ export class Hypervisor {
   async #openMedium({ plugin }: DevicePlan): Promise<unknown> {
     const device = await loadPlugin("device", plugin.url);
     try {
-      return await device.openMedium(plugin.options, this.#context);
+      const medium = await device.openMedium(plugin.options, this.#context);
+      this.#closers.push(() => device.closeMedium?.(medium));
+      return medium;
     } catch (thrown) {
       throw new DomainError(`The medium of ${device.name} cannot be opened: ${messageOf(thrown)}`, { cause: thrown });
     }
@@ -191,6 +201,7 @@ export class Hypervisor {
       peerPort,
       peerDomainId: back.id,
       peerEvents: back.eventMemory.buffer,
+      peerEventFd: back.eventFd?.descriptor ?? null,
     });
     back.links.push({
       ...shared,
@@ -199,6 +210,7 @@ export class Hypervisor {
       peerPort: port,
       peerDomainId: front.id,
       peerEvents: front.eventMemory.buffer,
+      peerEventFd: front.eventFd?.descriptor ?? null,
     });
   }
 
@@ -278,7 +290,11 @@ export class Hypervisor {
     const timer = setTimeout(grace.resolve, STOP_GRACE_MS);
     await Promise.race([Promise.all(this.#domains.map(({ closed }) => closed.promise)), grace.promise]);
     clearTimeout(timer);
-    for (const { worker } of this.#domains) worker.terminate();
+    for (const { worker, eventFd } of this.#domains) {
+      worker.terminate();
+      eventFd?.close();
+    }
+    for (const close of this.#closers) close();
   }
 
   /** Never ends once the machine is stopped. */

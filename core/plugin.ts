@@ -81,6 +81,8 @@ export interface DevicePlugin<Schema extends z.ZodType = z.ZodType, Medium = unk
    * @throws {DeviceError} when that is impossible
    */
   openMedium(options: z.output<Schema>, context: MediumContext): Medium;
+  /** Lets go of what {@link openMedium} opened: runs in the hypervisor, once no driver uses it. */
+  closeMedium?(medium: Medium): void;
   /** Makes the device on its medium: runs in the driver domain. */
   create(options: z.output<Schema>, medium: Medium): BlockDevice;
 }

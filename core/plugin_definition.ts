@@ -41,6 +41,10 @@ export function definitionMistakes(
   for (const member of FUNCTIONS[kind]) expect(member, typeof plugin[member] === "function", "a function");
   const { permissions } = plugin;
   expect("permissions", permissions === undefined || typeof permissions === "function", "a function or nothing");
+  if (kind === "device") {
+    const { closeMedium } = plugin;
+    expect("closeMedium", ["undefined", "function"].includes(typeof closeMedium), "a function or nothing");
+  }
   expect("events", ["undefined", "boolean"].includes(typeof plugin.events), "true, false or nothing");
   return mistakes;
 }

@@ -107,14 +107,17 @@ export async function withDevice(
 ): Promise<void> {
   const scratchDirectory = await Deno.makeTempDir();
   let device: OpenedDevice | undefined;
+  let closeMedium = (): void => {};
   try {
     const options = plugin.options.parse(typeof given === "function" ? await given(scratchDirectory) : given);
     const medium = await plugin.openMedium(options, { scratchDirectory });
+    closeMedium = () => plugin.closeMedium?.(medium);
     // A medium reaches its driver by a message; the copy must do.
     device = openDevice(plugin, options, structuredClone(medium));
     await body(device, scratchDirectory);
   } finally {
     device?.gate.close();
+    closeMedium();
     await Deno.remove(scratchDirectory, { recursive: true });
   }
 }

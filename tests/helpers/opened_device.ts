@@ -45,7 +45,7 @@ export class OpenedDevice {
     request.offsetBytes = offsetBytes;
     request.byteLength = byteLength;
     this.#gate.submit(request);
-    if (this.#gate.inFlight !== 0) throw new Error("the device is not synchronous");
+    while (this.#gate.inFlight > 0) this.#gate.reap();
     return request.status;
   }
 

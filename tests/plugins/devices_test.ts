@@ -27,6 +27,16 @@ Deno.test("every built-in device can be used without options", async () => {
 
 for (const [name, url] of Object.entries(builtins.device)) testDevice(name, url, expectations[name]);
 
+for (const engine of ["sync", "io-uring"]) {
+  for (const direct of [false, true]) {
+    testDevice("loop-file", builtins.device["loop-file"], {
+      variant: `${engine}, ${direct ? "past" : "through"} the page cache`,
+      options: { size: "128KiB", engine, direct },
+      readOnlyOptions: { size: "128KiB", engine, direct, readOnly: true },
+    });
+  }
+}
+
 const { Read, Write, Flush } = Operation;
 
 for (const [name, plugin] of Object.entries({ ramdisk, "loop-file": loopFile })) {
