@@ -1,7 +1,7 @@
 /**
  * Linux's io_uring: many operations in flight on one thread, without a helper thread of ours.
  *
- * It is set up through FFI. From then on it is memory: the entries of the submission queue are written and those of the
+ * It is set up through FFI, in a shared region of ours. From then on it is memory: the entries of the submission queue are written and those of the
  * completion queue read through typed arrays, and one system call hands over all that was prepared.
  *
  * Layout and numbers: Linux `include/uapi/linux/io_uring.h`; the memory order: `man 7 io_uring`.
@@ -11,6 +11,7 @@
 
 import { DeviceError } from "./errors.ts";
 import { type CLibrary, describeErrno, openCLibrary } from "./libc.ts";
+import { FRAME_SIZE, SharedMemory } from "./memory.ts";
 
 /** Operations of submission entries: `enum io_uring_op`. */
 export const UringOperation = {
@@ -36,14 +37,28 @@ export const FSYNC_DATASYNC = 1;
 const SYS_IO_URING_SETUP = 425;
 const SYS_IO_URING_ENTER = 426;
 const PROT_READ_WRITE = 3;
-const MAP_SHARED_POPULATE = 0x8001;
+const MAP_SHARED_FIXED_POPULATE = 0x01 | 0x10 | 0x8000;
+const MAP_PRIVATE_FIXED_ANONYMOUS = 0x02 | 0x10 | 0x20;
 const OFFSET_SQES = 0x10000000n;
-const FEATURE_SINGLE_MMAP = 1;
+/** `IORING_FEAT_SINGLE_MMAP | IORING_FEAT_RW_CUR_POS`: the latter came with Linux 5.6, as did `Read` and `Write`. */
+const NEEDED_FEATURES = 1 | 8;
+/** `struct io_uring_params` in words: its members, and within its two tables of offsets the caller's addresses. */
 const PARAMS_WORDS = 30;
+const FLAGS = 2;
+const FEATURES = 5;
+const SUBMISSION_OFFSETS = 10;
+const COMPLETION_OFFSETS = 20;
+const USER_ADDRESS = 8;
+/** `IORING_SETUP_NO_MMAP`, since Linux 6.5: the kernel uses the caller's memory, one page for each part. */
+const SETUP_NO_MMAP = 1 << 14;
+const ENTRIES_FRAME = 1;
 const SQE_BYTES = 64;
 const SQE_WORDS = SQE_BYTES / 4;
 const CQE_WORDS = 4;
+/** Entries that fit into a frame. */
+const MAX_ENTRIES = FRAME_SIZE / SQE_BYTES;
 const EAGAIN = 11;
+const EINVAL = 22;
 const EBUSY = 16;
 const EINTR = 4;
 const TWO_32 = 2 ** 32;
@@ -51,8 +66,7 @@ const TWO_32 = 2 ** 32;
 const SYMBOLS = {
   setup: { name: "syscall", parameters: ["i32", "u32", "buffer"], result: "i32" },
   enter: { name: "syscall", parameters: ["i32", "i32", "u32", "u32", "u32", "pointer", "u32"], result: "i32" },
-  mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
-  munmap: { parameters: ["pointer", "usize"], result: "i32" },
+  mmap: { parameters: ["usize", "u32", "i32", "i32", "i32", "i64"], result: "usize" },
   close: { parameters: ["i32"], result: "i32" },
 } as const;
 
@@ -67,7 +81,10 @@ export class IoUring {
   /** The outcome of the completion that {@link take} returned last: bytes, or a negative `errno`. */
   result = 0;
   readonly #library: CLibrary<typeof SYMBOLS>;
-  readonly #mappings: Mapping[] = [];
+  /** Its queues in a frame, and its submission entries in another. */
+  readonly #memory = SharedMemory.allocate(2);
+  /** Whether they are the kernel's memory, mapped over ours; else the kernel uses ours. */
+  #mapped = false;
   readonly #submissionTail: Int32Array;
   readonly #submissionMask: number;
   readonly #entries: Int32Array;
@@ -81,46 +98,39 @@ export class IoUring {
   /**
    * A new io_uring.
    *
-   * @param entries operations in flight at a time; the kernel takes the next power of two
+   * @param entries operations in flight at a time, 1 to 64; the kernel takes the next power of two
    * @throws {DeviceError} where the kernel has none, forbids it, or FFI is not allowed
    */
   constructor(entries: number) {
+    if (!(entries >= 1 && entries <= MAX_ENTRIES)) {
+      throw new RangeError(`An io_uring of ${entries} entries: allowed are 1 to ${MAX_ENTRIES}`);
+    }
     const library = openCLibrary(SYMBOLS);
     if (library === null) throw new DeviceError("io_uring needs the C library: allow --allow-ffi");
     this.#library = library;
     const params = new Uint32Array(PARAMS_WORDS);
-    this.descriptor = library.symbols.setup(SYS_IO_URING_SETUP, entries, params);
-    if (this.descriptor < 0) {
-      const cause = describeErrno(library.errno());
-      library.close();
-      throw new DeviceError(`io_uring is not to be had here: ${cause}`);
-    }
+    this.descriptor = this.#setUp(entries, params);
     try {
-      if ((params[5] & FEATURE_SINGLE_MMAP) === 0) {
-        throw new DeviceError("io_uring is too old here: Linux 5.4 is needed");
-      }
-      const [submissionEntries, completionEntries] = params;
-      this.capacity = submissionEntries;
-      const submission = params.subarray(10, 20);
-      const completion = params.subarray(20, 30);
-      const rings = this.#map(
-        Math.max(submission[6] + submissionEntries * 4, completion[5] + completionEntries * CQE_WORDS * 4),
-        0n,
-      );
-      this.#submissionTail = new Int32Array(rings, submission[1], 1);
-      this.#submissionMask = new Uint32Array(rings, submission[2], 1)[0];
-      this.#completionHead = new Int32Array(rings, completion[0], 1);
-      this.#completionTail = new Int32Array(rings, completion[1], 1);
-      this.#completionMask = new Uint32Array(rings, completion[2], 1)[0];
-      this.#completions = new Int32Array(rings, completion[5], completionEntries * CQE_WORDS);
-      // The queue holds indices of entries; each place always holds its own.
-      const places = new Uint32Array(rings, submission[6], submissionEntries);
-      for (let i = 0; i < submissionEntries; i++) places[i] = i;
-      this.#entries = new Int32Array(this.#map(submissionEntries * SQE_BYTES, OFFSET_SQES));
+      this.#map(params);
     } catch (thrown) {
       this.close();
       throw thrown;
     }
+    const { buffer } = this.#memory;
+    const submission = params.subarray(SUBMISSION_OFFSETS);
+    const completion = params.subarray(COMPLETION_OFFSETS);
+    const [submissionEntries, completionEntries] = params;
+    this.capacity = submissionEntries;
+    this.#submissionTail = new Int32Array(buffer, submission[1], 1);
+    this.#submissionMask = new Uint32Array(buffer, submission[2], 1)[0];
+    this.#completionHead = new Int32Array(buffer, completion[0], 1);
+    this.#completionTail = new Int32Array(buffer, completion[1], 1);
+    this.#completionMask = new Uint32Array(buffer, completion[2], 1)[0];
+    this.#completions = new Int32Array(buffer, completion[5], completionEntries * CQE_WORDS);
+    this.#entries = new Int32Array(buffer, ENTRIES_FRAME * FRAME_SIZE, submissionEntries * SQE_WORDS);
+    // The queue holds indices of entries; each place always holds its own.
+    const places = new Uint32Array(buffer, submission[6], submissionEntries);
+    for (let i = 0; i < submissionEntries; i++) places[i] = i;
   }
 
   /**
@@ -187,24 +197,58 @@ export class IoUring {
 
   /** Lets go of everything. What is in flight is cancelled or finishes by itself; its memory must stay until then. */
   close(): void {
-    const { munmap, close } = this.#library.symbols;
-    for (const { pointer, byteLength } of this.#mappings) munmap(pointer, BigInt(byteLength));
+    const { mmap, close } = this.#library.symbols;
+    const { address, bytes } = this.#memory;
+    if (this.#mapped) mmap(BigInt(address), bytes.length, PROT_READ_WRITE, MAP_PRIVATE_FIXED_ANONYMOUS, -1, 0n);
     close(this.descriptor);
     this.#library.close();
   }
 
-  #map(byteLength: number, offset: bigint): ArrayBuffer {
-    const { mmap } = this.#library.symbols;
-    const pointer = mmap(null, BigInt(byteLength), PROT_READ_WRITE, MAP_SHARED_POPULATE, this.descriptor, offset);
-    if (pointer === null || Deno.UnsafePointer.value(pointer) === 2n ** 64n - 1n) {
-      throw new DeviceError(`The memory of io_uring cannot be mapped: ${describeErrno(this.#library.errno())}`);
+  /** Makes the io_uring: its descriptor. */
+  #setUp(entries: number, params: Uint32Array<ArrayBuffer>): number {
+    const { setup } = this.#library.symbols;
+    const { address } = this.#memory;
+    params[FLAGS] = SETUP_NO_MMAP;
+    writeAddress(params, COMPLETION_OFFSETS + USER_ADDRESS, address);
+    writeAddress(params, SUBMISSION_OFFSETS + USER_ADDRESS, address + ENTRIES_FRAME * FRAME_SIZE);
+    let descriptor = setup(SYS_IO_URING_SETUP, entries, params);
+    if (descriptor < 0 && this.#library.errno() === EINVAL) {
+      this.#mapped = true;
+      params.fill(0);
+      descriptor = setup(SYS_IO_URING_SETUP, entries, params);
     }
-    this.#mappings.push({ pointer, byteLength });
-    return Deno.UnsafePointerView.getArrayBuffer(pointer, byteLength);
+    if (descriptor >= 0) return descriptor;
+    const cause = describeErrno(this.#library.errno());
+    this.#library.close();
+    throw new DeviceError(`io_uring is not to be had here: ${cause}`);
+  }
+
+  /** Where the kernel has memory of its own for the queues, maps that over ours. */
+  #map(params: Uint32Array): void {
+    if ((params[FEATURES] & NEEDED_FEATURES) !== NEEDED_FEATURES) {
+      throw new DeviceError("io_uring is too old here: Linux 5.6 is needed");
+    }
+    if (!this.#mapped) return;
+    const { address } = this.#memory;
+    for (const [frame, offset] of [[0, 0n], [ENTRIES_FRAME, OFFSET_SQES]] as const) {
+      const wanted = address + frame * FRAME_SIZE;
+      const flags = MAP_SHARED_FIXED_POPULATE;
+      const at = this.#library.symbols.mmap(
+        BigInt(wanted),
+        FRAME_SIZE,
+        PROT_READ_WRITE,
+        flags,
+        this.descriptor,
+        offset,
+      );
+      if (Number(at) !== wanted) {
+        throw new DeviceError(`The memory of io_uring cannot be mapped: ${describeErrno(this.#library.errno())}`);
+      }
+    }
   }
 }
 
-interface Mapping {
-  readonly pointer: Deno.PointerObject;
-  readonly byteLength: number;
+function writeAddress(words: Uint32Array, at: number, address: number): void {
+  words[at] = address % TWO_32;
+  words[at + 1] = Math.floor(address / TWO_32);
 }

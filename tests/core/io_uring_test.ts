@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
-import { DeviceError } from "../../core/errors.ts";
 import { IoUring, UringOperation } from "../../core/io_uring.ts";
 import { SharedMemory } from "../../core/memory.ts";
 import { fillPattern } from "../helpers/devices.ts";
@@ -112,8 +111,13 @@ testUnless(refusal, "an operation that fails completes with the negative errno, 
   assert.deepEqual([results.get(1), results.get(2), results.get(3)], [-9, 0, 100]);
 });
 
-testUnless(refusal, "an io_uring that cannot be made says why", () => {
-  assert.throws(() => new IoUring(0), (error) => error instanceof DeviceError && /EINVAL/.test(error.message));
+testUnless(refusal, "an io_uring has 1 to 64 entries", () => {
+  for (const entries of [0, 65, NaN]) assert.throws(() => new IoUring(entries), RangeError);
+  for (const entries of [1, 33, 64]) {
+    const ring = new IoUring(entries);
+    assert.equal(ring.capacity, entries === 33 ? 64 : entries);
+    ring.close();
+  }
 });
 
 testUnless(refusal, "a region keeps its address, which is a page's", () => {

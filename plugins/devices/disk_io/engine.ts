@@ -19,7 +19,7 @@ export const ENGINES = ["auto", "sync", "io-uring"] as const;
 export type Engine = typeof ENGINES[number];
 
 /** Commands in flight at most: a SATA disk takes 32 (NCQ), a file or an NVMe disk more. Others wait here. */
-const URING_ENTRIES = 128;
+const URING_ENTRIES = 64;
 
 /** A disk on an open descriptor. */
 export interface DescriptorDisk {
