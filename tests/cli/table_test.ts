@@ -27,7 +27,7 @@ function sample(isolated: boolean): Sample {
 function cell(labels: Record<string, string>, iops: number, change: Partial<CellResult> = {}): CellResult {
   const all = { policy: "interrupt", device: "ramdisk", workload: "sysbench-fileio", placement: "isolated", ...labels };
   return {
-    ...{ id: "0", labels: all, status: "ok", samples: [sample(all.placement === "isolated")] },
+    ...{ id: "0", labels: all, status: "ok", notes: [], samples: [sample(all.placement === "isolated")] },
     summary: {
       iops: estimate(iops),
       bytesPerSecond: estimate(iops * 16384),

@@ -53,7 +53,7 @@ function results(
       ...{ iops: estimate(index + 1), bytesPerSecond: null, latencyP50Ns: estimate(5000), latencyP99Ns: null },
       ...{ cpuCores: null, iopsPerCpuCore: null, errors: 0, counters: { blocks: estimate(7) } },
     };
-    return { id, labels, status: "ok", samples: [], summary, ...change(index) };
+    return { id, labels, status: "ok", notes: [], samples: [], summary, ...change(index) };
   });
 }
 
