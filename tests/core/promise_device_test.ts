@@ -8,6 +8,7 @@ import { type DevicePlugin, makeDevice } from "../../core/plugin.ts";
 import { promised, type PromiseDevice } from "../../core/promise_device.ts";
 import { giveWay } from "../../core/waiter.ts";
 import { deviceInfo, fillPattern, MemoryDevice } from "../helpers/devices.ts";
+import { mediumContext } from "../helpers/medium_context.ts";
 import promiseDiskDefinition from "../helpers/plugins/promise_disk.ts";
 
 const promiseDisk = promiseDiskDefinition as unknown as DevicePlugin;

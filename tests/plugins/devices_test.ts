@@ -7,6 +7,7 @@ import nullDevice from "../../plugins/devices/null.ts";
 import ramdisk from "../../plugins/devices/ramdisk.ts";
 import { builtins } from "../../plugins/mod.ts";
 import { fillPattern } from "../helpers/devices.ts";
+import { mediumContext } from "../helpers/medium_context.ts";
 import { type DeviceExpectation, openDevice, testDevice, withDevice } from "../conformance/device.ts";
 
 const expectations: Readonly<Record<string, DeviceExpectation>> = {
