@@ -8,13 +8,13 @@ import type { DomainBoot, LinkBoot } from "./domain/boot.ts";
 import { Command, DomainControl } from "./domain/control.ts";
 import type { DevicePlan, DomainPlan, LinkPlan, MachinePlan } from "./domain/plan.ts";
 import type { DomainReport, DomainSample } from "./domain/report.ts";
+import type { Counters } from "./counters.ts";
 import { DomainError, messageOf } from "./errors.ts";
 import { EventFd } from "./event_fd.ts";
 import { allocateEventPage, EventPage } from "./event_channel.ts";
 import { allocateLink } from "./link.ts";
 import type { SharedMemory } from "./memory.ts";
-import { loadPlugin, type MediumContext } from "./plugin.ts";
-import type { Counters } from "./workload.ts";
+import { loadPlugin, type MediumContext, openMedium } from "./plugin.ts";
 
 const NS_PER_MS = 1e6;
 /** How long a domain may take to start its worker and load its modules, before its first sign of life. */
@@ -46,7 +46,7 @@ interface Domain {
 export interface DomainResult {
   /** What it measured in the window. */
   readonly sample: DomainSample;
-  /** What its workload counted from start to end. */
+  /** What its workload and its devices counted from start to end. */
   readonly counters: Counters;
 }
 
@@ -74,7 +74,7 @@ export class Hypervisor {
   /**
    * A machine whose domains are created and not yet booted.
    *
-   * @param context where media may be made
+   * @param context where media may be made, what may be destroyed, and who is told what devices have to say
    */
   constructor(plan: MachinePlan, context: MediumContext) {
     this.#plan = plan;
@@ -175,7 +175,7 @@ export class Hypervisor {
   async #openMedium({ plugin }: DevicePlan): Promise<unknown> {
     const device = await loadPlugin("device", plugin.url);
     try {
-      const medium = await device.openMedium(plugin.options, this.#context);
+      const medium = await openMedium(device, plugin.options, this.#context);
       this.#closers.push(() => device.closeMedium?.(medium));
       return medium;
     } catch (thrown) {
@@ -235,6 +235,8 @@ export class Hypervisor {
       case "device-error":
         this.#deviceError ??= report.message;
         return;
+      case "note":
+        return this.#context.note(report.text);
       case "disconnected":
         return this.#fail(`The domain ${domain.plan.name} failed: ${report.message}`);
       case "failed":

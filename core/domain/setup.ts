@@ -78,9 +78,15 @@ export async function prepareDomain(
   control.beat();
 
   const gates = new Map<string, DeviceGate>();
+  const noted = new Set<string>();
   let reported = false;
   for (const [index, device] of boot.devices.entries()) {
-    const made = makeDevice(devices[index], device.plugin.options, device.medium);
+    const made = makeDevice(devices[index], device.plugin.options, device.medium, {
+      note(text) {
+        if (!noted.has(text)) report({ type: "note", text: String(text) });
+        noted.add(text);
+      },
+    });
     gates.set(
       device.name,
       new DeviceGate(made, (message) => {

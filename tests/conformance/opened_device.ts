@@ -11,8 +11,9 @@ import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
 import { OperationMeter } from "../../core/measure/meter.ts";
 import { MonolithicQueue } from "../../core/monolithic_queue.ts";
 import type { NotificationPolicy } from "../../core/notification.ts";
-import { type DevicePlugin, makeDevice } from "../../core/plugin.ts";
+import { destroyedPaths, type DevicePlugin, makeDevice, openMedium } from "../../core/plugin.ts";
 import { AtomicsWaiter } from "../../core/waiter.ts";
+import { mediumContext } from "../helpers/medium_context.ts";
 
 /** Slots of the queue. */
 const DEPTH = 8;
@@ -51,7 +52,7 @@ export function openDevice(plugin: DevicePlugin, options: unknown, medium: unkno
   const reports: string[] = [];
   const events = new EventPage(allocateEventPage());
   const waiter = new AtomicsWaiter(events, () => {});
-  const gate = new DeviceGate(makeDevice(plugin, options, medium), (message) => reports.push(message));
+  const gate = new DeviceGate(makeDevice(plugin, options, medium, mediumContext()), (message) => reports.push(message));
   gate.listen(() => events.wake());
   const queue = new MonolithicQueue({
     gate,
@@ -110,7 +111,9 @@ export async function withDevice(
   let closeMedium = (): void => {};
   try {
     const options = plugin.options.parse(typeof given === "function" ? await given(scratchDirectory) : given);
-    const medium = await plugin.openMedium(options, { scratchDirectory });
+    // Who writes a test for a device that destroys something has made that for the test.
+    const allowDestructive = destroyedPaths(plugin, options);
+    const medium = await openMedium(plugin, options, mediumContext({ scratchDirectory, allowDestructive }));
     closeMedium = () => plugin.closeMedium?.(medium);
     // A medium reaches its driver by a message; the copy must do.
     device = openDevice(plugin, options, structuredClone(medium));

@@ -9,6 +9,7 @@ import { type BlockDevice, BlockRequest, type DeviceInfo } from "../../core/bloc
 import { DeviceGate } from "../../core/device_gate.ts";
 import { SharedMemory } from "../../core/memory.ts";
 import type { DevicePlugin } from "../../core/plugin.ts";
+import { mediumContext } from "./medium_context.ts";
 
 const FRAMES = 64;
 
@@ -57,6 +58,6 @@ export class OpenedDevice {
 /** A device on its medium, as the hypervisor and the driver domain make them. */
 export function openPlugin(plugin: DevicePlugin, given: unknown, scratchDirectory: string | null = null): OpenedDevice {
   const options = plugin.options.parse(given);
-  const medium = structuredClone(plugin.openMedium(options, { scratchDirectory }));
-  return new OpenedDevice(plugin.create(options, medium));
+  const medium = structuredClone(plugin.openMedium(options, mediumContext({ scratchDirectory })));
+  return new OpenedDevice(plugin.create(options, medium, mediumContext()));
 }

@@ -7,6 +7,7 @@ import nullDevice from "../../plugins/devices/null.ts";
 import ramdisk from "../../plugins/devices/ramdisk.ts";
 import { builtins } from "../../plugins/mod.ts";
 import { fillPattern } from "../helpers/devices.ts";
+import { mediumContext } from "../helpers/medium_context.ts";
 import { type DeviceExpectation, openDevice, testDevice, withDevice } from "../conformance/device.ts";
 
 const expectations: Readonly<Record<string, DeviceExpectation>> = {
@@ -67,7 +68,7 @@ async function withFile(
 /** The loop-file device on a file. */
 function onFile(given: { path?: string; size?: string; readOnly?: boolean }, scratchDirectory = "/nonexistent") {
   const options = loopFile.options.parse(given);
-  return openDevice(loopFile, options, loopFile.openMedium(options, { scratchDirectory }));
+  return openDevice(loopFile, options, loopFile.openMedium(options, mediumContext({ scratchDirectory })));
 }
 
 Deno.test("null leaves the buffer of a read and of a write alone", async () => {
@@ -82,7 +83,7 @@ Deno.test("null leaves the buffer of a read and of a write alone", async () => {
 
 Deno.test("a ramdisk larger than memory can be is refused with its size in the message", () => {
   const options = ramdisk.options.parse({ size: "8000TiB" });
-  assert.throws(() => ramdisk.openMedium(options, { scratchDirectory: "" }), (error) => {
+  assert.throws(() => ramdisk.openMedium(options, mediumContext()), (error) => {
     return error instanceof DeviceError && error.message.includes("8000TiB");
   });
 });
