@@ -27,6 +27,7 @@ export class SharedMemory {
   /** The region as little-endian signed 32-bit words. */
   readonly words: Int32Array<SharedArrayBuffer>;
 
+  #address = 0;
   /** The last view that was made of bytes from each frame on. */
   #views: Uint8Array<SharedArrayBuffer>[] | undefined;
 
@@ -69,6 +70,16 @@ export class SharedMemory {
     const view = this.#views[frame];
     if (view.byteOffset === start && view.length === end - start) return view;
     return (this.#views[frame] = new Uint8Array(this.buffer, start, end - start));
+  }
+
+  /**
+   * Where the region begins in this process, for system calls: it stays there as long as the region is referenced.
+   *
+   * @throws {Deno.errors.NotCapable} where FFI is not allowed
+   */
+  get address(): number {
+    if (this.#address === 0) this.#address = Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(this.bytes)));
+    return this.#address;
   }
 
   /** Words of the frames `[firstFrame, firstFrame + frameCount)`. */
