@@ -15,7 +15,7 @@ import type { BlockDevice } from "../../core/block_device.ts";
 import { FRAME_SIZE, SECTOR_SIZE } from "../../core/memory.ts";
 import { API_VERSION, definePlugin, type DevicePlugin } from "../../core/plugin.ts";
 import { formatSize, size } from "../../core/units.ts";
-import { ENGINES, openEngine } from "./disk_io/engine.ts";
+import { BOUNCE_COUNTERS, ENGINES, openEngine } from "./disk_io/engine.ts";
 import { chooseDirectSectorSize } from "./loop_file/direct.ts";
 import { HolePuncher } from "./loop_file/holes.ts";
 import { DEFAULT_SIZE, type LoopMedium, openLoopMedium } from "./loop_file/medium.ts";
@@ -55,6 +55,7 @@ const plugin: DevicePlugin<typeof options, LoopMedium> = definePlugin({
   name: "loop-file",
   description: "A disk in a file, through the page cache or by direct I/O.",
   options,
+  counters: BOUNCE_COUNTERS,
 
   permissions({ path, create, readOnly }) {
     if (path === undefined) return { scratch: true };
@@ -63,10 +64,10 @@ const plugin: DevicePlugin<typeof options, LoopMedium> = definePlugin({
 
   openMedium: (wanted, { scratchDirectory }) => openLoopMedium(wanted, scratchDirectory),
 
-  create(given, medium) {
+  create(given, medium, { note }) {
     const file = new OpenFile(medium.path, given);
     try {
-      return loopDevice(file, medium.sizeBytes, given);
+      return loopDevice(file, medium.sizeBytes, given, note);
     } catch (thrown) {
       file.close();
       throw thrown;
@@ -76,7 +77,12 @@ const plugin: DevicePlugin<typeof options, LoopMedium> = definePlugin({
 
 export default plugin;
 
-function loopDevice(file: OpenFile, fileBytes: number, given: z.output<typeof options>): BlockDevice {
+function loopDevice(
+  file: OpenFile,
+  fileBytes: number,
+  given: z.output<typeof options>,
+  note: (text: string) => void,
+): BlockDevice {
   const { readOnly, direct } = given;
   const sectorSize = direct ? chooseDirectSectorSize(file, given.sectorSize) : given.sectorSize ?? SECTOR_SIZE;
   const holes = readOnly || given.discard === "off" ? null : HolePuncher.open(file);
@@ -89,5 +95,5 @@ function loopDevice(file: OpenFile, fileBytes: number, given: z.output<typeof op
     canDiscard: holes !== null,
   };
   const disk = { file, info, direct, discard: punch, writeZeroes: punch, close: () => holes?.close() };
-  return openEngine(given.engine, disk, () => {});
+  return openEngine(given.engine, disk, note);
 }

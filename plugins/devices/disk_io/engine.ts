@@ -18,6 +18,11 @@ export const ENGINES = ["auto", "sync", "io-uring"] as const;
 /** One of {@link ENGINES}. */
 export type Engine = typeof ENGINES[number];
 
+/** What the devices of {@link openEngine} count. */
+export const BOUNCE_COUNTERS = {
+  bouncedRequests: "Requests whose memory direct I/O does not accept, so that their data was copied.",
+} as const;
+
 /** Commands in flight at most: a SATA disk takes 32 (NCQ), a file or an NVMe disk more. Others wait here. */
 const URING_ENTRIES = 64;
 
@@ -71,6 +76,7 @@ function synchronousDisk({ file: opened, info, direct, discard, writeZeroes, clo
     flush: () => file.flush(),
     discard,
     writeZeroes,
+    counters: () => counters,
     close() {
       close?.();
       byLibc?.close();

@@ -105,6 +105,10 @@ export class UringDevice implements BlockDevice {
     return null;
   }
 
+  counters(): { readonly bouncedRequests: number } {
+    return this.#counters;
+  }
+
   close(): void {
     this.#ring.close();
     this.#close();
