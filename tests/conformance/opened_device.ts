@@ -97,7 +97,7 @@ export function openDevice(plugin: DevicePlugin, options: unknown, medium: unkno
   return { queue, gate, reports, medium, options, take, run, content };
 }
 
-/** Options of a device, or what makes them, given a folder that is removed after the test. */
+/** Options of a device, or what makes them, given a folder that is removed after the test; they may be disposable. */
 export type DeviceOptions = Readonly<Record<string, unknown>> | ((directory: string) => unknown | Promise<unknown>);
 
 /** Opens a medium in a folder of its own and its device, and closes and removes both after `body`. */
@@ -109,8 +109,10 @@ export async function withDevice(
   const scratchDirectory = await Deno.makeTempDir();
   let device: OpenedDevice | undefined;
   let closeMedium = (): void => {};
+  let made: unknown;
   try {
-    const options = plugin.options.parse(typeof given === "function" ? await given(scratchDirectory) : given);
+    made = typeof given === "function" ? await given(scratchDirectory) : given;
+    const options = plugin.options.parse(made);
     // Who writes a test for a device that destroys something has made that for the test.
     const allowDestructive = destroyedPaths(plugin, options);
     const medium = await openMedium(plugin, options, mediumContext({ scratchDirectory, allowDestructive }));
@@ -121,6 +123,7 @@ export async function withDevice(
   } finally {
     device?.gate.close();
     closeMedium();
+    (made as Partial<Disposable> | undefined)?.[Symbol.dispose]?.();
     await Deno.remove(scratchDirectory, { recursive: true });
   }
 }

@@ -6,6 +6,7 @@
 
 import type { Operation } from "../../core/blkif.ts";
 import { type BlockDevice, BlockRequest, type DeviceInfo } from "../../core/block_device.ts";
+import type { Counters } from "../../core/counters.ts";
 import { DeviceGate } from "../../core/device_gate.ts";
 import { SharedMemory } from "../../core/memory.ts";
 import type { DevicePlugin } from "../../core/plugin.ts";
@@ -18,10 +19,15 @@ export class OpenedDevice {
   readonly memory = SharedMemory.allocate(FRAMES);
   /** What the device threw. */
   readonly reports: string[] = [];
+  /** What the device has counted. */
+  readonly counters: () => Counters;
   readonly #gate: DeviceGate;
+  readonly #closeMedium: () => void;
   readonly #request = new BlockRequest({ completed() {} }, 0, this.memory, FRAMES);
 
-  constructor(device: BlockDevice) {
+  constructor(device: BlockDevice, closeMedium: () => void = () => {}) {
+    this.#closeMedium = closeMedium;
+    this.counters = () => device.counters?.() ?? {};
     this.#gate = new DeviceGate(device, (message) => this.reports.push(message));
     this.info = this.#gate.info;
   }
@@ -52,6 +58,7 @@ export class OpenedDevice {
 
   [Symbol.dispose](): void {
     this.#gate.close();
+    this.#closeMedium();
   }
 }
 
