@@ -201,6 +201,17 @@ export class Backend implements WaitSource, RequestOwner {
     if (!this.#holding) this.#publish();
   }
 
+  /** Keeps answers until {@link release}, which publishes them together: each publication costs both sides a cache miss. */
+  hold(): void {
+    this.#holding = true;
+  }
+
+  /** See {@link hold}. */
+  release(): void {
+    this.#holding = false;
+    this.#publish();
+  }
+
   #publish(): void {
     if (this.#ring.unpushed) pushAndNotify(this.#ring, this.#end.channel, this.pushes);
   }
