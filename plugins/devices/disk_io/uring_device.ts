@@ -21,10 +21,16 @@ const IOVEC_BYTES = 16;
 const IOVEC_WORDS = IOVEC_BYTES / 4;
 const TWO_32 = 2 ** 32;
 
+/** What of an io_uring a {@link UringDevice} uses. */
+export type DeviceRing = Pick<
+  IoUring,
+  "descriptor" | "capacity" | "prepared" | "result" | "prepare" | "submit" | "take" | "close"
+>;
+
 /** What a {@link UringDevice} is made of. */
 export interface UringDeviceOptions {
   /** Its own io_uring. */
-  readonly ring: IoUring;
+  readonly ring: DeviceRing;
   /** What it transfers to and from. */
   readonly file: PositionedFile;
   /** What it is, `canFua` excepted: it can. */
@@ -43,7 +49,7 @@ export interface UringDeviceOptions {
 export class UringDevice implements BlockDevice {
   readonly info: DeviceInfo;
   readonly descriptor: number;
-  readonly #ring: IoUring;
+  readonly #ring: DeviceRing;
   readonly #file: PositionedFile;
   readonly #alignment: number;
   readonly #erase: (request: BlockRequest) => void;
