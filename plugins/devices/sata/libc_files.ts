@@ -1,0 +1,132 @@
+/**
+ * Files by libc. Deno opens nothing below /dev and /sys unless everything is allowed; a descriptor that libc opened works
+ * without that, and with the permission for libc alone.
+ *
+ * @module
+ */
+
+import { DeviceError } from "../../../core/errors.ts";
+import { type CLibrary, describeErrno, openCLibrary } from "../../../core/libc.ts";
+
+const SYMBOLS = {
+  open: { parameters: ["buffer", "i32", "i32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+  read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  getdents64: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+} as const;
+
+/** Flags of `open`: Linux `asm-generic/fcntl.h`. */
+const O_RDONLY = 0;
+/** A device is opened at once, whether or not it is ready. */
+const O_NONBLOCK = 0o4000;
+const O_CLOEXEC = 0o2000000;
+
+const EPERM = 1;
+const EACCES = 13;
+
+/** `struct linux_dirent64`: inode and offset of 8 bytes each, record length of 2, type of 1, then the name. */
+const RECORD_LENGTH_AT = 16;
+const NAME_AT = 19;
+/** More than a file of sysfs has, and room for many directory entries. */
+const BUFFER_BYTES = 32 * 1024;
+
+/** Files, opened, read and listed by libc. */
+export class LibcFiles {
+  readonly #library: CLibrary<typeof SYMBOLS>;
+  readonly #buffer = new Uint8Array(BUFFER_BYTES);
+
+  /**
+   * Opens libc.
+   *
+   * @throws {DeviceError} where that is not allowed
+   */
+  constructor() {
+    const library = openCLibrary(SYMBOLS);
+    if (library === null) {
+      throw new DeviceError("Files below /dev and /sys are opened by the C library: allow --allow-ffi");
+    }
+    this.#library = library;
+  }
+
+  /**
+   * Opens a file for reading.
+   *
+   * @returns its descriptor
+   * @throws {DeviceError} with the path and the cause
+   */
+  openForReading(path: string): number {
+    const descriptor = this.#library.symbols.open(cString(path), O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0);
+    if (descriptor >= 0) return descriptor;
+    const errno = this.#library.errno();
+    const hint = errno === EACCES || errno === EPERM ? ". Disks are for root, and mostly for the group disk" : "";
+    throw new DeviceError(`Cannot open ${path}: ${describeErrno(errno)}${hint}`);
+  }
+
+  /** Closes a file. */
+  closeFile(descriptor: number): void {
+    this.#library.symbols.close(descriptor);
+  }
+
+  /**
+   * The text of a small file, without the white space around it.
+   *
+   * @throws {DeviceError} when it cannot be opened or read
+   */
+  readText(path: string): string {
+    return this.#withFile(path, (descriptor) => {
+      const count = this.#filled(path, this.#library.symbols.read(descriptor, this.#buffer, BigInt(BUFFER_BYTES)));
+      return new TextDecoder().decode(this.#buffer.subarray(0, count)).trim();
+    });
+  }
+
+  /**
+   * The names in a folder, in no particular order.
+   *
+   * @throws {DeviceError} when it cannot be opened or read
+   */
+  list(path: string): string[] {
+    return this.#withFile(path, (descriptor) => {
+      const names: string[] = [];
+      for (;;) {
+        const { getdents64 } = this.#library.symbols;
+        const count = this.#filled(path, getdents64(descriptor, this.#buffer, BigInt(BUFFER_BYTES)));
+        if (count === 0) return names.filter((name) => name !== "." && name !== "..");
+        names.push(...namesIn(this.#buffer.subarray(0, count)));
+      }
+    });
+  }
+
+  /** Lets go of libc. */
+  close(): void {
+    this.#library.close();
+  }
+
+  #withFile<Result>(path: string, body: (descriptor: number) => Result): Result {
+    const descriptor = this.openForReading(path);
+    try {
+      return body(descriptor);
+    } finally {
+      this.closeFile(descriptor);
+    }
+  }
+
+  #filled(path: string, count: bigint): number {
+    if (count < 0n) throw new DeviceError(`Cannot read ${path}: ${describeErrno(this.#library.errno())}`);
+    return Number(count);
+  }
+}
+
+function cString(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${text}\0`);
+}
+
+function namesIn(records: Uint8Array): string[] {
+  const names: string[] = [];
+  for (let at = 0; at < records.length;) {
+    const length = records[at + RECORD_LENGTH_AT] | records[at + RECORD_LENGTH_AT + 1] << 8;
+    const name = records.subarray(at + NAME_AT, at + length);
+    names.push(new TextDecoder().decode(name.subarray(0, name.indexOf(0))));
+    at += length;
+  }
+  return names;
+}
