@@ -61,7 +61,7 @@ export class AtaDiskModel implements DeviceControl {
   /** Sectors that cannot be read. */
   readonly badSectors: Set<number> = new Set();
   /** What answers instead of the disk, once set: a negative errno, or sense data and host status. */
-  intercept: ((opcode: number) => { errno?: number; sense?: number[]; hostStatus?: number; resid?: number } | null) =
+  intercept: (opcode: number) => { errno?: number; sense?: number[]; hostStatus?: number; resid?: number } | null =
     () => null;
   closed = false;
   readonly #fua: boolean;

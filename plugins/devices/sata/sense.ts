@@ -75,9 +75,7 @@ function registersInFixed(bytes: Uint8Array): AtaRegisters | null {
       lbaBits: 24,
     };
   }
-  return bytes[9] === 0 || bytes.length < 18
-    ? null
-    : { error: bytes[8], status: bytes[9], lba: bytes[17], lbaBits: 8 };
+  return bytes[9] === 0 || bytes.length < 18 ? null : { error: bytes[8], status: bytes[9], lba: bytes[17], lbaBits: 8 };
 }
 
 /** SPC-5 table 49. */

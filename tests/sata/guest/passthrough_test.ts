@@ -206,7 +206,10 @@ testUnless(
     const bad = BAD_LBA * sectorSize;
     assert.equal(opened.run(Read, bad - 2 * sectorSize, [0, 8 * sectorSize]), Status.Error);
     assert.equal(opened.reports.length, 1);
-    assert.match(opened.reports[0], new RegExp(`^READ DMA EXT of 8 sectors at LBA ${BAD_LBA - 2} failed on ${BAD_PATH}: `));
+    assert.match(
+      opened.reports[0],
+      new RegExp(`^READ DMA EXT of 8 sectors at LBA ${BAD_LBA - 2} failed on ${BAD_PATH}: `),
+    );
     assert.match(opened.reports[0], /: (ABRT|UNC) \(/);
     assert.equal(opened.run(Read, bad - 8 * sectorSize, [0, 8 * sectorSize]), Status.Okay);
     assert.equal(opened.run(Read, bad + sectorSize, [0, 8 * sectorSize]), Status.Okay);
