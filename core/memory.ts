@@ -7,6 +7,8 @@
  * @module
  */
 
+import { addressOf } from "./libc.ts";
+
 /** Bytes in a frame: the page size of Xen's x86 ABI. */
 export const FRAME_SIZE = 4096;
 
@@ -75,10 +77,10 @@ export class SharedMemory {
   /**
    * Where the region begins in this process, for system calls: it stays there as long as the region is referenced.
    *
-   * @throws {Deno.errors.NotCapable} where FFI is not allowed
+   * @throws {DeviceError} where libc may not be called
    */
   get address(): number {
-    if (this.#address === 0) this.#address = Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(this.bytes)));
+    if (this.#address === 0) this.#address = addressOf(this.bytes);
     return this.#address;
   }
 
