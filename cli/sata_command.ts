@@ -12,6 +12,7 @@ import type { AtaIdentity } from "../plugins/devices/sata/identify.ts";
 import { inspectDisk, type InspectedDisk, listDisks, type ListedDisk } from "../plugins/devices/sata/list.ts";
 import type { SataIdentifyArguments, SataListArguments } from "./arguments.ts";
 import { ExitStatus } from "./exit_status.ts";
+import { counted } from "./labels.ts";
 import { ensurePermissions } from "./permissions.ts";
 
 /** Lists disks. One that cannot be asked is in the list, with the reason. */
@@ -70,7 +71,7 @@ function rowOfUnasked(path: string, model: string | null, sizeBytes: number | nu
     model: model ?? "?",
     serial: "?",
     firmware: "?",
-    size: sizeBytes === null ? "?" : decimal(sizeBytes),
+    size: sizeBytes === null ? "?" : inUnits(sizeBytes),
     sectors: "?",
     rotation: "?",
     NCQ: "?",
@@ -86,7 +87,7 @@ function rowOf(path: string, identity: AtaIdentity): Record<string, string> {
     model,
     serial,
     firmware,
-    size: decimal(sizeBytes),
+    size: inUnits(sizeBytes),
     sectors: `${logicalSectorSize}/${physicalSectorSize}`,
     rotation: rotation(identity),
     NCQ: identity.ncqDepth === null ? "no" : String(identity.ncqDepth),
@@ -96,20 +97,21 @@ function rowOf(path: string, identity: AtaIdentity): Record<string, string> {
 }
 
 /** One disk's facts, one a line. */
-export function renderDisk(path: string, { identity, openedBytes }: InspectedDisk): string {
+export function renderDisk(path: string, { identity, partitionOf, openedBytes }: InspectedDisk): string {
   const { trim, maxSpeedGbps, speedGbps } = identity;
   const facts: [string, string][] = [
     ["model", identity.model],
     ["serial", identity.serial],
     ["firmware", identity.firmware],
     ["world wide name", identity.worldWideName ?? "not told"],
-    ["size", `${decimal(identity.sizeBytes)} (${identity.sizeBytes} bytes)`],
+    ["size", `${inUnits(identity.sizeBytes)} (${identity.sizeBytes} bytes)`],
     ["logical sector", `${identity.logicalSectorSize} bytes`],
     ["physical sector", physicalSector(identity)],
     ["rotation", rotation(identity)],
     ["command set", identity.commandSet ?? "not told"],
     ["transport", identity.transport ?? "not told"],
-    ["speed", `${gigabits(speedGbps)}, at most ${gigabits(maxSpeedGbps)}`],
+    ["speed", gigabits(speedGbps)],
+    ["fastest speed", gigabits(maxSpeedGbps)],
     ["48-bit addresses", yesNo(identity.lba48)],
     ["DMA", yesNo(identity.dma)],
     ["NCQ", identity.ncqDepth === null ? "no" : `${identity.ncqDepth} commands`],
@@ -120,8 +122,8 @@ export function renderDisk(path: string, { identity, openedBytes }: InspectedDis
     ["trimmed sectors", trim === null ? "" : `read as ${TRIMMED[trim.reads]}`],
     ["password", PASSWORD[identity.security]],
   ];
-  if (openedBytes !== identity.sizeBytes) {
-    facts.unshift(["partition", `${path} is ${decimal(openedBytes)} of the disk; this is about the disk`]);
+  if (partitionOf !== null) {
+    facts.unshift(["partition", `${path} is ${inUnits(openedBytes)} of ${partitionOf}; the rest is about all of it`]);
   }
   const width = Math.max(...facts.map(([name]) => name.length)) + 2;
   return facts.filter(([, value]) => value !== "").map(([name, value]) => name.padEnd(width) + value).join("\n");
@@ -160,13 +162,9 @@ function yesNo(fact: boolean): string {
 }
 
 /** Whole binary units where a size has them, else as disks are sold: `256MiB`, `500.1 GB`. */
-function decimal(bytes: number): string {
+function inUnits(bytes: number): string {
   const binary = formatSize(bytes);
   if (/^\d{1,4}[KMGT]iB$/.test(binary)) return binary;
   const [unit, name] = bytes >= 1e12 ? [1e12, "TB"] : bytes >= 1e9 ? [1e9, "GB"] : [1e6, "MB"];
   return `${(bytes / unit).toFixed(1)} ${name}`;
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }

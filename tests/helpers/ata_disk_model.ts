@@ -13,7 +13,6 @@ import type { DeviceControl } from "../../plugins/devices/sata/ioctl.ts";
 import { identifyBytes, sectorWords } from "./ata_identify.ts";
 
 const EIO = 5;
-const ENODEV = 19;
 const EINVAL = 22;
 const ENOTTY = 25;
 const ABRT = 4;
@@ -33,7 +32,21 @@ export interface AtaDiskOptions {
   readonly identify?: Uint8Array;
   /** Size that the opened device has, if not all of the disk. */
   readonly openedBytes?: number;
+  /** Where the sectors lie; memory of its own when absent. */
+  readonly storage?: SharedArrayBuffer;
 }
+
+/** What answers instead of the disk: a negative errno, or sense data, host status and bytes that were not moved. */
+export interface OtherAnswer {
+  readonly errno?: number;
+  readonly sense?: readonly number[];
+  readonly hostStatus?: number;
+  readonly driverStatus?: number;
+  readonly residualBytes?: number;
+}
+
+/** The descriptor on which the model is open. */
+export const MODEL_DESCRIPTOR = 77;
 
 /** One command, as the disk sees it. */
 export interface SeenCommand {
@@ -60,9 +73,8 @@ export class AtaDiskModel implements DeviceControl {
   readonly commands: SeenCommand[] = [];
   /** Sectors that cannot be read. */
   readonly badSectors: Set<number> = new Set();
-  /** What answers instead of the disk, once set: a negative errno, or sense data and host status. */
-  intercept: (opcode: number) => { errno?: number; sense?: number[]; hostStatus?: number; resid?: number } | null =
-    () => null;
+  /** Decides by the opcode whether something else answers than the disk. */
+  intercept: (opcode: number) => OtherAnswer | null = () => null;
   closed = false;
   readonly #fua: boolean;
   readonly #maxSectors: number;
@@ -73,7 +85,7 @@ export class AtaDiskModel implements DeviceControl {
     const { sectors = 256, sectorSize = 512, fua = true, maxSectors = 256 } = options;
     this.sectors = sectors;
     this.sectorSize = sectorSize;
-    this.bytes = new Uint8Array(sectors * sectorSize);
+    this.bytes = new Uint8Array(options.storage ?? new SharedArrayBuffer(sectors * sectorSize));
     this.#fua = fua;
     this.#maxSectors = maxSectors;
     this.#openedBytes = options.openedBytes ?? this.bytes.length;
@@ -98,7 +110,7 @@ export class AtaDiskModel implements DeviceControl {
 
   ioctl(descriptor: number, request: number, argument: Uint8Array): number {
     assert(!this.closed, "used after close");
-    assert.equal(descriptor, 77, "another descriptor");
+    assert.equal(descriptor, MODEL_DESCRIPTOR, "another descriptor");
     const view = new DataView(argument.buffer, argument.byteOffset, argument.byteLength);
     switch (request) {
       case 0x80081272: // BLKGETSIZE64
@@ -126,13 +138,14 @@ export class AtaDiskModel implements DeviceControl {
     const memory = piecesOf(header, transferBytes);
     const seen = decode(cdb, memory.map((piece) => [piece.address, piece.bytes.length] as const));
     this.commands.push(seen);
-    assert.equal(header.getUint32(40, true) > 0, true, "a command without a timeout");
+    assert(header.getUint32(40, true) > 0, "a command without a timeout");
     const other = this.intercept(seen.opcode);
     if (other?.errno !== undefined) return other.errno;
     if (other !== null) {
       answerSense(header, other.sense ?? []);
       header.setUint16(68, other.hostStatus ?? 0, true);
-      header.setInt32(72, other.resid ?? 0, true);
+      header.setUint16(70, other.driverStatus ?? 0, true);
+      header.setInt32(72, other.residualBytes ?? 0, true);
       return 0;
     }
     const direction = header.getInt32(4, true);

@@ -1,5 +1,5 @@
 /**
- * IDENTIFY DEVICE data, put together word by word from the standard's table (ACS-4 7.13.6).
+ * IDENTIFY DEVICE data, put together word by word from the table of ACS-4.
  *
  * @module
  */

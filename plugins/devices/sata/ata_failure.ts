@@ -19,7 +19,7 @@ const INVALID_OPCODE = 0x20;
 
 const STATUS_ERROR = 1 << 0;
 const STATUS_FAULT = 1 << 5;
-/** Bits of ERROR, ACS-4 table 21 on. */
+/** Bits of ERROR (ACS-4), with what they are about in commands that read and write. */
 const ERROR_BITS: readonly (readonly [bit: number, name: string, meaning: string])[] = [
   [7, "ICRC", "CRC error in the transfer, look at the cable"],
   [6, "UNC", "uncorrectable data"],

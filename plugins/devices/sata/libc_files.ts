@@ -1,6 +1,6 @@
 /**
- * Files by libc. Deno opens nothing below /dev and /sys unless everything is allowed; a descriptor that libc opened works
- * without that, and with the permission for libc alone.
+ * Small files and folders by libc: Deno opens nothing below /sys unless everything is allowed, libc needs permission for
+ * itself alone.
  *
  * @module
  */
@@ -9,20 +9,14 @@ import { DeviceError } from "../../../core/errors.ts";
 import { type CLibrary, describeErrno, openCLibrary } from "../../../core/libc.ts";
 
 const SYMBOLS = {
-  open: { parameters: ["buffer", "i32", "i32"], result: "i32" },
+  open: { parameters: ["buffer", "i32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
-  read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
-  getdents64: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  read: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  getdents64: { parameters: ["i32", "buffer", "u32"], result: "i32" },
 } as const;
 
 /** Flags of `open`: Linux `asm-generic/fcntl.h`. */
-const O_RDONLY = 0;
-/** A device is opened at once, whether or not it is ready. */
-const O_NONBLOCK = 0o4000;
-const O_CLOEXEC = 0o2000000;
-
-const EPERM = 1;
-const EACCES = 13;
+const O_RDONLY_CLOEXEC = 0o2000000;
 
 /** `struct linux_dirent64`: inode and offset of 8 bytes each, record length of 2, type of 1, then the name. */
 const RECORD_LENGTH_AT = 16;
@@ -30,7 +24,7 @@ const NAME_AT = 19;
 /** More than a file of sysfs has, and room for many directory entries. */
 const BUFFER_BYTES = 32 * 1024;
 
-/** Files, opened, read and listed by libc. */
+/** Files and folders, read by libc. */
 export class LibcFiles {
   readonly #library: CLibrary<typeof SYMBOLS>;
   readonly #buffer = new Uint8Array(BUFFER_BYTES);
@@ -43,28 +37,9 @@ export class LibcFiles {
   constructor() {
     const library = openCLibrary(SYMBOLS);
     if (library === null) {
-      throw new DeviceError("Files below /dev and /sys are opened by the C library: allow --allow-ffi");
+      throw new DeviceError("Files below /sys are read by the C library: allow --allow-ffi");
     }
     this.#library = library;
-  }
-
-  /**
-   * Opens a file for reading.
-   *
-   * @returns its descriptor
-   * @throws {DeviceError} with the path and the cause
-   */
-  openForReading(path: string): number {
-    const descriptor = this.#library.symbols.open(cString(path), O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0);
-    if (descriptor >= 0) return descriptor;
-    const errno = this.#library.errno();
-    const hint = errno === EACCES || errno === EPERM ? ". Disks are for root, and mostly for the group disk" : "";
-    throw new DeviceError(`Cannot open ${path}: ${describeErrno(errno)}${hint}`);
-  }
-
-  /** Closes a file. */
-  closeFile(descriptor: number): void {
-    this.#library.symbols.close(descriptor);
   }
 
   /**
@@ -74,7 +49,7 @@ export class LibcFiles {
    */
   readText(path: string): string {
     return this.#withFile(path, (descriptor) => {
-      const count = this.#filled(path, this.#library.symbols.read(descriptor, this.#buffer, BigInt(BUFFER_BYTES)));
+      const count = this.#filled(path, this.#library.symbols.read(descriptor, this.#buffer, BUFFER_BYTES));
       return new TextDecoder().decode(this.#buffer.subarray(0, count)).trim();
     });
   }
@@ -89,7 +64,7 @@ export class LibcFiles {
       const names: string[] = [];
       for (;;) {
         const { getdents64 } = this.#library.symbols;
-        const count = this.#filled(path, getdents64(descriptor, this.#buffer, BigInt(BUFFER_BYTES)));
+        const count = this.#filled(path, getdents64(descriptor, this.#buffer, BUFFER_BYTES));
         if (count === 0) return names.filter((name) => name !== "." && name !== "..");
         names.push(...namesIn(this.#buffer.subarray(0, count)));
       }
@@ -102,22 +77,20 @@ export class LibcFiles {
   }
 
   #withFile<Result>(path: string, body: (descriptor: number) => Result): Result {
-    const descriptor = this.openForReading(path);
+    const { open, close } = this.#library.symbols;
+    const descriptor = open(new TextEncoder().encode(`${path}\0`), O_RDONLY_CLOEXEC);
+    if (descriptor < 0) throw new DeviceError(`Cannot open ${path}: ${describeErrno(this.#library.errno())}`);
     try {
       return body(descriptor);
     } finally {
-      this.closeFile(descriptor);
+      close(descriptor);
     }
   }
 
-  #filled(path: string, count: bigint): number {
-    if (count < 0n) throw new DeviceError(`Cannot read ${path}: ${describeErrno(this.#library.errno())}`);
-    return Number(count);
+  #filled(path: string, count: number): number {
+    if (count < 0) throw new DeviceError(`Cannot read ${path}: ${describeErrno(this.#library.errno())}`);
+    return count;
   }
-}
-
-function cString(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`${text}\0`);
 }
 
 function namesIn(records: Uint8Array): string[] {

@@ -7,14 +7,17 @@
 import { messageOf } from "../../../core/errors.ts";
 import { AtaDisk } from "./ata_disk.ts";
 import type { AtaIdentity } from "./identify.ts";
-import { blockDeviceBytes, type DeviceControl, LibcControl } from "./ioctl.ts";
+import { closeDisk, type OpenDisk, openDisk } from "./disk.ts";
+import { type DeviceControl, LibcControl } from "./ioctl.ts";
 import { LibcFiles } from "./libc_files.ts";
 
 /** What a disk says of itself. */
 export interface InspectedDisk {
   /** IDENTIFY DEVICE. */
   readonly identity: AtaIdentity;
-  /** Bytes of the device that was opened: less than the disk's for a partition. */
+  /** What the device that was opened is a partition of; null for the disk. */
+  readonly partitionOf: string | null;
+  /** Bytes of the device that was opened. */
   readonly openedBytes: number;
 }
 
@@ -40,6 +43,10 @@ export interface InspectOptions {
   readonly deviceFolder?: string;
   /** How disks are controlled; by libc when absent. */
   readonly control?: DeviceControl;
+  /** Opens a disk for reading; {@link openDisk} when absent. */
+  readonly open?: (path: string) => OpenDisk;
+  /** Closes what `open` opened; {@link closeDisk} when absent. */
+  readonly close?: (disk: OpenDisk) => void;
 }
 
 /** Bytes in the unit in which the kernel tells sizes, whatever the disk's sectors are. */
@@ -52,7 +59,19 @@ const KERNEL_SECTOR_BYTES = 512;
  * @throws {DeviceError} when there is none, it may not be asked, or is no ATA disk
  */
 export function inspectDisk(path: string, options: InspectOptions = {}): InspectedDisk {
-  return withLibc(options, (files, control) => inspect(path, files, control));
+  const { open = openForReading, close = closeDisk } = options;
+  const disk = open(path);
+  try {
+    const control = options.control ?? new LibcControl();
+    try {
+      const { partitionOf, sizeBytes, descriptor } = disk;
+      return { identity: new AtaDisk(control, descriptor, path).identify(), partitionOf, openedBytes: sizeBytes };
+    } finally {
+      if (options.control === undefined) control.close();
+    }
+  } finally {
+    close(disk);
+  }
 }
 
 /**
@@ -62,49 +81,31 @@ export function inspectDisk(path: string, options: InspectOptions = {}): Inspect
  */
 export function listDisks(options: InspectOptions = {}): ListedDisk[] {
   const { blockFolder = "/sys/block", deviceFolder = "/dev" } = options;
-  return withLibc(options, (files, control) => {
-    const names = files.list(blockFolder).filter((name) => /^sd[a-z]+$/.test(name));
-    return names.sort(byAge).map((name): ListedDisk => {
-      const path = `${deviceFolder}/${name}`;
-      const told = (file: string): string | null => readIfThere(files, `${blockFolder}/${name}/${file}`);
-      const sectors = told("size");
-      const known = {
-        path,
-        kernelModel: told("device/model"),
-        sizeBytes: sectors === null ? null : Number(sectors) * KERNEL_SECTOR_BYTES,
-      };
-      try {
-        return { ...known, identity: inspect(path, files, control).identity, problem: null };
-      } catch (thrown) {
-        return { ...known, identity: null, problem: messageOf(thrown) };
-      }
-    });
-  });
-}
-
-function inspect(path: string, files: LibcFiles, control: DeviceControl): InspectedDisk {
-  const descriptor = files.openForReading(path);
-  try {
-    const openedBytes = blockDeviceBytes(control, descriptor, path);
-    return { identity: new AtaDisk(control, descriptor, path).identify(), openedBytes };
-  } finally {
-    files.closeFile(descriptor);
-  }
-}
-
-function withLibc<Result>(
-  options: InspectOptions,
-  body: (files: LibcFiles, control: DeviceControl) => Result,
-): Result {
   const files = new LibcFiles();
-  let control: DeviceControl | undefined;
   try {
-    control = options.control ?? new LibcControl();
-    return body(files, control);
+    const names = files.list(blockFolder).filter((name) => /^sd[a-z]+$/.test(name)).sort(byAge);
+    return names.map((name) => listedDisk(files, `${deviceFolder}/${name}`, `${blockFolder}/${name}`, options));
   } finally {
-    if (control !== options.control) control?.close();
     files.close();
   }
+}
+
+function listedDisk(files: LibcFiles, path: string, folder: string, options: InspectOptions): ListedDisk {
+  const sectors = readIfThere(files, `${folder}/size`);
+  const known = {
+    path,
+    kernelModel: readIfThere(files, `${folder}/device/model`),
+    sizeBytes: sectors === null ? null : Number(sectors) * KERNEL_SECTOR_BYTES,
+  };
+  try {
+    return { ...known, identity: inspectDisk(path, options).identity, problem: null };
+  } catch (thrown) {
+    return { ...known, identity: null, problem: messageOf(thrown) };
+  }
+}
+
+function openForReading(path: string): OpenDisk {
+  return openDisk(path, false);
 }
 
 function readIfThere(files: LibcFiles, path: string): string | null {

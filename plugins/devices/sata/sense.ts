@@ -1,7 +1,7 @@
 /**
  * Sense data: why a SCSI command failed, and the registers of the ATA disk behind it.
  *
- * Formats: SPC-5 4.4. ATA registers in them: SAT-4 12.2.2.7 (descriptor format) and 12.2.2.8 (fixed format).
+ * Formats: SPC-5, sense data. ATA registers in them: SAT-4, ATA PASS-THROUGH commands.
  *
  * @module
  */
@@ -78,7 +78,7 @@ function registersInFixed(bytes: Uint8Array): AtaRegisters | null {
   return bytes[9] === 0 || bytes.length < 18 ? null : { error: bytes[8], status: bytes[9], lba: bytes[17], lbaBits: 8 };
 }
 
-/** SPC-5 table 49. */
+/** Sense keys of SPC-5, by their number. */
 const KEYS = [
   "no sense",
   "recovered error",
@@ -98,7 +98,7 @@ const KEYS = [
   "completed",
 ];
 
-/** The additional sense codes that disks have reason for, as `code << 8 | qualifier`: SPC-5 annex F.2. */
+/** The additional sense codes that disks have reason for, of SPC-5, as `code << 8 | qualifier`. */
 const CODES: Readonly<Record<number, string>> = {
   0x0000: "no additional sense information",
   0x001d: "ATA pass-through information available",
