@@ -56,6 +56,8 @@ export interface SeenCommand {
   readonly lba: number;
   readonly count: number;
   readonly cdb: readonly number[];
+  /** What TRIM names: first sector and count. */
+  readonly ranges: readonly (readonly [lba: number, count: number])[];
   /** Addresses and lengths of the memory that it had. */
   readonly pieces: readonly (readonly [address: number, byteLength: number])[];
 }
@@ -136,7 +138,7 @@ export class AtaDiskModel implements DeviceControl {
     if (transferBytes > this.#maxSectors * 512) return -EIO;
     const cdb = [...memoryAt(header.getBigUint64(24, true), 16)];
     const memory = piecesOf(header, transferBytes);
-    const seen = decode(cdb, memory.map((piece) => [piece.address, piece.bytes.length] as const));
+    const seen = decode(cdb, memory);
     this.commands.push(seen);
     assert(header.getUint32(40, true) > 0, "a command without a timeout");
     const other = this.intercept(seen.opcode);
@@ -180,7 +182,7 @@ export class AtaDiskModel implements DeviceControl {
       case 0x06: // DATA SET MANAGEMENT
         assert.deepEqual([protocol, cdb[1] & 1, cdb[2], feature, direction], [6, 1, 0b110, 1, TO_DEVICE]);
         assert.equal(transferBytes, count * 512);
-        return this.#trim(get(memory)) ? done : aborted;
+        return this.#trim(seen.ranges) ? done : aborted;
       default:
         return aborted;
     }
@@ -203,11 +205,8 @@ export class AtaDiskModel implements DeviceControl {
     return { status: 0x40, error: 0, lba: 0 };
   }
 
-  #trim(ranges: Uint8Array): boolean {
-    const view = new DataView(ranges.buffer, ranges.byteOffset, ranges.length);
-    for (let at = 0; at < ranges.length; at += 8) {
-      const lba = view.getUint32(at, true) + view.getUint16(at + 4, true) * 2 ** 32;
-      const count = view.getUint16(at + 6, true);
+  #trim(ranges: SeenCommand["ranges"]): boolean {
+    for (const [lba, count] of ranges) {
       if (lba + count > this.sectors) return false;
       this.bytes.fill(0, lba * this.sectorSize, (lba + count) * this.sectorSize);
     }
@@ -215,7 +214,12 @@ export class AtaDiskModel implements DeviceControl {
   }
 }
 
-function decode(cdb: number[], pieces: SeenCommand["pieces"]): SeenCommand {
+interface Piece {
+  readonly address: number;
+  readonly bytes: Uint8Array;
+}
+
+function decode(cdb: number[], memory: readonly Piece[]): SeenCommand {
   assert.equal(cdb[0], 0x85, "no ATA PASS-THROUGH (16)");
   const count = cdb[5] << 8 | cdb[6];
   const opcode = cdb[14];
@@ -227,12 +231,21 @@ function decode(cdb: number[], pieces: SeenCommand["pieces"]): SeenCommand {
     lba: [8, 10, 12, 7, 9, 11].reduce((sum, at, index) => sum + cdb[at] * 2 ** (8 * index), 0),
     count: count === 0 && [0x25, 0x35, 0x3d].includes(opcode) ? 65536 : count,
     cdb,
-    pieces,
+    ranges: opcode === 0x06 ? rangesOf(get(memory.map(({ bytes }) => bytes))) : [],
+    pieces: memory.map(({ address, bytes }) => [address, bytes.length] as const),
   };
 }
 
+function rangesOf(block: Uint8Array): [number, number][] {
+  const view = new DataView(block.buffer, block.byteOffset, block.length);
+  return Array.from({ length: block.length / 8 }, (_, index): [number, number] => {
+    const lba = view.getUint32(8 * index, true) + view.getUint16(8 * index + 4, true) * 2 ** 32;
+    return [lba, view.getUint16(8 * index + 6, true)];
+  }).filter(([, count]) => count > 0);
+}
+
 /** The memory that a header names, no more than it transfers: the shorter of length and list wins. */
-function piecesOf(header: DataView, transferBytes: number): { address: number; bytes: Uint8Array }[] {
+function piecesOf(header: DataView, transferBytes: number): Piece[] {
   const address = header.getBigUint64(16, true);
   const count = header.getUint16(10, true);
   if (count === 0) {
@@ -240,7 +253,7 @@ function piecesOf(header: DataView, transferBytes: number): { address: number; b
   }
   const list = memoryAt(address, count * 16);
   const vector = new DataView(list.buffer, list.byteOffset, list.length);
-  const pieces: { address: number; bytes: Uint8Array }[] = [];
+  const pieces: Piece[] = [];
   let left = transferBytes;
   for (let i = 0; i < count && left > 0; i++) {
     const start = vector.getBigUint64(16 * i, true);
