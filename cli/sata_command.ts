@@ -100,9 +100,9 @@ function rowOf(path: string, identity: AtaIdentity): Record<string, string> {
 export function renderDisk(path: string, { identity, partitionOf, openedBytes }: InspectedDisk): string {
   const { trim, maxSpeedGbps, speedGbps } = identity;
   const facts: [string, string][] = [
-    ["model", identity.model],
-    ["serial", identity.serial],
-    ["firmware", identity.firmware],
+    ["model", identity.model || "not told"],
+    ["serial", identity.serial || "not told"],
+    ["firmware", identity.firmware || "not told"],
     ["world wide name", identity.worldWideName ?? "not told"],
     ["size", `${inUnits(identity.sizeBytes)} (${identity.sizeBytes} bytes)`],
     ["logical sector", `${identity.logicalSectorSize} bytes`],
@@ -119,14 +119,14 @@ export function renderDisk(path: string, { identity, partitionOf, openedBytes }:
     ["flush", yesNo(identity.flushCacheExt)],
     ["durable write (FUA)", yesNo(identity.fua)],
     ["TRIM", trim === null ? "no" : `yes, at most ${counted(trim.maxBlocks, "block")} of ranges in one command`],
-    ["trimmed sectors", trim === null ? "" : `read as ${TRIMMED[trim.reads]}`],
+    ...trim === null ? [] : [["trimmed sectors", `read as ${TRIMMED[trim.reads]}`] as [string, string]],
     ["password", PASSWORD[identity.security]],
   ];
   if (partitionOf !== null) {
     facts.unshift(["partition", `${path} is ${inUnits(openedBytes)} of ${partitionOf}; the rest is about all of it`]);
   }
   const width = Math.max(...facts.map(([name]) => name.length)) + 2;
-  return facts.filter(([, value]) => value !== "").map(([name, value]) => name.padEnd(width) + value).join("\n");
+  return facts.map(([name, value]) => name.padEnd(width) + value).join("\n");
 }
 
 const TRIMMED: Readonly<Record<NonNullable<AtaIdentity["trim"]>["reads"], string>> = {

@@ -44,9 +44,9 @@ export interface InspectOptions {
   /** How disks are controlled; by libc when absent. */
   readonly control?: DeviceControl;
   /** Opens a disk for reading; {@link openDisk} when absent. */
-  readonly open?: (path: string) => OpenDisk;
-  /** Closes what `open` opened; {@link closeDisk} when absent. */
-  readonly close?: (disk: OpenDisk) => void;
+  readonly openDisk?: (path: string) => OpenDisk;
+  /** Closes what `openDisk` opened; {@link closeDisk} when absent. */
+  readonly closeDisk?: (disk: OpenDisk) => void;
 }
 
 /** Bytes in the unit in which the kernel tells sizes, whatever the disk's sectors are. */
@@ -59,7 +59,7 @@ const KERNEL_SECTOR_BYTES = 512;
  * @throws {DeviceError} when there is none, it may not be asked, or is no ATA disk
  */
 export function inspectDisk(path: string, options: InspectOptions = {}): InspectedDisk {
-  const { open = openForReading, close = closeDisk } = options;
+  const { openDisk: open = openForReading, closeDisk: close = closeDisk } = options;
   const disk = open(path);
   try {
     const control = options.control ?? new LibcControl();
