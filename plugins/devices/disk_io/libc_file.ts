@@ -14,6 +14,7 @@ const SYMBOLS = {
 } as const;
 
 const EINTR = 4;
+const TWO_32 = 2 ** 32;
 
 /** An open descriptor, which stays its opener's. */
 export class LibcFile implements PositionedFile {
@@ -21,6 +22,9 @@ export class LibcFile implements PositionedFile {
   readonly descriptor: number;
   readonly hint: string | undefined;
   readonly #library: CLibrary<typeof SYMBOLS>;
+  /** A place as the number of 64 bits that the calls take, and as its two words. */
+  readonly #places = new BigInt64Array(1);
+  readonly #placeWords = new Uint32Array(this.#places.buffer);
 
   private constructor({ name, descriptor, hint }: Named, library: CLibrary<typeof SYMBOLS>) {
     this.name = name;
@@ -38,14 +42,14 @@ export class LibcFile implements PositionedFile {
   read(offsetBytes: number, into: Uint8Array): void {
     const { pread64 } = this.#library.symbols;
     const { length } = into;
-    const count = pread64(this.descriptor, into as Uint8Array<ArrayBuffer>, length, asI64(offsetBytes));
+    const count = pread64(this.descriptor, into as Uint8Array<ArrayBuffer>, length, this.#place(offsetBytes));
     if (count !== length) this.#readRest(offsetBytes, into, count);
   }
 
   write(offsetBytes: number, from: Uint8Array): void {
     const { pwrite64 } = this.#library.symbols;
     const { length } = from;
-    const count = pwrite64(this.descriptor, from as Uint8Array<ArrayBuffer>, length, asI64(offsetBytes));
+    const count = pwrite64(this.descriptor, from as Uint8Array<ArrayBuffer>, length, this.#place(offsetBytes));
     if (count !== length) this.#writeRest(offsetBytes, from, count);
   }
 
@@ -59,11 +63,21 @@ export class LibcFile implements PositionedFile {
     this.#library.close();
   }
 
+  /**
+   * A place as a bigint, without one being allocated: V8 hands what is read from the array right on to the call. A
+   * number, or a bigint made of it, costs an object and some 90 or 40 ns.
+   */
+  #place(offsetBytes: number): bigint {
+    this.#placeWords[0] = offsetBytes;
+    this.#placeWords[1] = offsetBytes / TWO_32;
+    return this.#places[0];
+  }
+
   /** A read that was cut short, or failed: `count` is what the last call returned. */
   #readRest(offsetBytes: number, into: Uint8Array, count: number): void {
     const cause = this.#rest(count, into.length, (done) => {
       const rest = into.subarray(done) as Uint8Array<ArrayBuffer>;
-      return this.#library.symbols.pread64(this.descriptor, rest, rest.length, asI64(offsetBytes + done));
+      return this.#library.symbols.pread64(this.descriptor, rest, rest.length, this.#place(offsetBytes + done));
     }, (done) => `it ends at byte ${offsetBytes + done}`);
     if (cause !== null) throw transferFailure(this, "read", offsetBytes, into.length, cause);
   }
@@ -71,7 +85,7 @@ export class LibcFile implements PositionedFile {
   #writeRest(offsetBytes: number, from: Uint8Array, count: number): void {
     const cause = this.#rest(count, from.length, (done) => {
       const rest = from.subarray(done) as Uint8Array<ArrayBuffer>;
-      return this.#library.symbols.pwrite64(this.descriptor, rest, rest.length, asI64(offsetBytes + done));
+      return this.#library.symbols.pwrite64(this.descriptor, rest, rest.length, this.#place(offsetBytes + done));
     }, () => "nothing more was written");
     if (cause !== null) throw transferFailure(this, "write", offsetBytes, from.length, cause);
   }
@@ -95,11 +109,6 @@ export class LibcFile implements PositionedFile {
       }
     }
   }
-}
-
-/** A 64-bit parameter takes numbers as well, whatever its type says; a bigint would be allocated for every transfer. */
-function asI64(value: number): bigint {
-  return value as unknown as bigint;
 }
 
 type Named = Pick<PositionedFile, "name" | "descriptor" | "hint">;
