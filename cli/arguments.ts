@@ -87,11 +87,36 @@ const schema = command("schema", object({ command: constant("schema") }), {
   description: message`Print the JSON Schema of scenarios, with which editors complete and check them.`,
 });
 
+const asJson = map(optional(flag("--json", { description: message`Print JSON.` })), (on) => on === true);
+
+const sata = command(
+  "sata",
+  or(
+    command("list", object({ command: constant("sata-list"), json: asJson }), {
+      description: message`List the disks of this machine, with what each says of itself.`,
+    }),
+    command(
+      "identify",
+      object({
+        command: constant("sata-identify"),
+        disk: argument(path("DISK", "any"), { description: message`The disk's device file, such as /dev/sda.` }),
+        json: asJson,
+      }),
+      { description: message`Ask one ATA disk for all that it says of itself.` },
+    ),
+  ),
+  {
+    description: message`Look at SATA disks. Nothing is written to them.`,
+    footer:
+      message`This takes --allow-ffi for the C library, and root, as the kernel passes ATA commands on from no other.`,
+  },
+);
+
 /** Parses the command line. */
-export const parser = or(run, check, list, schema);
+export const parser = or(run, check, list, schema, sata);
 /** What may stand first on the command line; anything else is an argument of `run`. */
 export const COMMANDS: readonly string[] = [
-  ...["run", "check", "list", "schema", "completion", "help"],
+  ...["run", "check", "list", "schema", "sata", "completion", "help"],
   ...["--help", "-h", "--version"],
 ];
 
@@ -103,6 +128,10 @@ export type RunArguments = Extract<Arguments, { command: "run" }>;
 export type CheckArguments = Extract<Arguments, { command: "check" }>;
 /** What it says about listing. */
 export type ListArguments = Extract<Arguments, { command: "list" }>;
+/** What it says about listing disks. */
+export type SataListArguments = Extract<Arguments, { command: "sata-list" }>;
+/** What it says about asking a disk. */
+export type SataIdentifyArguments = Extract<Arguments, { command: "sata-identify" }>;
 
 /** A path, which shells can complete. */
 function path(metavar: string, type: "file" | "any", extensions?: readonly string[]): ValueParser<"sync", string> {

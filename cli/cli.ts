@@ -11,6 +11,7 @@ import { BRIEF, COMMANDS, EXAMPLES, parser } from "./arguments.ts";
 import { ExitStatus } from "./exit_status.ts";
 import { listCommand } from "./list_command.ts";
 import { runCommand } from "./run_command.ts";
+import { sataIdentifyCommand, sataListCommand } from "./sata_command.ts";
 import { schemaCommand } from "./schema_command.ts";
 
 /** How wide help is where there is no terminal. */
@@ -48,6 +49,10 @@ export async function main(args: readonly string[], plugins: PluginTable): Promi
       return await listCommand(parsed, plugins);
     case "schema":
       return await schemaCommand(plugins);
+    case "sata-list":
+      return sataListCommand(parsed);
+    case "sata-identify":
+      return sataIdentifyCommand(parsed);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * The ATA commands that are used, and how ATA PASS-THROUGH (16) carries them.
  *
- * Commands: ACS-4 clause 7. The SCSI command around them: SAT-4 12.2.2.3.
+ * Commands: ACS-4. The SCSI command around them: SAT-4, ATA PASS-THROUGH (16) command.
  *
  * @module
  */

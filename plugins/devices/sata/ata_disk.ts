@@ -7,14 +7,11 @@
 import { DeviceError } from "../../../core/errors.ts";
 import { SharedMemory } from "../../../core/memory.ts";
 import { ATA_BLOCK_BYTES, ATA_COMMANDS, type AtaCommand, encodeCommand } from "./ata_command.ts";
-import { ataFailure, refusesPassThrough, type SectorRange, wasDone, wasForbidden } from "./ata_failure.ts";
+import { ataFailure, refusesPassThrough, type SectorRange, wasDone } from "./ata_failure.ts";
 import { encodeTrimBlock } from "./ata_trim.ts";
 import { type AtaIdentity, parseIdentify } from "./identify.ts";
 import type { DeviceControl } from "./ioctl.ts";
 import { DataDirection, SgIo } from "./sg_io.ts";
-
-/** The kernel forbids ATA commands to this process. */
-export class ForbiddenError extends DeviceError {}
 
 /** A disk to give ATA commands to, one at a time. */
 export class AtaDisk {
@@ -35,8 +32,7 @@ export class AtaDisk {
   /**
    * Asks what it is: IDENTIFY DEVICE. To be called first, as transfers count the sectors that it tells.
    *
-   * @throws {ForbiddenError} when this process may not give such commands
-   * @throws {DeviceError} when it is no ATA disk, or does not answer
+   * @throws {DeviceError} when it is no ATA disk, does not answer, or this process may not give it commands
    */
   identify(): AtaIdentity {
     const command = ATA_COMMANDS.identifyDevice;
@@ -44,7 +40,6 @@ export class AtaDisk {
     if (!this.#issue(command, 0, 1, DataDirection.FromDevice, ATA_BLOCK_BYTES)) {
       const outcome = this.sg.outcome();
       const failure = ataFailure(this.path, command, null, outcome);
-      if (wasForbidden(outcome)) throw new ForbiddenError(failure.message);
       if (!refusesPassThrough(outcome)) throw failure;
       throw new DeviceError(
         `${this.path} is no ATA disk, or its adapter does not pass ATA commands on: ${failure.message}`,

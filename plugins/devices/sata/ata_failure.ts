@@ -19,7 +19,7 @@ const INVALID_OPCODE = 0x20;
 
 const STATUS_ERROR = 1 << 0;
 const STATUS_FAULT = 1 << 5;
-/** Bits of ERROR, ACS-4 table 21 on. */
+/** Bits of ERROR (ACS-4), with what they are about in commands that read and write. */
 const ERROR_BITS: readonly (readonly [bit: number, name: string, meaning: string])[] = [
   [7, "ICRC", "CRC error in the transfer, look at the cable"],
   [6, "UNC", "uncorrectable data"],
@@ -91,11 +91,6 @@ export function refusesPassThrough(outcome: SgOutcome): boolean {
   return sense !== null && sense.key === ILLEGAL_REQUEST && sense.code === INVALID_OPCODE;
 }
 
-/** Whether the kernel denied the command: `ATA PASS-THROUGH` takes a capability of its own. */
-export function wasForbidden(outcome: SgOutcome): boolean {
-  return outcome.result === -EPERM;
-}
-
 /**
  * The error for a command that was not done.
  *
@@ -136,13 +131,21 @@ function saysWhy(sense: Sense | null): sense is Sense {
   return sense !== null && sense.key !== 0;
 }
 
-function registersInWords({ status, error, lba }: AtaRegisters, range: SectorRange | null): string {
+function registersInWords(registers: AtaRegisters, range: SectorRange | null): string {
+  const { status, error } = registers;
   const bits = ERROR_BITS.filter(([bit]) => (error & 1 << bit) !== 0);
   const words = bits.map(([, name, meaning]) => `${name} (${meaning})`);
   if ((status & STATUS_FAULT) !== 0) words.unshift("device fault");
-  const within = range !== null && lba !== null && lba >= range.lba && lba < range.lba + range.count;
-  const place = within && (error & NAMES_SECTOR) !== 0 ? ` at LBA ${lba}` : "";
+  const sector = range === null || (error & NAMES_SECTOR) === 0 ? null : failedSector(registers, range);
+  const place = sector === null ? "" : ` at LBA ${sector}`;
   return `${words.join(", ") || "error"}${place}, status ${hex(status)}h, error ${hex(error)}h`;
+}
+
+/** The sector of a range that has the bits of LBA which are told; null if none or several have. */
+function failedSector({ lba, lbaBits }: AtaRegisters, { lba: first, count }: SectorRange): number | null {
+  const modulus = 2 ** lbaBits;
+  const distance = ((lba - first) % modulus + modulus) % modulus;
+  return distance < count && count <= modulus ? first + distance : null;
 }
 
 function inWords(table: Readonly<Record<number, string>>, value: number, what: string): string {

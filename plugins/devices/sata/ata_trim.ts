@@ -1,5 +1,5 @@
 /**
- * The data of DATA SET MANAGEMENT with TRIM: which sectors are no longer needed (ACS-4 7.6).
+ * The data of DATA SET MANAGEMENT (ACS-4) with TRIM: which sectors are no longer needed.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What an ATA disk says of itself in answer to IDENTIFY DEVICE (ACS-4 7.13.6; word numbers are those of its table).
+ * What an ATA disk says of itself in answer to IDENTIFY DEVICE (ACS-4; word numbers are those of its table).
  *
  * @module
  */

@@ -13,6 +13,7 @@ import type { BlockDevice, BlockRequest, DeviceInfo } from "../../../core/block_
 import { DeviceError } from "../../../core/errors.ts";
 import { FRAME_SIZE } from "../../../core/memory.ts";
 import { formatSize } from "../../../core/units.ts";
+import { isAligned } from "../disk_io/bounce_buffer.ts";
 import { ATA_COMMANDS, type AtaCommand, MAX_SECTORS } from "./ata_command.ts";
 import { AtaDisk } from "./ata_disk.ts";
 import type { AtaIdentity } from "./identify.ts";
@@ -35,15 +36,9 @@ export interface PassthroughOptions {
 export interface PassthroughDevice extends BlockDevice {
   /** What the disk says of itself. */
   readonly identity: AtaIdentity;
-  /** What happened since it was made. */
-  counters(): PassthroughCounters;
+  /** Of requests whose data does not begin and end on logical sectors in memory, so that the kernel copied it. */
+  counters(): { readonly bouncedRequests: number };
 }
-
-/** What a {@link PassthroughDevice} counts. */
-export type PassthroughCounters = {
-  /** Requests whose data was not aligned to logical sectors in memory, so that the kernel copied it. */
-  readonly bouncedRequests: number;
-};
 
 /** Bytes of a command where the kernel does not say how many it takes: what every driver does. */
 const DEFAULT_TRANSFER_BYTES = 64 * 1024;
@@ -143,7 +138,7 @@ class Passthrough implements PassthroughDevice {
     return true;
   }
 
-  counters(): PassthroughCounters {
+  counters(): { readonly bouncedRequests: number } {
     return { bouncedRequests: this.#bouncedRequests };
   }
 
@@ -181,14 +176,4 @@ class Passthrough implements PassthroughDevice {
     // Pieces may be shorter than a sector; a command transfers whole ones.
     return sg.dataBytes - sg.dataBytes % this.#sectorSize;
   }
-}
-
-/** Regions begin on a page boundary, so a piece of memory is aligned where its place in its region is. */
-function isAligned(request: BlockRequest, unit: number): boolean {
-  for (let i = 0; i < request.extentCount; i++) {
-    const start = request.extentStart(i) / unit;
-    const end = request.extentEnd(i) / unit;
-    if (Math.floor(start) !== start || Math.floor(end) !== end) return false;
-  }
-  return true;
 }

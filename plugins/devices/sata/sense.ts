@@ -1,7 +1,7 @@
 /**
  * Sense data: why a SCSI command failed, and the registers of the ATA disk behind it.
  *
- * Formats: SPC-5 4.4. ATA registers in them: SAT-4 12.2.2.7 (descriptor format) and 12.2.2.8 (fixed format).
+ * Formats: SPC-5, sense data. ATA registers in them: SAT-4, ATA PASS-THROUGH commands.
  *
  * @module
  */
@@ -12,8 +12,10 @@ export interface AtaRegisters {
   readonly status: number;
   /** ERROR: what kind of error. */
   readonly error: number;
-  /** LBA: the first sector that failed, for errors of media. Null where the sense data has not all of it. */
-  readonly lba: number | null;
+  /** LBA: the first sector that failed, for errors of media. Its low bits alone where the sense data has no room. */
+  readonly lba: number;
+  /** How many bits of it are told: 48, 24 or 8. */
+  readonly lbaBits: number;
 }
 
 /** What sense data says. */
@@ -53,21 +55,30 @@ function registersInDescriptors(bytes: Uint8Array): AtaRegisters | null {
     const extend = (bytes[at + 2] & 1) !== 0;
     const low = bytes[at + 7] + bytes[at + 9] * 2 ** 8 + bytes[at + 11] * 2 ** 16;
     const high = bytes[at + 6] + bytes[at + 8] * 2 ** 8 + bytes[at + 10] * 2 ** 16;
-    return { error: bytes[at + 3], status: bytes[at + 13], lba: low + (extend ? high * 2 ** 24 : 0) };
+    return { error: bytes[at + 3], status: bytes[at + 13], lba: low + (extend ? high * 2 ** 24 : 0), lbaBits: 48 };
   }
   return null;
 }
 
-/** INFORMATION holds ERROR, STATUS, DEVICE and COUNT; COMMAND-SPECIFIC INFORMATION flags and LBA, its low half alone. */
+/**
+ * INFORMATION (bytes 3 to 6) holds ERROR, STATUS, DEVICE and COUNT, COMMAND-SPECIFIC INFORMATION (8 to 11) flags and the
+ * low half of LBA. Linux before 6.11 puts the four registers at bytes 8 to 11 and LBA from byte 17 on, of which only the
+ * first byte is within the length that it tells.
+ */
 function registersInFixed(bytes: Uint8Array): AtaRegisters | null {
-  const status = bytes[4];
-  if (status === 0) return null; // Of a disk that answers, a bit is set at least: DRDY.
-  const upperIsNotZero = (bytes[8] & 0x20) !== 0;
-  const lba = bytes[9] + bytes[10] * 2 ** 8 + bytes[11] * 2 ** 16;
-  return { error: bytes[3], status, lba: upperIsNotZero ? null : lba };
+  // Of a disk that answers, a bit of STATUS is set at least: DRDY. Elsewhere these bytes are 0.
+  if (bytes[4] !== 0) {
+    return {
+      error: bytes[3],
+      status: bytes[4],
+      lba: bytes[9] + bytes[10] * 2 ** 8 + bytes[11] * 2 ** 16,
+      lbaBits: 24,
+    };
+  }
+  return bytes[9] === 0 || bytes.length < 18 ? null : { error: bytes[8], status: bytes[9], lba: bytes[17], lbaBits: 8 };
 }
 
-/** SPC-5 table 49. */
+/** Sense keys of SPC-5, by their number. */
 const KEYS = [
   "no sense",
   "recovered error",
@@ -87,7 +98,7 @@ const KEYS = [
   "completed",
 ];
 
-/** The additional sense codes that disks have reason for, as `code << 8 | qualifier`: SPC-5 annex F.2. */
+/** The additional sense codes that disks have reason for, of SPC-5, as `code << 8 | qualifier`. */
 const CODES: Readonly<Record<number, string>> = {
   0x0000: "no additional sense information",
   0x001d: "ATA pass-through information available",
