@@ -26,6 +26,9 @@ const allowPlugin = multiple(option("--allow-plugin", string({ metavar: "REF" })
   description:
     message`Let scenarios run this plugin beyond the built-in ones: what they say (./mine.ts, npm:package@1), or its path.`,
 }));
+const allowDestructive = multiple(option("--allow-destructive", path("PATH", "any"), {
+  description: message`Let devices write to this disk, and lose what is on it; named as the scenario names it.`,
+}));
 
 const run = command(
   "run",
@@ -35,6 +38,13 @@ const run = command(
     set,
     quick: map(optional(flag("--quick", { description: quickDescription() })), (on) => on === true),
     allowPlugin,
+    allowDestructive,
+    force: map(
+      optional(flag("--force", {
+        description: message`Lose it even where a partition table, a file system or the like is found.`,
+      })),
+      (on) => on === true,
+    ),
     json: optional(flag("--json", { description: message`Print the results as JSON, one document a line.` })),
     out: withDefault(
       option("--out", path("PATH", "any"), {

@@ -6,6 +6,7 @@
 
 import type { PluginTable } from "../core/plugin.ts";
 import type { ExpandedScenario } from "../core/runner/cell.ts";
+import { missingConsent } from "../core/runner/destruction.ts";
 import type { Result } from "../core/runner/result.ts";
 import { runScenario } from "../core/runner/run.ts";
 import { removeScratchDirectories } from "../core/runner/scratch.ts";
@@ -21,9 +22,14 @@ import { LOG_COLUMNS, renderResult } from "./table.ts";
 
 /** Runs the command. */
 export async function runCommand(args: RunArguments, plugins: PluginTable): Promise<number> {
+  if (args.force && args.allowDestructive.length === 0) {
+    console.error("iddr: --force goes with --allow-destructive=PATH, which says what may be lost");
+    return ExitStatus.Invalid;
+  }
   const { scenarios, mistakes } = await readScenarios(args, plugins);
-  if (mistakes.length > 0) {
-    printMistakes(mistakes);
+  const refused = scenarios.flatMap((scenario) => missingConsent(scenario, args.allowDestructive));
+  if (mistakes.length > 0 || refused.length > 0) {
+    printMistakes([...mistakes, ...refused]);
     return ExitStatus.Invalid;
   }
   if (args.out.endsWith(".json") && scenarios.length > 1) {
@@ -75,6 +81,8 @@ async function runOne(
   const result = await runScenario(scenario, {
     signal,
     scratchParent: directory,
+    allowDestructive: args.allowDestructive,
+    force: args.force,
     onRepetition: (state) => progress.repetition(state),
     onUpdate(update) {
       const before = file.error;

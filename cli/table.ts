@@ -9,6 +9,7 @@ import type { CellResult, Estimate, Result, Sample } from "../core/runner/result
 import { median } from "../core/runner/summary.ts";
 import { renderExpectations } from "./expectations.ts";
 import { labelsInLine, shorten, shortName, varyingLabels } from "./labels.ts";
+import { renderNotes } from "./notes.ts";
 
 /** Labels that every cell has; of these, those that are the same in all cells go into the heading. */
 const COMMON_LABELS = ["policy", "device", "workload", "placement"];
@@ -33,7 +34,7 @@ type Metrics = Readonly<Record<Metric, string>>;
 const DISPENSABLE: readonly Metric[] = ["suppr.", "sent", "MB/s [low–high]", "CPU", "p50", "p99", "speed"];
 
 /**
- * A result as text: a heading, a row for each cell, the causes of failures, and what became of the expectations.
+ * A result as text: a heading, a row for each cell, what devices noted, the causes of failures, and what became of the expectations.
  *
  * @param columns width of the table; the metrics for which there is no room are named below it
  */
@@ -47,6 +48,7 @@ export function renderResult(result: Result, columns: number = LOG_COLUMNS): str
     description === "" ? name : `${name}: ${description}`,
     fixed.map((label) => `${label} ${inCommon(cells.map(({ labels }) => labels[label]))}`).join(", "),
     ...renderTable(cells, shown, columns),
+    ...renderNotes(cells, shown),
     ...cells.filter(({ status }) => status === "failed").map(({ labels, error }) => {
       return `failed: ${labelsInLine(labels, shown)}: ${error}`;
     }),

@@ -10,6 +10,7 @@
  */
 
 import { Operation, Status } from "./blkif.ts";
+import type { Counters } from "./counters.ts";
 import { SECTOR_SIZE, type SharedMemory } from "./memory.ts";
 
 /** What a device is. */
@@ -88,6 +89,11 @@ export class BlockRequest {
     this.#ends = new Float64Array(maxExtents);
   }
 
+  /** How many pieces the data may be in. */
+  get maxExtents(): number {
+    return this.#starts.length;
+  }
+
   /** Appends a piece of memory, from `start` up to `end`. */
   addExtent(start: number, end: number): void {
     this.#starts[this.extentCount] = start;
@@ -136,6 +142,11 @@ export interface BlockDevice {
    * has none, so such a device must be isolated.
    */
   listen?(wake: () => void): void;
+  /**
+   * What it has counted since it was made, by the names that `DevicePlugin.counters` has: whole numbers, which are added
+   * up where several domains drive one medium. Asked for when it is made, and before it is closed.
+   */
+  counters?(): Counters;
   /** Lets go of everything. No request is in flight. */
   close?(): void;
 }
@@ -154,6 +165,8 @@ export interface SynchronousDevice {
   discard?(offsetBytes: number, byteLength: number): void;
   /** Makes bytes zero. Where it is missing, zeroes are written. */
   writeZeroes?(offsetBytes: number, byteLength: number): void;
+  /** See {@link BlockDevice.counters}. */
+  counters?(): Counters;
   /** Lets go of everything. */
   close?(): void;
 }
@@ -192,6 +205,7 @@ export function synchronous(device: SynchronousDevice): BlockDevice {
       request.status = Status.Okay;
       return true;
     },
+    counters: () => device.counters?.() ?? {},
     close: () => device.close?.(),
   };
 }

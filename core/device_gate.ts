@@ -14,6 +14,7 @@
 
 import { carriesData, Operation, Status } from "./blkif.ts";
 import { type BlockDevice, BlockRequest, type DeviceInfo, mistakeIn, type RequestOwner } from "./block_device.ts";
+import type { Counters } from "./counters.ts";
 import { DeviceError, messageOf } from "./errors.ts";
 import { FRAME_SIZE, SharedMemory } from "./memory.ts";
 import type { WaitSource } from "./waiter.ts";
@@ -57,6 +58,11 @@ export class DeviceGate implements WaitSource {
   /** Whether the device completes requests by events, so that its thread must serve them. */
   get eventDriven(): boolean {
     return this.#device.listen !== undefined;
+  }
+
+  /** See {@link BlockDevice.descriptor}. */
+  get descriptor(): number | undefined {
+    return this.#device.descriptor;
   }
 
   /** Has `wake` called whenever an {@link eventDriven} device has completed something. */
@@ -108,6 +114,11 @@ export class DeviceGate implements WaitSource {
   /** Only an {@link eventDriven} device rings the doorbell: while another has requests, the thread must go on looking. */
   arm(): boolean {
     return this.inFlight === 0 || this.eventDriven;
+  }
+
+  /** What the device has counted; nothing when it does not count. */
+  counters(): Counters {
+    return this.#device.counters?.() ?? {};
   }
 
   /** Closes the device, unless it still has requests: it may be using what it would let go of. */

@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { EventFd } from "./event_fd.ts";
 import { FRAME_SIZE, SharedMemory } from "./memory.ts";
 
 /** Ports of an event page: the most links of one domain, and so the most threads of a workload. */
@@ -17,18 +18,23 @@ const BELL = 0;
 // The bell has a cache line of its own: the owner polls it while peers set pending words.
 const PENDING = 16;
 const MASKED = PENDING + MAX_PORTS;
+/** Not 0 while the owner sleeps on descriptors, its eventfd among them. */
+const ON_DESCRIPTOR = MASKED + MAX_PORTS;
 
 /** The words by which one domain is woken: one frame, which each peer can write. */
 export class EventPage {
   readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #eventFd: EventFd | null;
 
   /**
    * A view of a page.
    *
    * @param memory a region of one frame
+   * @param eventFd the owner's, to ring while it sleeps on descriptors; an owner that never does needs none
    */
-  constructor(memory: SharedMemory) {
+  constructor(memory: SharedMemory, eventFd: EventFd | null = null) {
     this.#words = memory.frameWords(0, 1);
+    this.#eventFd = eventFd;
   }
 
   /** Counts every ring; it only ever changes. */
@@ -40,6 +46,17 @@ export class EventPage {
   wake(): void {
     Atomics.add(this.#words, BELL, 1);
     Atomics.notify(this.#words, BELL);
+    if (this.#eventFd !== null && this.isOnDescriptor) this.#eventFd.ring();
+  }
+
+  /** Whether the owner sleeps on descriptors. */
+  get isOnDescriptor(): boolean {
+    return Atomics.load(this.#words, ON_DESCRIPTOR) !== 0;
+  }
+
+  /** The owner's word whether it sleeps on descriptors. To say it and then to look at the bell misses no ring. */
+  sleepsOnDescriptor(does: boolean): void {
+    Atomics.store(this.#words, ON_DESCRIPTOR, does ? 1 : 0);
   }
 
   /**

@@ -8,12 +8,13 @@ import type { DomainBoot, LinkBoot } from "./domain/boot.ts";
 import { Command, DomainControl } from "./domain/control.ts";
 import type { DevicePlan, DomainPlan, LinkPlan, MachinePlan } from "./domain/plan.ts";
 import type { DomainReport, DomainSample } from "./domain/report.ts";
+import type { Counters } from "./counters.ts";
 import { DomainError, messageOf } from "./errors.ts";
+import { EventFd } from "./event_fd.ts";
 import { allocateEventPage, EventPage } from "./event_channel.ts";
 import { allocateLink } from "./link.ts";
 import type { SharedMemory } from "./memory.ts";
-import { loadPlugin, type MediumContext } from "./plugin.ts";
-import type { Counters } from "./workload.ts";
+import { loadPlugin, type MediumContext, openMedium } from "./plugin.ts";
 
 const NS_PER_MS = 1e6;
 /** How long a domain may take to start its worker and load its modules, before its first sign of life. */
@@ -26,6 +27,8 @@ interface Domain {
   readonly id: number;
   readonly events: EventPage;
   readonly eventMemory: SharedMemory;
+  /** For a thread that sleeps on descriptors; null where libc may not be called. */
+  readonly eventFd: EventFd | null;
   readonly control: DomainControl;
   readonly links: LinkBoot[];
   readonly worker: Worker;
@@ -43,7 +46,7 @@ interface Domain {
 export interface DomainResult {
   /** What it measured in the window. */
   readonly sample: DomainSample;
-  /** What its workload counted from start to end. */
+  /** What its workload and its devices counted from start to end. */
   readonly counters: Counters;
 }
 
@@ -60,6 +63,8 @@ export class Hypervisor {
   readonly #plan: MachinePlan;
   readonly #context: MediumContext;
   readonly #domains: Domain[];
+  /** Lets go of the media that were opened. */
+  readonly #closers: (() => void)[] = [];
   readonly #failed = Promise.withResolvers<never>();
   #deviceError: string | undefined;
   #watch: ReturnType<typeof setInterval> | undefined;
@@ -69,7 +74,7 @@ export class Hypervisor {
   /**
    * A machine whose domains are created and not yet booted.
    *
-   * @param context where media may be made
+   * @param context where media may be made, what may be destroyed, and who is told what devices have to say
    */
   constructor(plan: MachinePlan, context: MediumContext) {
     this.#plan = plan;
@@ -117,12 +122,14 @@ export class Hypervisor {
 
   #createDomain(plan: DomainPlan, id: number): Domain {
     const eventMemory = allocateEventPage();
-    const events = new EventPage(eventMemory);
+    const eventFd = EventFd.create();
+    const events = new EventPage(eventMemory, eventFd);
     const domain: Domain = {
       plan,
       id,
       events,
       eventMemory,
+      eventFd,
       control: DomainControl.allocate(events),
       links: [],
       worker: new Worker(import.meta.resolve("./domain/worker.ts"), { type: "module", name: plan.name }),
@@ -155,6 +162,7 @@ export class Hypervisor {
         seed: this.#plan.seed + (domain.plan.workload?.thread ?? 0),
         control: domain.control.memory.buffer,
         events: domain.eventMemory.buffer,
+        eventFd: domain.eventFd?.descriptor ?? null,
         links: domain.links,
         devices: devices.filter((device) => device.domains.includes(domain.plan.name))
           .map((device) => ({ ...device, medium: media.get(device.name) })),
@@ -167,7 +175,9 @@ export class Hypervisor {
   async #openMedium({ plugin }: DevicePlan): Promise<unknown> {
     const device = await loadPlugin("device", plugin.url);
     try {
-      return await device.openMedium(plugin.options, this.#context);
+      const medium = await openMedium(device, plugin.options, this.#context);
+      this.#closers.push(() => device.closeMedium?.(medium));
+      return medium;
     } catch (thrown) {
       throw new DomainError(`The medium of ${device.name} cannot be opened: ${messageOf(thrown)}`, { cause: thrown });
     }
@@ -191,6 +201,7 @@ export class Hypervisor {
       peerPort,
       peerDomainId: back.id,
       peerEvents: back.eventMemory.buffer,
+      peerEventFd: back.eventFd?.descriptor ?? null,
     });
     back.links.push({
       ...shared,
@@ -199,6 +210,7 @@ export class Hypervisor {
       peerPort: port,
       peerDomainId: front.id,
       peerEvents: front.eventMemory.buffer,
+      peerEventFd: front.eventFd?.descriptor ?? null,
     });
   }
 
@@ -223,6 +235,8 @@ export class Hypervisor {
       case "device-error":
         this.#deviceError ??= report.message;
         return;
+      case "note":
+        return this.#context.note(report.text);
       case "disconnected":
         return this.#fail(`The domain ${domain.plan.name} failed: ${report.message}`);
       case "failed":
@@ -278,7 +292,11 @@ export class Hypervisor {
     const timer = setTimeout(grace.resolve, STOP_GRACE_MS);
     await Promise.race([Promise.all(this.#domains.map(({ closed }) => closed.promise)), grace.promise]);
     clearTimeout(timer);
-    for (const { worker } of this.#domains) worker.terminate();
+    for (const { worker, eventFd } of this.#domains) {
+      worker.terminate();
+      eventFd?.close();
+    }
+    for (const close of this.#closers) close();
   }
 
   /** Never ends once the machine is stopped. */

@@ -6,6 +6,7 @@
  */
 
 import { getSystemErrorMap } from "node:util";
+import { DeviceError } from "./errors.ts";
 
 /**
  * Where glibc is: Debian, Fedora, Arch and their kin on x86-64 and ARM. Full paths, because Deno checks a permission for
@@ -40,7 +41,14 @@ export interface CLibrary<Symbols extends Deno.ForeignLibraryInterface> {
   close(): void;
 }
 
-const ERRNO = { __errno_location: { parameters: [], result: "pointer" } } as const;
+/**
+ * Addresses are numbers here and never Deno's pointers: those are refused where `--allow-ffi` names a library, even the
+ * reading of `errno` by them.
+ */
+const OWN_SYMBOLS = {
+  __errno_location: { parameters: [], result: "usize" },
+  memcpy: { parameters: ["buffer", "usize", "usize"], result: "usize" },
+} as const;
 
 /** The name and the words for an error of the C library: `EIO (input/output error)`. */
 export function describeErrno(errno: number): string {
@@ -56,13 +64,16 @@ export function openCLibrary<const Symbols extends Deno.ForeignLibraryInterface>
     if (Deno.permissions.querySync({ name: "ffi", path }).state !== "granted") continue;
     try {
       const library = Deno.dlopen(path, symbols);
-      const own = Deno.dlopen(path, ERRNO);
-      const location = own.symbols.__errno_location() as Deno.PointerObject;
-      const errno = new Deno.UnsafePointerView(location);
+      const own = Deno.dlopen(path, OWN_SYMBOLS);
+      const location = own.symbols.__errno_location();
+      const errno = new Int32Array(1);
       return {
         path,
         symbols: library.symbols,
-        errno: () => errno.getInt32(),
+        errno() {
+          own.symbols.memcpy(errno, location, BigInt(errno.byteLength));
+          return errno[0];
+        },
         close() {
           library.close();
           own.close();
@@ -73,4 +84,19 @@ export function openCLibrary<const Symbols extends Deno.ForeignLibraryInterface>
     }
   }
   return null;
+}
+
+/**
+ * Where a view's bytes lie in this process, for system calls that take addresses within a structure. They stay there
+ * as long as the view's buffer is referenced and is shared memory, or of some size: V8 moves small unshared ones.
+ *
+ * @throws {DeviceError} where libc may not be called
+ */
+export function addressOf(view: Uint8Array): number {
+  const library = openCLibrary({ memmove: { parameters: ["buffer", "buffer", "usize"], result: "usize" } });
+  if (library === null) throw new DeviceError("The address of memory needs the C library: allow --allow-ffi");
+  const bytes = view as Uint8Array<ArrayBuffer>;
+  const address = Number(library.symbols.memmove(bytes, bytes, 0n)); // It returns where it moved nothing to.
+  library.close();
+  return address;
 }

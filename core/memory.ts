@@ -7,6 +7,8 @@
  * @module
  */
 
+import { addressOf } from "./libc.ts";
+
 /** Bytes in a frame: the page size of Xen's x86 ABI. */
 export const FRAME_SIZE = 4096;
 
@@ -27,6 +29,7 @@ export class SharedMemory {
   /** The region as little-endian signed 32-bit words. */
   readonly words: Int32Array<SharedArrayBuffer>;
 
+  #address = 0;
   /** The last view that was made of bytes from each frame on. */
   #views: Uint8Array<SharedArrayBuffer>[] | undefined;
 
@@ -69,6 +72,16 @@ export class SharedMemory {
     const view = this.#views[frame];
     if (view.byteOffset === start && view.length === end - start) return view;
     return (this.#views[frame] = new Uint8Array(this.buffer, start, end - start));
+  }
+
+  /**
+   * Where the region begins in this process, for system calls: it stays there as long as the region is referenced.
+   *
+   * @throws {DeviceError} where libc may not be called
+   */
+  get address(): number {
+    if (this.#address === 0) this.#address = addressOf(this.bytes);
+    return this.#address;
   }
 
   /** Words of the frames `[firstFrame, firstFrame + frameCount)`. */

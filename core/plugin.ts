@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import type { z } from "./schema.ts";
 import type { BlockDevice } from "./block_device.ts";
-import { messageOf, PluginError } from "./errors.ts";
+import { DeviceError, messageOf, PluginError } from "./errors.ts";
 import type { NotificationPolicy } from "./notification.ts";
 import { definitionMistakes } from "./plugin_definition.ts";
 import type { Workload } from "./workload.ts";
@@ -61,8 +61,28 @@ export interface PolicyPlugin<Schema extends z.ZodType = z.ZodType> extends Plug
   create(options: z.output<Schema>): NotificationPolicy;
 }
 
+/** What the person who runs a device has agreed to lose. */
+export interface Consent {
+  /** Paths whose content may be destroyed, as `DevicePlugin.destroys` names them; links are not followed. */
+  readonly allowDestructive: readonly string[];
+  /** Whether that holds even where something is on them; else only for what is blank. */
+  readonly force: boolean;
+}
+
+/** Nothing may be destroyed. */
+export const NO_CONSENT: Consent = { allowDestructive: [], force: false };
+
+/** What a device's domain is there to be told. */
+export interface DeviceContext {
+  /**
+   * Tells the person something about the device that is no error: that a path is a partition, or what is done without.
+   * It stands in the result and below the table, each text once. Not for the hot path.
+   */
+  note(text: string): void;
+}
+
 /** What the hypervisor tells a device plugin when it opens the medium. */
-export interface MediumContext {
+export interface MediumContext extends DeviceContext, Consent {
   /** A folder for this run alone, removed after it; null unless the plugin's permissions ask for it. */
   readonly scratchDirectory: string | null;
 }
@@ -75,14 +95,23 @@ export interface DevicePlugin<Schema extends z.ZodType = z.ZodType, Medium = unk
    * then set up for them. A device that does so without it is refused.
    */
   readonly events?: boolean;
+  /** Names of the counters that its device returns, each with one sentence; the workload must have none of them. */
+  readonly counters?: Readonly<Record<string, string>>;
+  /**
+   * Paths whose present content is lost or changed when a cell with this device runs, and which were not made for that.
+   * Nothing runs before the person has agreed to each of them, so name them as the scenario does. None when absent.
+   */
+  destroys?(options: z.output<Schema>): readonly string[];
   /**
    * Opens what outlives a driver: runs in the hypervisor. What it returns must survive `postMessage`.
    *
    * @throws {DeviceError} when that is impossible
    */
   openMedium(options: z.output<Schema>, context: MediumContext): Medium;
+  /** Lets go of what {@link openMedium} opened: runs in the hypervisor, once no driver uses it. */
+  closeMedium?(medium: Medium): void;
   /** Makes the device on its medium: runs in the driver domain. */
-  create(options: z.output<Schema>, medium: Medium): BlockDevice;
+  create(options: z.output<Schema>, medium: Medium, context: DeviceContext): BlockDevice;
 }
 
 /** What a workload needs of its queues. */
@@ -148,16 +177,61 @@ export async function loadPlugin<Kind extends PluginKind>(kind: Kind, url: strin
 }
 
 /**
+ * The paths whose content a device would destroy.
+ *
+ * @throws {PluginError} when the plugin does not say it with a list of texts: what cannot be read must not pass for none
+ */
+export function destroyedPaths(plugin: DevicePlugin, options: unknown): readonly string[] {
+  if (plugin.destroys === undefined) return [];
+  const paths: unknown = plugin.destroys(options);
+  if (!Array.isArray(paths) || paths.some((path) => typeof path !== "string" || path === "")) {
+    throw new PluginError(
+      `The device ${plugin.name} says that it destroys ${JSON.stringify(paths)}; allowed is a list of paths`,
+    );
+  }
+  return paths;
+}
+
+/**
+ * Opens a device's medium, unless it would destroy what the person has not agreed to lose.
+ *
+ * @throws {DeviceError} when it would
+ * @throws what the plugin throws
+ */
+export function openMedium(plugin: DevicePlugin, options: unknown, context: MediumContext): unknown {
+  const refused = destroyedPaths(plugin, options).filter((path) => !context.allowDestructive.includes(path));
+  if (refused.length > 0) {
+    throw new DeviceError(`It would destroy what is on ${refused.join(" and ")}, which allowDestructive does not name`);
+  }
+  return plugin.openMedium(options, context);
+}
+
+/**
  * Makes a plugin's device and holds it against what the plugin says of it.
  *
- * @throws {PluginError} when it completes requests by events and the plugin does not say so
+ * @throws {PluginError} when it completes requests by events, or counts something, and the plugin does not say so
  */
-export function makeDevice(plugin: DevicePlugin, options: unknown, medium: unknown): BlockDevice {
-  const device = plugin.create(options, medium);
+export function makeDevice(
+  plugin: DevicePlugin,
+  options: unknown,
+  medium: unknown,
+  context: DeviceContext,
+): BlockDevice {
+  const device = plugin.create(options, medium, context);
   if (device.listen !== undefined && plugin.events !== true) {
     throw new PluginError(
       `The device ${plugin.name} completes requests by events (it has listen), which its plugin does not say: add ` +
         "`events: true` to its definition",
+    );
+  }
+  const declared = Object.keys(plugin.counters ?? {});
+  const unknown = Object.keys(device.counters?.() ?? {}).filter((name) => !declared.includes(name));
+  if (unknown.length > 0) {
+    throw new PluginError(
+      `The device ${plugin.name} counts ${
+        unknown.join(", ")
+      }, which its plugin does not say: add a sentence for each to ` +
+        "`counters` in its definition",
     );
   }
   return device;

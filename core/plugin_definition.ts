@@ -41,6 +41,11 @@ export function definitionMistakes(
   for (const member of FUNCTIONS[kind]) expect(member, typeof plugin[member] === "function", "a function");
   const { permissions } = plugin;
   expect("permissions", permissions === undefined || typeof permissions === "function", "a function or nothing");
+  for (const member of ["closeMedium", "destroys"]) {
+    expect(member, ["undefined", "function"].includes(typeof plugin[member]), "a function or nothing");
+  }
+  const { counters } = plugin;
+  expect("counters", counters === undefined || isRecordOfTexts(counters), "names, each with a sentence, or nothing");
   expect("events", ["undefined", "boolean"].includes(typeof plugin.events), "true, false or nothing");
   return mistakes;
 }
@@ -49,6 +54,11 @@ export function definitionMistakes(
 function isSchema(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   return (value as { _zod?: { version?: { major?: unknown } } })._zod?.version?.major === 4;
+}
+
+function isRecordOfTexts(value: unknown): boolean {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  return Object.values(value).every((each) => typeof each === "string");
 }
 
 function found(value: unknown): string {

@@ -9,6 +9,7 @@
 
 import { Operation, Status } from "./blkif.ts";
 import type { BlockDevice, BlockRequest, DeviceInfo } from "./block_device.ts";
+import type { Counters } from "./counters.ts";
 
 /** A device whose operations are over when their promises are fulfilled. A rejection fails the request and no more. */
 export interface PromiseDevice {
@@ -24,6 +25,8 @@ export interface PromiseDevice {
   discard?(offsetBytes: number, byteLength: number): Promise<void>;
   /** Makes bytes zero. Where it is missing, zeroes are written. */
   writeZeroes?(offsetBytes: number, byteLength: number): Promise<void>;
+  /** See {@link BlockDevice.counters}. */
+  counters?(): Counters;
   /** Lets go of everything. */
   close?(): void;
 }
@@ -53,6 +56,7 @@ export function promised(device: PromiseDevice): BlockDevice {
     listen(given) {
       wake = given;
     },
+    counters: () => device.counters?.() ?? {},
     close: () => device.close?.(),
   };
 }

@@ -32,6 +32,8 @@ export interface WaitSource {
   arm(distance: number): boolean;
   /** Takes the request back after a sleep. Only for sources that keep on ringing otherwise. */
   disarm?(): void;
+  /** A file descriptor that is readable when there is work. A thread that watches it needs no ring from this source. */
+  readonly descriptor?: number;
 }
 
 /** What a waiter counts. Times in nanoseconds. */
@@ -77,8 +79,8 @@ const LOOKS_PER_CHECK = 128;
 const NS_PER_EAGER_LOOK = 8;
 const NS_PER_MS = 1e6;
 
-/** A waiter that needs nothing but shared words: it sleeps in `Atomics.wait` on the domain's event page. */
-export class AtomicsWaiter implements Waiter {
+/** What all waiters have in common: everything but the sleep. */
+export abstract class LookingWaiter implements Waiter {
   readonly counters: WaitCounters = { spinHits: 0, spinMisses: 0, sleeps: 0, spunNs: 0, sleptNs: 0 };
   readonly #events: EventPage;
   readonly #beat: () => void;
@@ -102,6 +104,17 @@ export class AtomicsWaiter implements Waiter {
     this.#bellSeen = events.bell;
   }
 
+  /** Sleeps until the bell is another than `seen`, or for `timeoutMs`. */
+  protected abstract block(seen: number, timeoutMs: number): void;
+
+  /** Whether the sleep ends when this source has work, though nobody rings. */
+  protected wakesBy(_source: WaitSource): boolean {
+    return false;
+  }
+
+  /** Lets go of what it sleeps by. */
+  close(): void {}
+
   add(source: WaitSource): void {
     this.#sources.push(source);
   }
@@ -112,7 +125,7 @@ export class AtomicsWaiter implements Waiter {
     if (plan.preSleepNs > 0) this.#sleep(plan.preSleepNs);
     if (plan.spinNs > 0) this.#spin(plan.spinNs, this.#bellSeen);
     if (!this.#outcome.spinHit) {
-      if (this.#maySleep(plan.armDistance)) this.#sleep(plan.blockNs);
+      if (this.#maySleep(plan.armDistance, true)) this.#sleep(plan.blockNs);
       this.#wake();
     }
     policy.waited?.(this.#outcome);
@@ -124,7 +137,7 @@ export class AtomicsWaiter implements Waiter {
     if (plan.preSleepNs > 0) await this.#sleepServingEvents(plan.preSleepNs);
     if (plan.spinNs > 0) await this.#spinServingEvents(plan.spinNs);
     if (!this.#outcome.spinHit) {
-      if (this.#maySleep(plan.armDistance)) await this.#sleepServingEvents(plan.blockNs);
+      if (this.#maySleep(plan.armDistance, false)) await this.#sleepServingEvents(plan.blockNs);
       else await giveWay(); // A peer that keeps the bell ringing must not keep the events waiting.
       this.#wake();
     }
@@ -139,10 +152,14 @@ export class AtomicsWaiter implements Waiter {
     this.#outcome.sleptNs = 0;
   }
 
-  /** Arms all sources and looks again: whether nothing is there, and who brings something will ring. */
-  #maySleep(armDistance: number): boolean {
+  /**
+   * Arms all sources and looks again: whether nothing is there, and who brings something will ring.
+   *
+   * @param byDescriptor whether the sleep also ends by descriptors; one that serves events does not
+   */
+  #maySleep(armDistance: number, byDescriptor: boolean): boolean {
     // A bell that rang meanwhile may be for something else than a ring: the caller sees to that first.
-    return this.#events.bell === this.#bellSeen && this.#arm(armDistance) && !this.#anyReady();
+    return this.#events.bell === this.#bellSeen && this.#arm(armDistance, byDescriptor) && !this.#anyReady();
   }
 
   #wake(): void {
@@ -168,10 +185,12 @@ export class AtomicsWaiter implements Waiter {
     return false;
   }
 
-  #arm(distance: number): boolean {
+  #arm(distance: number, byDescriptor: boolean): boolean {
     let canSleep = true;
     const sources = this.#sources;
-    for (let i = 0; i < sources.length; i++) canSleep = sources[i].arm(distance) && canSleep;
+    for (let i = 0; i < sources.length; i++) {
+      canSleep = (sources[i].arm(distance) || (byDescriptor && this.wakesBy(sources[i]))) && canSleep;
+    }
     return canSleep;
   }
 
@@ -234,7 +253,7 @@ export class AtomicsWaiter implements Waiter {
 
   #sleep(forNs: number): void {
     const startedAt = performance.now();
-    this.#events.sleep(this.#bellSeen, boundedMs(forNs));
+    this.block(this.#bellSeen, boundedMs(forNs));
     this.#endSleep(startedAt);
   }
 
@@ -249,6 +268,21 @@ export class AtomicsWaiter implements Waiter {
     this.#outcome.sleptNs += sleptNs;
     this.counters.sleptNs += sleptNs;
     this.counters.sleeps++;
+  }
+}
+
+/** A waiter that needs nothing but shared words: it sleeps in `Atomics.wait` on the domain's event page. */
+export class AtomicsWaiter extends LookingWaiter {
+  readonly #page: EventPage;
+
+  /** A waiter without sources; see {@link LookingWaiter}. */
+  constructor(events: EventPage, beat: () => void) {
+    super(events, beat);
+    this.#page = events;
+  }
+
+  protected override block(seen: number, timeoutMs: number): void {
+    this.#page.sleep(seen, timeoutMs);
   }
 }
 

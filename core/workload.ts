@@ -5,6 +5,9 @@
  */
 
 import type { BlockQueue } from "./block_queue.ts";
+import type { Counters } from "./counters.ts";
+
+export type { Counters };
 
 /** What a workload is given. */
 export interface WorkloadContext {
@@ -24,9 +27,6 @@ export interface WorkloadContext {
   /** Sleeps for about `ns` nanoseconds, less when the domain is told to finish meanwhile. Not for the hot path. */
   pause(ns: number): void;
 }
-
-/** What a workload counted besides operations, by name: whole numbers that are added up over threads. */
-export type Counters = Readonly<Record<string, number>>;
 
 /** A plain loop on a queue. It runs in the application domain, on a thread of its own. */
 export interface Workload {

@@ -17,6 +17,7 @@ export const builtins: PluginTable = {
     "null": import.meta.resolve("./devices/null.ts"),
     "ramdisk": import.meta.resolve("./devices/ramdisk.ts"),
     "loop-file": import.meta.resolve("./devices/loop_file.ts"),
+    "sata": import.meta.resolve("./devices/sata.ts"),
   },
   workload: {
     "sysbench-fileio": import.meta.resolve("./workloads/sysbench_fileio.ts"),

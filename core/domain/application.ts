@@ -5,11 +5,11 @@
  */
 
 import type { BlockQueue } from "../block_queue.ts";
+import { addUp, type Counters } from "../counters.ts";
 import { DeviceError, WorkloadError } from "../errors.ts";
 import { Frontend } from "../frontend.ts";
 import { OperationMeter } from "../measure/meter.ts";
 import { MonolithicQueue } from "../monolithic_queue.ts";
-import type { Counters } from "../workload.ts";
 import { Command } from "./control.ts";
 import { MeasurementWindow } from "./measurement.ts";
 import type { DomainSetup, WorkloadSetup } from "./setup.ts";
@@ -20,7 +20,7 @@ const LOOK_MS = 10;
 /**
  * Runs an application domain. Returns when its workload is done and the queue is closed.
  *
- * @returns what the workload counted
+ * @returns what the workload counted, and the device if it is in this domain
  */
 export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadSetup): Counters {
   const { control, report, waiter, policy, events, confinedTo } = setup;
@@ -48,7 +48,7 @@ export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadS
 
   while (window.observe() === Command.Boot) events.sleep(events.bell, LOOK_MS);
   const running = (): boolean => window.observe() < Command.Finish;
-  const counters = workload.run({
+  const counted = workload.run({
     queue,
     seed: setup.seed,
     thread: plan.thread,
@@ -64,6 +64,8 @@ export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadS
   if (running()) throw new WorkloadError("The workload ended before it was told to");
   while (queue.inFlight > 0 && queue.wait() >= 0);
   frontend?.close();
-  for (const each of setup.gates.values()) each.close();
-  return counters ?? {};
+  const gates = [...setup.gates.values()];
+  const counters = addUp([counted ?? {}, ...gates.map((each) => each.counters())]);
+  for (const each of gates) each.close();
+  return counters;
 }

@@ -21,6 +21,8 @@ export interface LinkBoot {
   readonly peerDomainId: number;
   /** The peer's event page. */
   readonly peerEvents: SharedArrayBuffer;
+  /** The peer's eventfd; null where there is none. */
+  readonly peerEventFd: number | null;
   /** This side's port. */
   readonly port: number;
   /** The peer's port. */
@@ -39,6 +41,8 @@ export interface DomainBoot {
   readonly control: SharedArrayBuffer;
   /** Its event page. */
   readonly events: SharedArrayBuffer;
+  /** Its eventfd; null where libc may not be called. */
+  readonly eventFd: number | null;
   /** Its ends of links. */
   readonly links: readonly LinkBoot[];
   /** The devices that it drives, with their media. */

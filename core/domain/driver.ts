@@ -6,9 +6,9 @@
 
 import { Backend } from "../backend.ts";
 import type { DeviceGate } from "../device_gate.ts";
+import { addUp, type Counters } from "../counters.ts";
 import { ConnectionError } from "../errors.ts";
 import { giveWay } from "../waiter.ts";
-import type { Counters } from "../workload.ts";
 import { Command } from "./control.ts";
 import { MeasurementWindow } from "./measurement.ts";
 import type { DomainSetup } from "./setup.ts";
@@ -24,13 +24,14 @@ const BUSY_TURNS_MASK = 63;
  * Runs a driver domain. Returns when every frontend has left, or at the command to stop.
  *
  * A device that completes requests by events gets a loop that serves them; all others get one that never gives way.
+ *
+ * @returns what its devices counted
  */
 export async function runDriver(setup: DomainSetup): Promise<Counters> {
   const driver = new Driver(setup);
   if (driver.eventDriven) await driver.serveWithEvents();
   else driver.serve();
-  driver.end();
-  return {};
+  return driver.end();
 }
 
 class Driver {
@@ -90,8 +91,12 @@ class Driver {
     }
   }
 
-  /** Finishes what the devices have, and lets go of everything that none of them uses any more. */
-  end(): void {
+  /**
+   * Finishes what the devices have, and lets go of everything that none of them uses any more.
+   *
+   * @returns what the devices have counted
+   */
+  end(): Counters {
     const { events } = this.#setup;
     // The frontends may have heard of the end first: the window ends with the command, not with them.
     while (this.#window.observe() < Command.Finish) events.sleep(events.bell, LAST_SLEEP_MS);
@@ -101,7 +106,9 @@ class Driver {
     for (const backend of this.#open) {
       if (!backend.busy) backend.close();
     }
+    const counters = addUp(this.#gates.map((gate) => gate.counters()));
     for (const gate of this.#gates) gate.close();
+    return counters;
   }
 
   get #busy(): boolean {

@@ -4,8 +4,8 @@
  * @module
  */
 
+import type { Counters } from "../counters.ts";
 import type { RecordedLatencies } from "../measure/histogram.ts";
-import type { Counters } from "../workload.ts";
 
 /** What a domain measured of itself between the commands Measure and Finish. */
 export interface DomainSample {
@@ -59,7 +59,9 @@ export type DomainReport =
   | { readonly type: "sample"; readonly sample: DomainSample }
   /** A device threw; the request failed, the domain lives. Sent for the first time only. */
   | { readonly type: "device-error"; readonly message: string }
-  /** It ended in order, with what its workload counted. */
+  /** A device has something to say that is no error. Each text is sent once. */
+  | { readonly type: "note"; readonly text: string }
+  /** It ended in order, with what its workload and its devices counted. */
   | { readonly type: "closed"; readonly counters: Counters }
   /** A frontend broke the protocol and lost its connection; the domain lives. */
   | { readonly type: "disconnected"; readonly message: string }

@@ -9,7 +9,9 @@ import type { DomainBoot, LinkBoot } from "./boot.ts";
 import { DomainControl } from "./control.ts";
 import type { WorkloadPlan } from "./plan.ts";
 import type { DomainReport } from "./report.ts";
+import { EventFd } from "../event_fd.ts";
 import { EventChannel, EventPage } from "../event_channel.ts";
+import { FdWaiter } from "../fd_waiter.ts";
 import type { LinkEnd } from "../link_end.ts";
 import { SharedMemory } from "../memory.ts";
 import type { NotificationPolicy } from "../notification.ts";
@@ -65,7 +67,8 @@ export async function prepareDomain(
 ): Promise<DomainSetup> {
   const { plan } = boot;
   const confinedTo = plan.cpus.length > 0 && pinThread(plan.cpus) ? allowedCpus() : null;
-  const events = new EventPage(SharedMemory.attach(boot.events));
+  const eventFd = attachEventFd(boot.eventFd);
+  const events = new EventPage(SharedMemory.attach(boot.events), eventFd);
   const control = new DomainControl(SharedMemory.attach(boot.control), events);
 
   const devices = await Promise.all(boot.devices.map(({ plugin }) => loadPlugin("device", plugin.url)));
@@ -75,9 +78,15 @@ export async function prepareDomain(
   control.beat();
 
   const gates = new Map<string, DeviceGate>();
+  const noted = new Set<string>();
   let reported = false;
   for (const [index, device] of boot.devices.entries()) {
-    const made = makeDevice(devices[index], device.plugin.options, device.medium);
+    const made = makeDevice(devices[index], device.plugin.options, device.medium, {
+      note(text) {
+        if (!noted.has(text)) report({ type: "note", text: String(text) });
+        noted.add(text);
+      },
+    });
     gates.set(
       device.name,
       new DeviceGate(made, (message) => {
@@ -89,7 +98,7 @@ export async function prepareDomain(
   return {
     control,
     report,
-    waiter: new AtomicsWaiter(events, () => control.beat()),
+    waiter: makeWaiter([...gates.values()], events, eventFd, () => control.beat()),
     policy: policy.create(plan.policy.options),
     events,
     links: boot.links.map((link) => ({ boot: link, end: linkEnd(boot, link, events) })),
@@ -102,8 +111,23 @@ export async function prepareDomain(
   };
 }
 
+function attachEventFd(descriptor: number | null): EventFd | null {
+  return descriptor === null ? null : EventFd.attach(descriptor);
+}
+
+/** The waiter for what a thread waits for: only one that has descriptors to watch needs more than shared words. */
+function makeWaiter(
+  gates: readonly DeviceGate[],
+  events: EventPage,
+  eventFd: EventFd | null,
+  beat: () => void,
+): Waiter {
+  const watching = eventFd !== null && gates.some(({ descriptor }) => descriptor !== undefined);
+  return (watching ? FdWaiter.create(events, eventFd, beat) : null) ?? new AtomicsWaiter(events, beat);
+}
+
 function linkEnd(boot: DomainBoot, link: LinkBoot, events: EventPage): LinkEnd {
-  const peerEvents = new EventPage(SharedMemory.attach(link.peerEvents));
+  const peerEvents = new EventPage(SharedMemory.attach(link.peerEvents), attachEventFd(link.peerEventFd));
   return {
     memory: SharedMemory.attach(link.memory),
     domainId: boot.domainId,

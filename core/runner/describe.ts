@@ -35,7 +35,7 @@ export interface PluginDescription {
   readonly description: string;
   /** Its options, in the order of its schema. */
   readonly options: readonly OptionDescription[];
-  /** What a workload counts, each with one sentence. */
+  /** What a workload or a device counts, each with one sentence. */
   readonly counters: Readonly<Record<string, string>>;
 }
 
@@ -83,7 +83,7 @@ function describe(name: string, plugin: Plugin): PluginDescription {
       description,
     };
   });
-  const counters = plugin.kind === "workload" ? plugin.counters ?? {} : {};
+  const counters = plugin.kind === "policy" ? {} : plugin.counters ?? {};
   return { kind: plugin.kind, name, description: plugin.description, options, counters };
 }
 

@@ -7,9 +7,10 @@
 
 import { createHash } from "node:crypto";
 import { ENTRY_BYTES } from "../blkif.ts";
-import type { PluginKind, PluginTable, WorkloadPlugin } from "../plugin.ts";
+import type { DevicePlugin, PluginKind, PluginTable, WorkloadPlugin } from "../plugin.ts";
 import { ringEntryCount } from "../ring.ts";
 import type { Path, ScenarioDocument } from "./load.ts";
+import { destroyedBy, type Destruction } from "./destruction.ts";
 import { ExpectationError, parseExpectation } from "./expectation.ts";
 import { casesOf, checkNames } from "./expectation_cases.ts";
 import type { CheckedExpectation } from "./expectation_result.ts";
@@ -53,12 +54,18 @@ export async function expandScenario(
   const base = parseScenario(applyChoices(raw, firsts));
   const combinations = base.success ? combine(base.data.matrix, keys, mistakes) : [firsts];
   const cells: Cell[] = [];
+  const destructions = new Map<string, Destruction>();
   for (const choices of combinations) {
     const written = applyChoices(raw, choices);
     const parsed = parseScenario(written);
     if (parsed.success) {
       const cell = await resolveCell(parsed.data, choices, sources, mistakes);
-      if (cell !== undefined) cells.push(cell);
+      if (cell === undefined) continue;
+      cells.push(cell);
+      for (const { path, place, message } of destroyedBy(cell.device)) {
+        const diagnostic = mistakes.diagnose(place, choices, message);
+        destructions.set(JSON.stringify(diagnostic), { path, diagnostic });
+      }
     } else {
       for (const issue of parsed.error.issues) mistakes.addIssue(issue, choices);
       await resolveParts(parseParts(written), choices, sources, mistakes);
@@ -66,7 +73,13 @@ export async function expandScenario(
   }
   const expectations = checkExpectations(raw.expect, cells, keys, mistakes);
   if (mistakes.any) throw mistakes.error();
-  return { file: document.file, scenario: cells[0].scenario, cells, expectations };
+  return {
+    file: document.file,
+    scenario: cells[0].scenario,
+    cells,
+    expectations,
+    destructions: [...destructions.values()],
+  };
 }
 
 /** The plugins of a scenario, as far as they are right. */
@@ -91,6 +104,11 @@ async function resolveParts(
   const workload = await resolve("workload", parts.workload, "workload");
   const frontend = await resolve("policy", both ? policy : policy?.frontend, "policy", ...(both ? [] : ["frontend"]));
   const backend = await resolve("policy", both ? policy : policy?.backend, "policy", ...(both ? [] : ["backend"]));
+  for (
+    const name of workload === undefined ? [] : countersOf(device).filter((name) => countersOf(workload).includes(name))
+  ) {
+    mistakes.add(["workload"], choices, `counts ${name}, and so does the device: use another of either`);
+  }
   if (workload !== undefined && channel !== undefined && parts.placement === "isolated") {
     const slots = workloadNeeds({ workload }).queueDepth;
     const entries = ringEntryCount(channel.ringOrder, ENTRY_BYTES);
@@ -137,8 +155,8 @@ function checkExpectations(
   mistakes: Mistakes,
 ): CheckedExpectation[] {
   const complete = !mistakes.any;
-  const selectable = cells.map(({ labels, workload }) => {
-    return { labels, counters: Object.keys((workload.plugin as WorkloadPlugin).counters ?? {}) };
+  const selectable = cells.map(({ labels, workload, device }) => {
+    return { labels, counters: [...countersOf(workload), ...countersOf(device)] };
   });
   return (Array.isArray(written) ? written : []).flatMap((text: unknown, index) => {
     if (typeof text !== "string" || text === "") return []; // The schema has found that already.
@@ -152,6 +170,11 @@ function checkExpectations(
     }
     return [];
   });
+}
+
+/** What a workload or a device says that it counts. */
+function countersOf(use: ResolvedPlugin | undefined): readonly string[] {
+  return Object.keys((use?.plugin as WorkloadPlugin | DevicePlugin | undefined)?.counters ?? {});
 }
 
 /** The label of a matrix value that is not one of the plugins: a scalar as it is, a plugin's option as written. */

@@ -15,7 +15,7 @@ import {
   type Selector,
 } from "./expectation.ts";
 
-/** What an expectation can compare of every cell, beside the counters of its workload. */
+/** What an expectation can compare of every cell, beside the counters of its workload and its device. */
 export const METRICS = [
   "iops",
   "bytesPerSecond",
@@ -30,7 +30,7 @@ export const METRICS = [
 export interface SelectableCell {
   /** What distinguishes it; every cell of a scenario has the same labels. */
   readonly labels: Readonly<Record<string, string>>;
-  /** Names of what its workload counts. */
+  /** Names of what its workload and its device count. */
   readonly counters: readonly string[];
 }
 
@@ -73,7 +73,7 @@ export function casesOf(expectation: Expectation, cells: readonly SelectableCell
  * Checks the names in an expectation as far as that is possible without cells.
  *
  * @param labels the labels that cells have
- * @param counters what the workloads count; undefined while that is not known
+ * @param counters what the workloads and devices count; undefined while that is not known
  * @returns its metrics, with the whole names of the labels that their selectors mean
  * @throws {ExpectationError} when it has no metric, or one or a label that does not exist
  */
@@ -171,7 +171,9 @@ function onlyCell(metric: Metric, chosen: readonly number[], cells: readonly Sel
   const { labels, counters } = cells[chosen[0]];
   const known = [...METRICS, ...counters];
   if (known.includes(metric.name)) return chosen[0];
-  return fail(`${metric.name} is nothing that ${labels.workload} counts${suggestion(metric.name, known)}`);
+  return fail(
+    `${metric.name} is nothing that ${labels.workload} or ${labels.device} counts${suggestion(metric.name, known)}`,
+  );
 }
 
 function distinct(cells: readonly SelectableCell[], label: string): readonly string[] {

@@ -11,6 +11,7 @@ import type { DomainPlan } from "../domain/plan.ts";
 import { DomainError, messageOf } from "../errors.ts";
 import { Hypervisor } from "../hypervisor.ts";
 import { allowedCpus, peakMemoryBytes } from "../measure/thread.ts";
+import type { MediumContext } from "../plugin.ts";
 import { type MachineAnswer, type MachineJob, RECORD } from "./machine_protocol.ts";
 
 /** Exit status after the runner has gone. */
@@ -20,8 +21,13 @@ let scratchDirectory: string | null = null;
 // Ctrl-C and the terminal's end reach every process of the terminal; what they mean is the runner's decision.
 for (const signal of ["SIGINT", "SIGHUP"] as const) Deno.addSignalListener(signal, () => {});
 const job = await readJob();
+const context: MediumContext = {
+  ...job.consent,
+  scratchDirectory,
+  note: (text) => answer({ type: "note", text: String(text) }),
+};
 try {
-  const domains = Object.fromEntries(await new Hypervisor(withCpus(job), job).run(job.window));
+  const domains = Object.fromEntries(await new Hypervisor(withCpus(job), context).run(job.window));
   answer({ type: "results", results: { domains, peakMemoryBytes: peakMemoryBytes() } });
 } catch (thrown) {
   answer({ type: "failed", message: messageOf(thrown) });

@@ -7,7 +7,7 @@
 
 import { fileURLToPath } from "node:url";
 import { DomainError } from "../errors.ts";
-import type { PermissionNeeds } from "../plugin.ts";
+import { type Consent, NO_CONSENT, type PermissionNeeds } from "../plugin.ts";
 import { cLibraryPath } from "../measure/thread.ts";
 import { isPackage } from "./plugin_reference.ts";
 import { missingPermissions, permissionFlags, permissionsOf } from "./permissions.ts";
@@ -43,6 +43,10 @@ export interface MachineProcessOptions {
   readonly v8Flags?: readonly string[];
   /** Where the folder for its media is made. */
   readonly scratchParent?: string;
+  /** What may be destroyed; nothing by default. */
+  readonly consent?: Consent;
+  /** Told what devices have to say that is no error, whether or not the repetition succeeds. */
+  readonly onNote?: (text: string) => void;
   /** Ends it early. */
   readonly signal?: AbortSignal;
 }
@@ -55,7 +59,7 @@ export interface MachineProcessOptions {
  * @throws the signal's reason when it was aborted
  */
 export async function runMachineProcess(
-  job: Omit<MachineJob, "scratchDirectory">,
+  wanted: Omit<MachineJob, "scratchDirectory" | "consent">,
   options: MachineProcessOptions,
 ): Promise<MachineResults> {
   options.signal?.throwIfAborted();
@@ -65,6 +69,7 @@ export async function runMachineProcess(
       `Its plugins need what this process may not do itself. Add: ${permissionFlags(missing).join(" ")}`,
     );
   }
+  const job = { ...wanted, consent: options.consent ?? NO_CONSENT };
   if (!options.needs.scratch) return await run({ ...job, scratchDirectory: null }, options);
   return await withScratchDirectory(options.scratchParent, (scratchDirectory) => {
     return run({ ...job, scratchDirectory }, options);
@@ -105,11 +110,14 @@ async function run(job: MachineJob, options: MachineProcessOptions): Promise<Mac
     const [output, errors, status] = await Promise.all([readText(child.stdout), readText(child.stderr), child.status]);
     await given;
     await input.close().catch(() => {});
+    const said = answersIn(output);
+    for (const each of said) {
+      if (each.type === "note") options.onNote?.(each.text);
+    }
     options.signal?.throwIfAborted();
-    const answers = output.split("\n").filter((line) => line.startsWith(RECORD));
+    const answer = said.find((each) => each.type !== "note");
     if (expired) throw new DomainError(`The machine process did not end within ${limitMs / 1000} s and was killed`);
-    if (answers.length === 0) throw new DomainError(deathMessage(status, errors));
-    const answer: MachineAnswer = JSON.parse(answers[0].slice(RECORD.length));
+    if (answer === undefined) throw new DomainError(deathMessage(status, errors));
     if (answer.type === "failed") throw new DomainError(answer.message);
     return answer.results;
   } finally {
@@ -153,6 +161,12 @@ function pluginUrls({ plan }: MachineJob): string[] {
     ...plan.devices.map(({ plugin }) => plugin.url),
     ...plan.domains.flatMap(({ policy, workload }) => workload === undefined ? policy.url : [policy.url, workload.url]),
   ];
+}
+
+/** The answers of a machine process. The last line of one that was killed may be half a line. */
+function answersIn(output: string): MachineAnswer[] {
+  return output.split("\n").slice(0, -1).filter((line) => line.startsWith(RECORD))
+    .map((line) => JSON.parse(line.slice(RECORD.length)));
 }
 
 async function readText(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {

@@ -6,6 +6,7 @@
 
 import type { MachinePlan } from "../domain/plan.ts";
 import type { DomainResult, RunWindow } from "../hypervisor.ts";
+import type { Consent } from "../plugin.ts";
 import type { Affinity } from "./scenario.ts";
 
 /** One repetition of one cell, as the runner asks for it. */
@@ -18,6 +19,8 @@ export interface MachineJob {
   readonly affinity: Affinity;
   /** Where media may be made. */
   readonly scratchDirectory: string | null;
+  /** What may be destroyed. */
+  readonly consent: Consent;
 }
 
 /** What one repetition measured. */
@@ -28,8 +31,10 @@ export interface MachineResults {
   readonly peakMemoryBytes: number | null;
 }
 
-/** What a machine process answers, once. */
+/** What a machine process says: any number of notes, and one of the others once. */
 export type MachineAnswer =
+  /** What a device has to say that is no error. */
+  | { readonly type: "note"; readonly text: string }
   /** What was measured. */
   | { readonly type: "results"; readonly results: MachineResults }
   /** Why there is nothing. */

@@ -43,13 +43,18 @@ export class Mistakes {
 
   /** Adds a mistake at a path of a cell; a path that the matrix filled is placed in the matrix. */
   add(path: Path, choices: readonly Choice[], message: string, atKey = false): void {
+    const diagnostic = this.diagnose(path, choices, message, atKey);
+    this.#found.set(JSON.stringify(diagnostic), diagnostic);
+  }
+
+  /** What {@link add} would add. */
+  diagnose(path: Path, choices: readonly Choice[], message: string, atKey = false): Diagnostic {
     const written = path.join(".");
     const choice = choices.find(({ key }) => written === key || written.startsWith(`${key}.`));
     const place = choice === undefined
       ? path
       : ["matrix", choice.key, choice.index, ...path.slice(choice.key.split(".").length)];
-    const diagnostic = this.#document.diagnostic(place, message, atKey);
-    this.#found.set(JSON.stringify(diagnostic), diagnostic);
+    return this.#document.diagnostic(place, message, atKey);
   }
 
   /** Adds a mistake within a text of the scenario, at a character from 0. */

@@ -8,7 +8,14 @@
 import { z } from "../schema.ts";
 import { MAX_PORTS } from "../event_channel.ts";
 import { messageOf, PluginError } from "../errors.ts";
-import { loadPlugin, type Plugin, type PluginKind, type PluginTable, type WorkloadPlugin } from "../plugin.ts";
+import {
+  destroyedPaths,
+  loadPlugin,
+  type Plugin,
+  type PluginKind,
+  type PluginTable,
+  type WorkloadPlugin,
+} from "../plugin.ts";
 import { suggestion } from "./diagnostics.ts";
 import type { Path } from "./load.ts";
 import { checkPermissions } from "./permissions.ts";
@@ -77,6 +84,7 @@ export async function resolvePlugin(
     }
     checkPermissions(plugin, parsed.data);
     if (plugin.kind === "workload") checkNeeds(plugin, parsed.data);
+    if (plugin.kind === "device") destroyedPaths(plugin, parsed.data);
     const written = writeOptions(plugin, parsed.data);
     const label = pluginLabel(plugin, written);
     const reference = isReference(use.use) ? use.use : undefined;

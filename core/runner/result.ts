@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Counters } from "../workload.ts";
+import type { Counters } from "../counters.ts";
 
 /** The `schema` of a {@link Result}. */
 export const RESULT_SCHEMA = "iddr.result/v1";
@@ -70,7 +70,7 @@ export interface Sample {
   readonly errors: number;
   /** Finished flushes. */
   readonly flushes: number;
-  /** What the workload counted of its own. */
+  /** What the workload and the device counted of their own, from start to end. */
   readonly counters: Counters;
   /** Cores that each domain's threads were seen on. */
   readonly cpus: PerDomain<readonly number[]>;
@@ -118,7 +118,7 @@ export interface Summary {
   readonly iopsPerCpuCore: Estimate | null;
   /** Operations of all repetitions together that failed. */
   readonly errors: number | null;
-  /** What the workload counted, by name. */
+  /** What the workload and the device counted, by name. */
   readonly counters: Readonly<Record<string, Estimate>>;
 }
 
@@ -132,6 +132,8 @@ export interface CellResult {
   readonly status: "ok" | "failed" | "pending";
   /** Why it failed. */
   readonly error?: string;
+  /** What its device had to say that is no error: each text once, in the order in which they came. */
+  readonly notes: readonly string[];
   /** Its repetitions. */
   readonly samples: readonly Sample[];
   /** What they say together. */

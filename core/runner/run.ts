@@ -6,7 +6,10 @@
 
 import { cpus } from "node:os";
 import { messageOf } from "../errors.ts";
+import type { Consent } from "../plugin.ts";
 import type { Cell, ExpandedScenario } from "./cell.ts";
+import { missingConsent } from "./destruction.ts";
+import { ScenarioError } from "./diagnostics.ts";
 import { judge } from "./expectation_result.ts";
 import { runMachineProcess } from "./machine_process.ts";
 import { permissionNeeds, planMachine } from "./plan.ts";
@@ -16,7 +19,7 @@ import { encodeScenario } from "./scenario.ts";
 import { summarise } from "./summary.ts";
 
 /** How a run goes. */
-export interface RunOptions {
+export interface RunOptions extends Partial<Consent> {
   /** A folder in which media may be made; each repetition's are removed after it. The system's own by default. */
   readonly scratchParent?: string;
   /** Ends the run early; what was measured until then is in the result. */
@@ -42,6 +45,7 @@ export interface RunProgress {
 interface CellState {
   readonly cell: Cell;
   readonly samples: Sample[];
+  readonly notes: Set<string>;
   error?: string;
 }
 
@@ -49,13 +53,16 @@ interface CellState {
  * Runs all cells. A cell that fails is reported in the result with its cause, and is not repeated; the others go on.
  *
  * @returns the result; `interrupted` says whether the signal ended it early
+ * @throws {ScenarioError} when it would destroy what `allowDestructive` does not name; nothing was run then
  */
 export async function runScenario(expanded: ExpandedScenario, options: RunOptions = {}): Promise<Result> {
-  const { signal } = options;
+  const { signal, allowDestructive = [] } = options;
+  const refused = missingConsent(expanded, allowDestructive);
+  if (refused.length > 0) throw new ScenarioError(refused);
   const { order, repetitions } = expanded.scenario.run;
   const startedAt = new Date().toISOString();
   const machine = describeMachine();
-  const states = expanded.cells.map((cell): CellState => ({ cell, samples: [] }));
+  const states = expanded.cells.map((cell): CellState => ({ cell, samples: [], notes: new Set() }));
   const result = (): Result => {
     const cells = states.map((state) => cellResult(state, repetitions));
     return {
@@ -77,7 +84,7 @@ export async function runScenario(expanded: ExpandedScenario, options: RunOption
     if (state.error !== undefined) continue;
     options.onRepetition?.({ cell: state.cell, repetition, done, total: turns.length });
     try {
-      state.samples.push(await measure(state.cell, repetition, options));
+      state.samples.push(await measure(state, repetition, options));
     } catch (thrown) {
       if (signal?.aborted) break;
       state.error = messageOf(thrown);
@@ -87,20 +94,28 @@ export async function runScenario(expanded: ExpandedScenario, options: RunOption
   return result();
 }
 
-async function measure(cell: Cell, repetition: number, { signal, scratchParent }: RunOptions): Promise<Sample> {
+async function measure({ cell, notes }: CellState, repetition: number, options: RunOptions): Promise<Sample> {
+  const { signal, scratchParent, allowDestructive = [], force = false } = options;
   const { run, affinity } = cell.scenario;
   const results = await runMachineProcess({
     plan: planMachine(cell),
     window: { warmupNs: run.warmup, durationNs: run.duration },
     affinity,
-  }, { needs: permissionNeeds(cell), scratchParent, signal });
+  }, {
+    ...{ needs: permissionNeeds(cell), scratchParent, signal },
+    consent: { allowDestructive, force },
+    onNote: (text) => notes.add(text),
+  });
   return toSample(repetition, results);
 }
 
-function cellResult({ cell, samples, error }: CellState, repetitions: number): CellResult {
+function cellResult({ cell, samples, notes, error }: CellState, repetitions: number): CellResult {
   const { id, labels } = cell;
   const status = error !== undefined ? "failed" : samples.length < repetitions ? "pending" : "ok";
-  return { id, labels, status, ...(error === undefined ? {} : { error }), samples, summary: summarise(samples) };
+  return {
+    ...{ id, labels, status, ...(error === undefined ? {} : { error }), notes: [...notes] },
+    ...{ samples, summary: summarise(samples) },
+  };
 }
 
 /** The scenario as one would write it, with every default. */

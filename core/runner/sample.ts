@@ -4,6 +4,7 @@
  * @module
  */
 
+import { addUp } from "../counters.ts";
 import type { DomainSample, OperationSample } from "../domain/report.ts";
 import { LatencyHistogram } from "../measure/histogram.ts";
 import type { MachineResults } from "./machine_protocol.ts";
@@ -40,7 +41,7 @@ export function toSample(repetition: number, { domains, peakMemoryBytes }: Machi
     timedOperations: latencies.count,
     errors: total((each) => each.errors),
     flushes: total((each) => each.flushes),
-    counters: sumOfRecords(results.map(({ counters }) => counters)),
+    counters: addUp(results.map(({ counters }) => counters)),
     cpuCores: perDomain((domains) => {
       const cores = domains.map(({ cpuNs, durationNs }) => cpuNs === null ? null : cpuNs / durationNs);
       return cores.includes(null) ? null : sum(cores as number[]);
@@ -72,14 +73,9 @@ function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-function sumOfRecords(records: readonly Readonly<Record<string, number>>[]): Record<string, number> {
-  const names = new Set(records.flatMap((record) => Object.keys(record)));
-  return Object.fromEntries([...names].map((name) => [name, sum(records.map((record) => record[name] ?? 0))]));
-}
-
 /** Adds up records of the same numbers; null if one of them is. */
 function sumOfAll<T extends object>(records: readonly (T | null)[]): T | null {
-  return records.includes(null) ? null : sumOfRecords(records as unknown as Record<string, number>[]) as T;
+  return records.includes(null) ? null : addUp(records as unknown as Record<string, number>[]) as T;
 }
 
 function union(lists: readonly (readonly number[] | null)[]): readonly number[] | null {

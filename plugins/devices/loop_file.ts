@@ -11,11 +11,12 @@
  */
 
 import { z } from "../../core/schema.ts";
-import { type BlockDevice, synchronous } from "../../core/block_device.ts";
+import type { BlockDevice } from "../../core/block_device.ts";
 import { FRAME_SIZE, SECTOR_SIZE } from "../../core/memory.ts";
 import { API_VERSION, definePlugin, type DevicePlugin } from "../../core/plugin.ts";
 import { formatSize, size } from "../../core/units.ts";
-import { aligned, chooseDirectSectorSize } from "./loop_file/direct.ts";
+import { BOUNCE_COUNTERS, ENGINES, openEngine } from "./disk_io/engine.ts";
+import { chooseDirectSectorSize } from "./loop_file/direct.ts";
 import { HolePuncher } from "./loop_file/holes.ts";
 import { DEFAULT_SIZE, type LoopMedium, openLoopMedium } from "./loop_file/medium.ts";
 import { OpenFile } from "./loop_file/open_file.ts";
@@ -33,6 +34,11 @@ const options = z.strictObject({
     .describe("Whether a file that is made is written in full, or is a hole that is read without touching the disk."),
   readOnly: z.boolean().default(false).describe("Whether writes are refused."),
   direct: z.boolean().default(false).describe("Whether transfers pass the page cache by (O_DIRECT)."),
+  engine: z.enum(ENGINES).default("auto")
+    .describe(
+      "How it transfers: one operation at a time (sync), or many in flight by io_uring, which takes --allow-ffi. auto is " +
+        "io-uring under direct I/O where there is one, else sync, as what is in the page cache comes sooner so.",
+    ),
   sectorSize: size().refine((bytes) => bytes === SECTOR_SIZE || bytes === FRAME_SIZE, "must be 512B or 4KiB").optional()
     .describe(
       "Sector size that the disk has: 512B or 4KiB. When absent 512B, or under direct I/O what the file's first sectors " +
@@ -49,6 +55,7 @@ const plugin: DevicePlugin<typeof options, LoopMedium> = definePlugin({
   name: "loop-file",
   description: "A disk in a file, through the page cache or by direct I/O.",
   options,
+  counters: BOUNCE_COUNTERS,
 
   permissions({ path, create, readOnly }) {
     if (path === undefined) return { scratch: true };
@@ -57,10 +64,10 @@ const plugin: DevicePlugin<typeof options, LoopMedium> = definePlugin({
 
   openMedium: (wanted, { scratchDirectory }) => openLoopMedium(wanted, scratchDirectory),
 
-  create(given, medium) {
+  create(given, medium, { note }) {
     const file = new OpenFile(medium.path, given);
     try {
-      return loopDevice(file, medium.sizeBytes, given);
+      return loopDevice(file, medium.sizeBytes, given, note);
     } catch (thrown) {
       file.close();
       throw thrown;
@@ -70,28 +77,23 @@ const plugin: DevicePlugin<typeof options, LoopMedium> = definePlugin({
 
 export default plugin;
 
-function loopDevice(file: OpenFile, fileBytes: number, given: z.output<typeof options>): BlockDevice {
+function loopDevice(
+  file: OpenFile,
+  fileBytes: number,
+  given: z.output<typeof options>,
+  note: (text: string) => void,
+): BlockDevice {
   const { readOnly, direct } = given;
   const sectorSize = direct ? chooseDirectSectorSize(file, given.sectorSize) : given.sectorSize ?? SECTOR_SIZE;
   const holes = readOnly || given.discard === "off" ? null : HolePuncher.open(file);
   const punch = holes === null ? undefined : (offset: number, length: number): void => holes.punch(offset, length);
-  const device = synchronous({
-    info: {
-      sizeBytes: fileBytes - fileBytes % sectorSize,
-      sectorSize,
-      readOnly,
-      canFlush: true,
-      canDiscard: holes !== null,
-    },
-    read: (offset, into) => file.read(offset, into),
-    write: (offset, from) => file.write(offset, from),
-    flush: () => file.flush(),
-    discard: punch,
-    writeZeroes: punch,
-    close() {
-      holes?.close();
-      file.close();
-    },
-  });
-  return direct ? aligned(device, file, sectorSize) : device;
+  const info = {
+    sizeBytes: fileBytes - fileBytes % sectorSize,
+    sectorSize,
+    readOnly,
+    canFlush: true,
+    canDiscard: holes !== null,
+  };
+  const disk = { file, info, direct, discard: punch, writeZeroes: punch, close: () => holes?.close() };
+  return openEngine(given.engine, disk, note);
 }

@@ -27,7 +27,7 @@ function sample(isolated: boolean): Sample {
 function cell(labels: Record<string, string>, iops: number, change: Partial<CellResult> = {}): CellResult {
   const all = { policy: "interrupt", device: "ramdisk", workload: "sysbench-fileio", placement: "isolated", ...labels };
   return {
-    ...{ id: "0", labels: all, status: "ok", samples: [sample(all.placement === "isolated")] },
+    ...{ id: "0", labels: all, status: "ok", notes: [], samples: [sample(all.placement === "isolated")] },
     summary: {
       iops: estimate(iops),
       bytesPerSecond: estimate(iops * 16384),
@@ -165,3 +165,18 @@ for (const columns of [60, 80, 100, 120]) {
     }
   });
 }
+
+Deno.test("a note stands below the table once, with the cells that have it when not all do", () => {
+  const noted = (queueDepth: string, ...notes: string[]) =>
+    cell({ "workload.with.queueDepth": queueDepth }, 1, { notes });
+  const notes = (cells: readonly CellResult[]) => render(cells).filter((line) => line.startsWith("note: "));
+  assert.deepEqual(notes([noted("1"), noted("2")]), []);
+  assert.deepEqual(notes([noted("1", "read only", "a partition"), noted("2", "read only")]), [
+    "note: read only",
+    "note: queueDepth=1: a partition",
+  ]);
+  const some = ["1", "2", "3"].map((queueDepth) => noted(queueDepth, "odd"));
+  assert.deepEqual(notes([...some, noted("8")]), ["note: queueDepth=1; queueDepth=2; queueDepth=3: odd"]);
+  assert.deepEqual(notes([...some, noted("5", "odd"), noted("8")]), ["note: 4 of 5 cells: odd"]);
+  assert.deepEqual(notes([cell({}, 1, { notes: ["alone"] })]), ["note: alone"]);
+});

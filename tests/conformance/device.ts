@@ -25,6 +25,8 @@ export interface DeviceExpectation {
   readonly sizeBytes?: number;
   /** Options by which the same device refuses writes, if there are such. */
   readonly readOnlyOptions?: DeviceOptions;
+  /** What tells these options from the device's others, for the names of the tests. */
+  readonly variant?: string;
   /** Why what is written need not be what is read, if so. */
   readonly keepsNothing?: string;
 }
@@ -36,18 +38,19 @@ export interface DeviceExpectation {
  * @param url its module
  */
 export function testDevice(name: string, url: string, expectation: DeviceExpectation): void {
-  const { options, sizeBytes = 128 * 1024, readOnlyOptions, keepsNothing } = expectation;
+  const { options, sizeBytes = 128 * 1024, readOnlyOptions, keepsNothing, variant } = expectation;
+  const title = variant === undefined ? name : `${name} (${variant})`;
   const load = (): Promise<DevicePlugin> => loadPlugin("device", url);
   type Body = (device: OpenedDevice) => void | Promise<void>;
   const test = (what: string, body: Body): void => {
-    Deno.test(`${name}: ${what}`, async () => await withDevice(await load(), options, body));
+    Deno.test(`${title}: ${what}`, async () => await withDevice(await load(), options, body));
   };
   const testKeeper = (what: string, body: Body): void => {
     if (keepsNothing === undefined) test(what, body);
-    else Deno.test.ignore(`${name}: ${what} (not held to it: ${keepsNothing})`, () => {});
+    else Deno.test.ignore(`${title}: ${what} (not held to it: ${keepsNothing})`, () => {});
   };
 
-  testDefinition(name, url, load);
+  if (variant === undefined) testDefinition(name, url, load);
 
   test("it has the size that was asked for", ({ queue }) => {
     assert.equal(queue.info.sizeBytes, sizeBytes);
@@ -118,7 +121,7 @@ export function testDevice(name: string, url: string, expectation: DeviceExpecta
   });
 
   if (readOnlyOptions !== undefined) {
-    Deno.test(`${name}: read-only, it refuses all that changes it, and is read as before`, async () => {
+    Deno.test(`${title}: read-only, it refuses all that changes it, and is read as before`, async () => {
       await withDevice(await load(), readOnlyOptions, async (device) => {
         const { info } = device.queue;
         assert.equal(info.readOnly, true);

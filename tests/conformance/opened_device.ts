@@ -11,8 +11,9 @@ import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
 import { OperationMeter } from "../../core/measure/meter.ts";
 import { MonolithicQueue } from "../../core/monolithic_queue.ts";
 import type { NotificationPolicy } from "../../core/notification.ts";
-import { type DevicePlugin, makeDevice } from "../../core/plugin.ts";
+import { destroyedPaths, type DevicePlugin, makeDevice, openMedium } from "../../core/plugin.ts";
 import { AtomicsWaiter } from "../../core/waiter.ts";
+import { mediumContext } from "../helpers/medium_context.ts";
 
 /** Slots of the queue. */
 const DEPTH = 8;
@@ -51,7 +52,7 @@ export function openDevice(plugin: DevicePlugin, options: unknown, medium: unkno
   const reports: string[] = [];
   const events = new EventPage(allocateEventPage());
   const waiter = new AtomicsWaiter(events, () => {});
-  const gate = new DeviceGate(makeDevice(plugin, options, medium), (message) => reports.push(message));
+  const gate = new DeviceGate(makeDevice(plugin, options, medium, mediumContext()), (message) => reports.push(message));
   gate.listen(() => events.wake());
   const queue = new MonolithicQueue({
     gate,
@@ -96,7 +97,7 @@ export function openDevice(plugin: DevicePlugin, options: unknown, medium: unkno
   return { queue, gate, reports, medium, options, take, run, content };
 }
 
-/** Options of a device, or what makes them, given a folder that is removed after the test. */
+/** Options of a device, or what makes them, given a folder that is removed after the test; they may be disposable. */
 export type DeviceOptions = Readonly<Record<string, unknown>> | ((directory: string) => unknown | Promise<unknown>);
 
 /** Opens a medium in a folder of its own and its device, and closes and removes both after `body`. */
@@ -107,14 +108,22 @@ export async function withDevice(
 ): Promise<void> {
   const scratchDirectory = await Deno.makeTempDir();
   let device: OpenedDevice | undefined;
+  let closeMedium = (): void => {};
+  let made: unknown;
   try {
-    const options = plugin.options.parse(typeof given === "function" ? await given(scratchDirectory) : given);
-    const medium = await plugin.openMedium(options, { scratchDirectory });
+    made = typeof given === "function" ? await given(scratchDirectory) : given;
+    const options = plugin.options.parse(made);
+    // Who writes a test for a device that destroys something has made that for the test.
+    const allowDestructive = destroyedPaths(plugin, options);
+    const medium = await openMedium(plugin, options, mediumContext({ scratchDirectory, allowDestructive }));
+    closeMedium = () => plugin.closeMedium?.(medium);
     // A medium reaches its driver by a message; the copy must do.
     device = openDevice(plugin, options, structuredClone(medium));
     await body(device, scratchDirectory);
   } finally {
     device?.gate.close();
+    closeMedium();
+    (made as Partial<Disposable> | undefined)?.[Symbol.dispose]?.();
     await Deno.remove(scratchDirectory, { recursive: true });
   }
 }

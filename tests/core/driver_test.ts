@@ -46,6 +46,7 @@ function driverFor(device: BlockDevice, frontendCount = 1, finished = true) {
         memory: ends.memory.buffer,
         peerDomainId: ends.back.peerDomainId,
         peerEvents: allocateEventPage().buffer,
+        peerEventFd: null,
         port: ends.back.port,
         peerPort: ends.front.port,
       },

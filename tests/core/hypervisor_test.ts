@@ -7,6 +7,7 @@ import { DEFAULT_CHANNEL } from "../../core/link.ts";
 import { threadUsage } from "../../core/measure/thread.ts";
 import { builtins } from "../../plugins/mod.ts";
 import { linkOptions } from "../helpers/link.ts";
+import { mediumContext } from "../helpers/medium_context.ts";
 
 threadUsage(); // Opens the C library for good, before a sanitizer counts what a test opens.
 
@@ -60,7 +61,7 @@ function machine(changes: MachineChanges = {}): MachinePlan {
 const WINDOW = { warmupNs: 10e6, durationNs: 50e6 };
 
 async function run(plan: MachinePlan): Promise<ReadonlyMap<string, DomainResult>> {
-  return await new Hypervisor(plan, { scratchDirectory: null }).run(WINDOW);
+  return await new Hypervisor(plan, mediumContext()).run(WINDOW);
 }
 
 /** What an application's workload did. */
@@ -82,7 +83,7 @@ async function failure(plan: MachinePlan): Promise<string> {
 
 Deno.test("a window of no length at all is a window of every domain", async () => {
   for (let repetition = 0; repetition < 5; repetition++) {
-    const results = await new Hypervisor(machine(), { scratchDirectory: null }).run({ warmupNs: 0, durationNs: 0 });
+    const results = await new Hypervisor(machine(), mediumContext()).run({ warmupNs: 0, durationNs: 0 });
     assert.deepEqual([...results.keys()], ["application-0", "driver"]);
   }
 });

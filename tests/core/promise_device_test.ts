@@ -8,6 +8,7 @@ import { type DevicePlugin, makeDevice } from "../../core/plugin.ts";
 import { promised, type PromiseDevice } from "../../core/promise_device.ts";
 import { giveWay } from "../../core/waiter.ts";
 import { deviceInfo, fillPattern, MemoryDevice } from "../helpers/devices.ts";
+import { mediumContext } from "../helpers/medium_context.ts";
 import promiseDiskDefinition from "../helpers/plugins/promise_disk.ts";
 
 const promiseDisk = promiseDiskDefinition as unknown as DevicePlugin;
@@ -154,9 +155,9 @@ Deno.test("a device that completes requests by events is refused when its plugin
   const options = { failing: false, crashing: false };
   const medium = new SharedArrayBuffer(512);
   assert.throws(
-    () => makeDevice({ ...silent, events: false }, options, medium),
+    () => makeDevice({ ...silent, events: false }, options, medium, mediumContext()),
     /^PluginError: The device promise-disk completes .* add `events: true`/,
   );
-  assert.throws(() => makeDevice(silent, options, medium), PluginError);
-  assert.notEqual(makeDevice(promiseDisk, options, medium).listen, undefined);
+  assert.throws(() => makeDevice(silent, options, medium, mediumContext()), PluginError);
+  assert.notEqual(makeDevice(promiseDisk, options, medium, mediumContext()).listen, undefined);
 });

@@ -6,9 +6,11 @@
 
 import type { Operation } from "../../core/blkif.ts";
 import { type BlockDevice, BlockRequest, type DeviceInfo } from "../../core/block_device.ts";
+import type { Counters } from "../../core/counters.ts";
 import { DeviceGate } from "../../core/device_gate.ts";
 import { SharedMemory } from "../../core/memory.ts";
 import type { DevicePlugin } from "../../core/plugin.ts";
+import { mediumContext } from "./medium_context.ts";
 
 const FRAMES = 64;
 
@@ -17,10 +19,15 @@ export class OpenedDevice {
   readonly memory = SharedMemory.allocate(FRAMES);
   /** What the device threw. */
   readonly reports: string[] = [];
+  /** What the device has counted. */
+  readonly counters: () => Counters;
   readonly #gate: DeviceGate;
+  readonly #closeMedium: () => void;
   readonly #request = new BlockRequest({ completed() {} }, 0, this.memory, FRAMES);
 
-  constructor(device: BlockDevice) {
+  constructor(device: BlockDevice, closeMedium: () => void = () => {}) {
+    this.#closeMedium = closeMedium;
+    this.counters = () => device.counters?.() ?? {};
     this.#gate = new DeviceGate(device, (message) => this.reports.push(message));
     this.info = this.#gate.info;
   }
@@ -45,18 +52,19 @@ export class OpenedDevice {
     request.offsetBytes = offsetBytes;
     request.byteLength = byteLength;
     this.#gate.submit(request);
-    if (this.#gate.inFlight !== 0) throw new Error("the device is not synchronous");
+    while (this.#gate.inFlight > 0) this.#gate.reap();
     return request.status;
   }
 
   [Symbol.dispose](): void {
     this.#gate.close();
+    this.#closeMedium();
   }
 }
 
 /** A device on its medium, as the hypervisor and the driver domain make them. */
 export function openPlugin(plugin: DevicePlugin, given: unknown, scratchDirectory: string | null = null): OpenedDevice {
   const options = plugin.options.parse(given);
-  const medium = structuredClone(plugin.openMedium(options, { scratchDirectory }));
-  return new OpenedDevice(plugin.create(options, medium));
+  const medium = structuredClone(plugin.openMedium(options, mediumContext({ scratchDirectory })));
+  return new OpenedDevice(plugin.create(options, medium, mediumContext()));
 }

@@ -15,9 +15,10 @@ const ROOT = new URL("../../", import.meta.url);
 export async function pluginInProcess(file: string, given: unknown, flags: readonly string[]): Promise<string> {
   const code = `
     import plugin from ${JSON.stringify(new URL(`plugins/devices/${file}.ts`, ROOT))};
+    const context = { scratchDirectory: null, allowDestructive: [], force: false, note() {} };
     try {
       const options = plugin.options.parse(${JSON.stringify(given)});
-      const device = plugin.create(options, plugin.openMedium(options, { scratchDirectory: null }));
+      const device = plugin.create(options, plugin.openMedium(options, context), context);
       console.log(JSON.stringify(device.info));
       device.close();
     } catch (error) {

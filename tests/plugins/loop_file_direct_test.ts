@@ -5,8 +5,9 @@ import { Operation, Status } from "../../core/blkif.ts";
 import { DeviceError, messageOf } from "../../core/errors.ts";
 import { synchronous } from "../../core/block_device.ts";
 import loopFile from "../../plugins/devices/loop_file.ts";
-import { aligned } from "../../plugins/devices/loop_file/direct.ts";
+import { aligned } from "../../plugins/devices/disk_io/aligned.ts";
 import { OpenFile } from "../../plugins/devices/loop_file/open_file.ts";
+import type { Engine } from "../../plugins/devices/disk_io/engine.ts";
 import { fillPattern, MemoryDevice } from "../helpers/devices.ts";
 import { largeSectorsRefusal, mount, mountRefusal, mountWithLargeSectors } from "../helpers/mount.ts";
 import { testUnless } from "../helpers/test_unless.ts";
@@ -53,8 +54,8 @@ testUnless(refusal, "a file that is opened for direct I/O has the kernel's flag 
  * Runs random reads and writes, in aligned and in odd pieces of memory, against a model; looks at the file from outside
  * at the end.
  */
-function holdsToModel(path: string, content: Uint8Array): void {
-  using device = openPlugin(loopFile, { path, direct: true });
+function holdsToModel(path: string, content: Uint8Array, engine: Engine): void {
+  using device = openPlugin(loopFile, { path, direct: true, engine });
   const { sectorSize } = device.info;
   const sectors = SIZE / sectorSize;
   const command = fc.record({
@@ -99,10 +100,12 @@ function holdsToModel(path: string, content: Uint8Array): void {
   assert.deepEqual(Deno.readFileSync(path), content);
 }
 
-testUnless(refusal, "what is written past the page cache is in the file and is read again, whatever its pieces", () => {
-  using file = patternFile();
-  holdsToModel(file.path, file.content);
-});
+for (const engine of ["sync", "io-uring"] as const) {
+  testUnless(refusal, `what is written past the page cache is in the file and read again, by ${engine}`, () => {
+    using file = patternFile();
+    holdsToModel(file.path, file.content, engine);
+  });
+}
 
 testUnless(
   largeRefusal,
@@ -116,9 +119,9 @@ testUnless(
       assert.equal(device.run(Read, 512, [0, 512]), Status.Error);
       assert.deepEqual(device.reports, []);
     }
-    holdsToModel(file.path, file.content);
+    for (const engine of ["sync", "io-uring"] as const) holdsToModel(file.path, file.content, engine);
     assert.throws(() => openPlugin(loopFile, { path: file.path, direct: true, sectorSize: "512B" }), (error) => {
-      return error instanceof DeviceError && /sectors of 512B .* accepts 4KiB/.test(error.message);
+      return error instanceof DeviceError && /sectors of 512B.* accepts 4KiB/.test(error.message);
     });
   },
 );
@@ -151,7 +154,7 @@ testUnless(refusal, "a file that shrinks under direct I/O fails the reads past i
   using device = openPlugin(loopFile, { path: file.path, direct: true });
   Deno.truncateSync(file.path, 4096 + 100);
   assert.equal(device.run(Read, 4096, [0, 4096]), Status.Error);
-  assert.match(device.reports[0], /the file ends at byte 4196/);
+  assert.match(device.reports[0], /ends at byte 4196/);
   assert.equal(device.run(Read, 0, [0, 4096]), Status.Okay);
 });
 
@@ -167,7 +170,8 @@ Deno.test("aligned pieces go straight to the device, and a request with any othe
   using file = patternFile();
   const open = new OpenFile(file.path, { readOnly: false, direct: false });
   const inner = new MemoryDevice({ sizeBytes: SIZE, sectorSize: 4096 });
-  const device = aligned(synchronous(inner), open, 4096);
+  const counters = { bouncedRequests: 0 };
+  const device = aligned(synchronous(inner), open, 4096, counters);
   using opened = openPlugin({ ...loopFile, create: () => device } as typeof loopFile, { path: file.path });
   try {
     opened.run(Read, 8192, [0, 4096], [12288, 20480]);
@@ -177,6 +181,7 @@ Deno.test("aligned pieces go straight to the device, and a request with any othe
     opened.run(Read, 8192, [512, 512 + 4096]);
     assert.equal(inner.calls.length, 2);
     assert.deepEqual(new Uint8Array(opened.memory.bytes.slice(512, 512 + 4096)), file.content.slice(8192, 12288));
+    assert.equal(counters.bouncedRequests, 2);
     opened.runDataless(Flush);
     assert.deepEqual(inner.calls.slice(2), ["flush"]);
   } finally {

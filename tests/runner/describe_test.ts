@@ -38,8 +38,11 @@ Deno.test("every built-in plugin is described, with its options and what they ar
   });
 });
 
-Deno.test("a workload is described with what it counts", async () => {
+Deno.test("a workload and a device are described with what they count", async () => {
   const counting = import.meta.resolve("./fixtures/counting_workload.ts");
   const [plugin] = await describePlugins({ policy: {}, device: {}, workload: { counting } });
   assert.deepEqual(plugin.counters, { blocks: "Blocks that were counted." });
+  const disk = import.meta.resolve("../helpers/plugins/counting_disk.ts");
+  const [device] = await describePlugins({ policy: {}, device: { disk }, workload: {} });
+  assert.deepEqual(device.counters, { diskReads: "Reads that reached the disk." });
 });

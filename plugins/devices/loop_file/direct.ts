@@ -1,15 +1,13 @@
 /**
- * Direct I/O: what is aligned goes straight between the file and the application's frames, the rest through a buffer.
+ * The sector size of a file under direct I/O: what its disk has, found by trying.
  *
  * @module
  */
 
-import { carriesData, Operation, Status } from "../../../core/blkif.ts";
-import type { BlockDevice, BlockRequest } from "../../../core/block_device.ts";
 import { DeviceError } from "../../../core/errors.ts";
 import { FRAME_SIZE, SECTOR_SIZE, SharedMemory } from "../../../core/memory.ts";
 import { formatSize } from "../../../core/units.ts";
-import type { OpenFile } from "./open_file.ts";
+import type { PositionedFile } from "../disk_io/positioned_file.ts";
 
 /**
  * The smallest unit in which a file that was opened for direct I/O can be read, in bytes: 512 or 4096, as its disk has
@@ -18,7 +16,7 @@ import type { OpenFile } from "./open_file.ts";
  *
  * @throws {DeviceError} when neither is accepted
  */
-export function directSectorSize(file: OpenFile): number {
+export function directSectorSize(file: PositionedFile): number {
   // One sector into a frame, so that the memory's alignment is tried too.
   const { bytes } = SharedMemory.allocate(2);
   let refused: unknown;
@@ -34,73 +32,12 @@ export function directSectorSize(file: OpenFile): number {
 }
 
 /** The sector size of a file under direct I/O, at least the one that was asked for. */
-export function chooseDirectSectorSize(file: OpenFile, wanted: number | undefined): number {
+export function chooseDirectSectorSize(file: PositionedFile, wanted: number | undefined): number {
   const smallest = directSectorSize(file);
   if (wanted === undefined) return smallest;
   if (wanted >= smallest) return wanted;
   throw new DeviceError(
-    `The loop file ${file.path} cannot have sectors of ${formatSize(wanted)} under direct I/O: ` +
+    `Cannot give ${file.name} sectors of ${formatSize(wanted)} under direct I/O: ` +
       `its disk accepts ${formatSize(smallest)} and multiples`,
   );
-}
-
-/**
- * A device that is on an `O_DIRECT` file and only ever sees aligned memory.
- *
- * Regions begin on a page boundary ({@link SharedMemory.allocate}), so a piece is aligned where its place in its region
- * is. A request with any other piece is read or written as a whole through one buffer, which grows to the longest of them.
- *
- * @param device the device for aligned requests
- * @param sectorSize the alignment in bytes, a power of two
- */
-export function aligned(device: BlockDevice, file: OpenFile, sectorSize: number): BlockDevice {
-  let buffer = SharedMemory.allocate(1);
-  const bufferFor = (byteLength: number): Uint8Array => {
-    if (buffer.bytes.length < byteLength) buffer = SharedMemory.allocate(Math.ceil(byteLength / FRAME_SIZE));
-    return buffer.view(0, byteLength);
-  };
-  return {
-    ...device,
-    submit(request) {
-      if (!carriesData(request.operation) || isAligned(request, sectorSize)) return device.submit(request);
-      const whole = bufferFor(request.byteLength);
-      if (request.operation === Operation.Read) {
-        file.read(request.offsetBytes, whole);
-        scatter(whole, request);
-      } else {
-        gather(request, whole);
-        file.write(request.offsetBytes, whole);
-      }
-      request.status = Status.Okay;
-      return true;
-    },
-  };
-}
-
-/** On the hot path. */
-function isAligned(request: BlockRequest, unit: number): boolean {
-  let bits = 0;
-  for (let i = 0; i < request.extentCount; i++) {
-    const extent = request.extent(i);
-    bits |= extent.byteOffset | extent.length;
-  }
-  return (bits & (unit - 1)) === 0;
-}
-
-function scatter(whole: Uint8Array, request: BlockRequest): void {
-  let at = 0;
-  for (let i = 0; i < request.extentCount; i++) {
-    const extent = request.extent(i);
-    extent.set(whole.subarray(at, at + extent.length));
-    at += extent.length;
-  }
-}
-
-function gather(request: BlockRequest, whole: Uint8Array): void {
-  let at = 0;
-  for (let i = 0; i < request.extentCount; i++) {
-    const extent = request.extent(i);
-    whole.set(extent, at);
-    at += extent.length;
-  }
 }

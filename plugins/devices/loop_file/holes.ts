@@ -9,7 +9,7 @@
 import fs from "node:fs";
 import { type CLibrary, describeErrno, openCLibrary } from "../../../core/libc.ts";
 import { SECTOR_SIZE } from "../../../core/memory.ts";
-import type { OpenFile } from "./open_file.ts";
+import { type PositionedFile, transferFailure } from "../disk_io/positioned_file.ts";
 
 const SYMBOLS = {
   fallocate: { parameters: ["i32", "i32", "i64", "i64"], result: "i32" },
@@ -20,16 +20,16 @@ const PUNCH_HOLE = 1 | 2;
 
 /** Punches holes in one file. */
 export class HolePuncher {
-  readonly #file: OpenFile;
+  readonly #file: PositionedFile;
   readonly #library: CLibrary<typeof SYMBOLS>;
 
-  private constructor(file: OpenFile, library: CLibrary<typeof SYMBOLS>) {
+  private constructor(file: PositionedFile, library: CLibrary<typeof SYMBOLS>) {
     this.#file = file;
     this.#library = library;
   }
 
   /** A puncher for a file that is open for writing; null where libc is not to be had or the file system refuses. */
-  static open(file: OpenFile): HolePuncher | null {
+  static open(file: PositionedFile): HolePuncher | null {
     const library = openCLibrary(SYMBOLS);
     if (library === null) return null;
     const puncher = new HolePuncher(file, library);
@@ -47,7 +47,7 @@ export class HolePuncher {
   punch(offsetBytes: number, byteLength: number): void {
     if (this.#punch(offsetBytes, byteLength) === 0) return;
     const cause = describeErrno(this.#library.errno());
-    throw this.#file.failure("punch a hole of", offsetBytes, byteLength, cause);
+    throw transferFailure(this.#file, "punch a hole of", offsetBytes, byteLength, cause);
   }
 
   /** Lets go of libc. */

@@ -6,6 +6,7 @@
 
 import fs from "node:fs";
 import { DeviceError, messageOf } from "../../../core/errors.ts";
+import { flushFailure, type PositionedFile, transferFailure } from "../disk_io/positioned_file.ts";
 
 /** How a file is opened. */
 export interface OpenFileOptions {
@@ -16,12 +17,11 @@ export interface OpenFileOptions {
 }
 
 /** A file that is open. Its size is never changed here. */
-export class OpenFile {
-  /** Where it is. */
-  readonly path: string;
-  /** Its file descriptor. */
+export class OpenFile implements PositionedFile {
+  readonly name: string;
   readonly descriptor: number;
-  readonly #direct: boolean;
+  /** A file that began with a hole may have passed for one with smaller sectors than its disk has. */
+  readonly hint: string | undefined;
 
   /**
    * Opens a file that is there.
@@ -36,8 +36,8 @@ export class OpenFile {
       );
     }
     const how = `${readOnly ? "to read" : "to read and write"}${direct ? " by direct I/O" : ""}`;
-    this.path = path;
-    this.#direct = direct;
+    this.name = `the loop file ${path}`;
+    this.hint = direct ? "try sectorSize: 4KiB" : undefined;
     try {
       this.descriptor = fs.openSync(path, (readOnly ? O_RDONLY : O_RDWR) | (direct ? O_DIRECT : 0));
     } catch (cause) {
@@ -47,21 +47,19 @@ export class OpenFile {
     }
   }
 
-  /** Fills `into` from a place in the file. On the hot path. */
   read(offsetBytes: number, into: Uint8Array): void {
     let done = 0;
     try {
       do {
         const count = fs.readSync(this.descriptor, into, done, into.length - done, offsetBytes + done);
-        if (count === 0) throw new DeviceError(`the file ends at byte ${offsetBytes + done}`);
+        if (count === 0) throw new DeviceError(`it ends at byte ${offsetBytes + done}`);
         done += count;
       } while (done < into.length);
     } catch (cause) {
-      throw this.failure("read", offsetBytes, into.length, cause);
+      throw transferFailure(this, "read", offsetBytes, into.length, cause);
     }
   }
 
-  /** Stores `from` at a place in the file. On the hot path. */
   write(offsetBytes: number, from: Uint8Array): void {
     let done = 0;
     try {
@@ -71,31 +69,19 @@ export class OpenFile {
         done += count;
       } while (done < from.length);
     } catch (cause) {
-      throw this.failure("write", offsetBytes, from.length, cause);
+      throw transferFailure(this, "write", offsetBytes, from.length, cause);
     }
   }
 
-  /** Makes what was written durable. */
   flush(): void {
     try {
       fs.fdatasyncSync(this.descriptor);
     } catch (cause) {
-      throw new DeviceError(`Cannot flush the loop file ${this.path}: ${messageOf(cause)}`, { cause });
+      throw flushFailure(this, cause);
     }
   }
 
-  /** Closes the file. */
   close(): void {
     fs.closeSync(this.descriptor);
-  }
-
-  /** What to throw when an operation on some bytes of the file did not work. */
-  failure(what: string, offsetBytes: number, byteLength: number, cause: unknown): DeviceError {
-    const place = `${byteLength} bytes at byte ${offsetBytes}`;
-    // A file that began with a hole may have passed for one with smaller sectors than its disk has.
-    const hint = this.#direct && /EINVAL|os error 22/.test(messageOf(cause)) ? "; try sectorSize: 4KiB" : "";
-    return new DeviceError(`Cannot ${what} ${place} of the loop file ${this.path}: ${messageOf(cause)}${hint}`, {
-      cause,
-    });
   }
 }

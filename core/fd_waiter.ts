@@ -1,0 +1,87 @@
+/**
+ * A waiter whose sleep ends by descriptors, too: completions of an io_uring, sockets, deaths of processes.
+ *
+ * It sleeps in one `ppoll` on the descriptors of all sources and on the domain's eventfd. Peers ring that in place of the
+ * word on which an {@link AtomicsWaiter} sleeps, but only while this thread says that it sleeps so: else ringing would
+ * always cost a system call.
+ *
+ * @module
+ */
+
+import type { EventFd } from "./event_fd.ts";
+import type { EventPage } from "./event_channel.ts";
+import { type CLibrary, openCLibrary } from "./libc.ts";
+import { LookingWaiter, type WaitSource } from "./waiter.ts";
+
+const SYMBOLS = {
+  ppoll: { parameters: ["buffer", "u32", "buffer", "pointer"], result: "i32" },
+} as const;
+
+/** `struct pollfd` of POSIX: the descriptor, then what is wanted and what there is in 16 bits each. */
+const POLLFD_WORDS = 2;
+const POLLIN = 1;
+const MS_PER_S = 1000;
+const NS_PER_MS = 1e6;
+
+/** A waiter for sources of which some have a descriptor. */
+export class FdWaiter extends LookingWaiter {
+  readonly #events: EventPage;
+  readonly #doorbell: EventFd;
+  readonly #library: CLibrary<typeof SYMBOLS>;
+  #polled: Int32Array<ArrayBuffer>;
+  readonly #timeout = new BigInt64Array(2);
+  readonly #timeoutWords = new Int32Array(this.#timeout.buffer);
+
+  private constructor(
+    events: EventPage,
+    doorbell: EventFd,
+    beat: () => void,
+    library: CLibrary<typeof SYMBOLS>,
+  ) {
+    super(events, beat);
+    this.#events = events;
+    this.#doorbell = doorbell;
+    this.#library = library;
+    this.#polled = Int32Array.of(doorbell.descriptor, POLLIN);
+  }
+
+  /**
+   * A waiter without sources; null where libc may not be called.
+   *
+   * @param events the page of the domain
+   * @param doorbell its eventfd, which the page's peers know
+   * @param beat called now and then during a long wait, to show that the thread lives
+   */
+  static create(events: EventPage, doorbell: EventFd, beat: () => void): FdWaiter | null {
+    const library = openCLibrary(SYMBOLS);
+    return library && new FdWaiter(events, doorbell, beat, library);
+  }
+
+  override add(source: WaitSource): void {
+    super.add(source);
+    if (source.descriptor !== undefined) this.#polled = Int32Array.of(...this.#polled, source.descriptor, POLLIN);
+  }
+
+  protected override wakesBy(source: WaitSource): boolean {
+    return source.descriptor !== undefined;
+  }
+
+  protected override block(seen: number, timeoutMs: number): void {
+    const words = this.#timeoutWords;
+    const seconds = Math.floor(timeoutMs / MS_PER_S);
+    words[0] = seconds;
+    words[2] = (timeoutMs - seconds * MS_PER_S) * NS_PER_MS;
+    // In this order: who rings after the look sees that the eventfd is to be rung.
+    this.#events.sleepsOnDescriptor(true);
+    if (this.#events.bell === seen) {
+      this.#library.symbols.ppoll(this.#polled, this.#polled.length / POLLFD_WORDS, this.#timeout, null);
+    }
+    this.#events.sleepsOnDescriptor(false);
+    if ((this.#polled[1] >>> 16) !== 0) this.#doorbell.drain();
+    this.#polled[1] = POLLIN;
+  }
+
+  override close(): void {
+    this.#library.close();
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * A disk as the hypervisor opens it: by libc, past the page cache, and for nobody else while it is written to.
+ *
+ * Deno opens nothing below /dev, /proc and /sys unless everything is allowed, so all of it goes through libc. The request
+ * codes are those of Linux's `fs.h`; the files below /sys are described in `Documentation/ABI/stable/sysfs-block`.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import { DeviceError } from "../../../core/errors.ts";
+import { type CLibrary, describeErrno, openCLibrary } from "../../../core/libc.ts";
+
+const SYMBOLS = {
+  open: { parameters: ["buffer", "i32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+  ioctl: { parameters: ["i32", "u32", "buffer"], result: "i32" },
+  statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
+  readlink: { parameters: ["buffer", "buffer", "u32"], result: "i32" },
+  read: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+} as const;
+type Library = CLibrary<typeof SYMBOLS>;
+
+/** `_IOR(0x12, 114, size_t)`: the size in bytes, 64 bits. */
+const BLKGETSIZE64 = 0x80081272;
+const BLKSSZGET = 0x1268;
+const BLKPBSZGET = 0x127b;
+const BLKROGET = 0x125e;
+
+const AT_FDCWD = -100;
+const STATX_TYPE = 1;
+/** `struct statx` of Linux's `stat.h`: its size, and the places of the mode and of the device number. */
+const STATX_BYTES = 256;
+const STATX_MODE = 28;
+const STATX_RDEV_MAJOR = 128;
+const STATX_RDEV_MINOR = 132;
+const O_CLOEXEC = 0o2000000;
+const ENOENT = 2;
+const EACCES = 13;
+const EPERM = 1;
+const EBUSY = 16;
+const EROFS = 30;
+
+/** A disk that is open. Plain data: the descriptor is the process's. */
+export interface OpenDisk {
+  /** As it was named. */
+  readonly path: string;
+  /** Its file descriptor, for direct I/O. */
+  readonly descriptor: number;
+  /** Size in bytes. */
+  readonly sizeBytes: number;
+  /** Logical sector size in bytes: what transfers are multiples of. */
+  readonly sectorSize: number;
+  /** Physical sector size in bytes: smaller writes make the disk read first. */
+  readonly physicalSectorSize: number;
+  /** Whether it was opened for reading alone. */
+  readonly readOnly: boolean;
+  /** Whether it can discard (TRIM). */
+  readonly canDiscard: boolean;
+  /** What it is a partition of; null for a whole disk. */
+  readonly partitionOf: string | null;
+}
+
+/**
+ * Opens a disk.
+ *
+ * @param path a block device: a whole disk or a partition
+ * @param writable whether it is to be written to; then nobody else may have it: no mount, no swap, no RAID
+ * @throws {DeviceError} when there is none, it may not be opened, or it is no block device
+ */
+export function openDisk(path: string, writable: boolean): OpenDisk {
+  const library = openCLibrary(SYMBOLS);
+  if (library === null) throw new DeviceError(`Cannot open the disk ${path}: that takes --allow-ffi`);
+  try {
+    const number = deviceNumber(library, path);
+    const descriptor = openDirect(library, path, writable);
+    try {
+      if (writable && ask(library, path, descriptor, "BLKROGET", BLKROGET) !== 0) {
+        throw new DeviceError(`Cannot write to the disk ${path}: the disk itself is read-only`);
+      }
+      return {
+        path,
+        descriptor,
+        sizeBytes: ask(library, path, descriptor, "BLKGETSIZE64", BLKGETSIZE64),
+        sectorSize: ask(library, path, descriptor, "BLKSSZGET", BLKSSZGET),
+        physicalSectorSize: ask(library, path, descriptor, "BLKPBSZGET", BLKPBSZGET),
+        readOnly: !writable,
+        canDiscard: writable && discardLimit(library, number) > 0,
+        partitionOf: partitionOf(library, number),
+      };
+    } catch (thrown) {
+      library.symbols.close(descriptor);
+      throw thrown;
+    }
+  } finally {
+    library.close();
+  }
+}
+
+/** Closes a disk. */
+export function closeDisk({ descriptor }: OpenDisk): void {
+  const library = openCLibrary(SYMBOLS);
+  library?.symbols.close(descriptor);
+  library?.close();
+}
+
+/** Major and minor number of a block device, as /sys/dev/block has them: `8:0`. */
+function deviceNumber(library: Library, path: string): string {
+  const buffer = new Uint8Array(STATX_BYTES);
+  if (library.symbols.statx(AT_FDCWD, cString(path), 0, STATX_TYPE, buffer) !== 0) {
+    throw openFailure(path, false, library.errno());
+  }
+  const view = new DataView(buffer.buffer);
+  if ((view.getUint16(STATX_MODE, true) & fs.constants.S_IFMT) !== fs.constants.S_IFBLK) {
+    throw new DeviceError(`Cannot use ${path} as a disk: it is no block device. The device loop-file takes files`);
+  }
+  return `${view.getUint32(STATX_RDEV_MAJOR, true)}:${view.getUint32(STATX_RDEV_MINOR, true)}`;
+}
+
+function openDirect(library: Library, path: string, writable: boolean): number {
+  const { O_RDONLY, O_RDWR, O_EXCL, O_DIRECT } = fs.constants;
+  const flags = (writable ? O_RDWR | O_EXCL : O_RDONLY) | O_DIRECT | O_CLOEXEC;
+  const descriptor = library.symbols.open(cString(path), flags);
+  if (descriptor < 0) throw openFailure(path, writable, library.errno());
+  return descriptor;
+}
+
+function openFailure(path: string, writable: boolean, errno: number): DeviceError {
+  const how = writable ? "to write to it" : "to read it";
+  return new DeviceError(`Cannot open the disk ${path} ${how}: ${describeErrno(errno)}${hintFor(errno)}`);
+}
+
+function hintFor(errno: number): string {
+  switch (errno) {
+    case ENOENT:
+      return ". There is no such device; `sata list` lists those that there are";
+    case EACCES:
+    case EPERM:
+      return ". As a rule root may, and who is in the group disk";
+    case EBUSY:
+      return ". Something else has it: a mount, swap, RAID, a volume group, or another run";
+    case EROFS:
+      return ". The disk itself is read-only";
+    default:
+      return "";
+  }
+}
+
+/** The answer to one of the requests that return a number. */
+function ask(library: Library, path: string, descriptor: number, name: string, request: number): number {
+  const answer = new BigUint64Array(1);
+  if (library.symbols.ioctl(descriptor, request, answer) !== 0) {
+    throw new DeviceError(`The disk ${path} does not answer ${name}: ${describeErrno(library.errno())}`);
+  }
+  return Number(answer[0]);
+}
+
+/** Bytes that one discard may have at most; 0 where there is none. Of a partition, its disk's. */
+function discardLimit(library: Library, number: string): number {
+  const file = "queue/discard_max_bytes";
+  const text = readSmall(library, `/sys/dev/block/${number}/${file}`) ??
+    readSmall(library, `/sys/dev/block/${number}/../${file}`);
+  return Number(text ?? 0);
+}
+
+function partitionOf(library: Library, number: string): string | null {
+  if (readSmall(library, `/sys/dev/block/${number}/partition`) === null) return null;
+  // It links to …/block/sda/sda1.
+  const buffer = new Uint8Array(4096);
+  const length = library.symbols.readlink(cString(`/sys/dev/block/${number}`), buffer, buffer.length);
+  const disk = new TextDecoder().decode(buffer.subarray(0, Math.max(0, length))).split("/").at(-2);
+  return disk === undefined ? "a disk" : `/dev/${disk}`;
+}
+
+/** The text of a short file; null where it cannot be read. */
+function readSmall({ symbols }: Library, path: string): string | null {
+  const file = symbols.open(cString(path), O_CLOEXEC);
+  if (file < 0) return null;
+  const buffer = new Uint8Array(64);
+  const length = symbols.read(file, buffer, buffer.length);
+  symbols.close(file);
+  return length < 0 ? null : new TextDecoder().decode(buffer.subarray(0, length)).trim();
+}
+
+function cString(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${text}\0`);
+}

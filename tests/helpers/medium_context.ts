@@ -1,0 +1,12 @@
+/**
+ * What the hypervisor tells a device when it opens the medium, for tests.
+ *
+ * @module
+ */
+
+import { type MediumContext, NO_CONSENT } from "../../core/plugin.ts";
+
+/** A context without a folder, in which nothing may be destroyed and notes are lost, with what the test changes. */
+export function mediumContext(changes: Partial<MediumContext> = {}): MediumContext {
+  return { scratchDirectory: null, ...NO_CONSENT, note: () => {}, ...changes };
+}

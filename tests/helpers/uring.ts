@@ -1,0 +1,18 @@
+/**
+ * Whether there is an io_uring.
+ *
+ * @module
+ */
+
+import { messageOf } from "../../core/errors.ts";
+import { IoUring } from "../../core/io_uring.ts";
+
+/** Why tests that need an io_uring are skipped, or null. */
+export function uringRefusal(): string | null {
+  try {
+    new IoUring(1).close();
+    return null;
+  } catch (thrown) {
+    return messageOf(thrown);
+  }
+}
