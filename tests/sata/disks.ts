@@ -22,16 +22,33 @@ export interface HostDisk {
   readonly image: string;
   /** Node of QEMU's block layer (`-blockdev`). */
   readonly node: Readonly<Record<string, unknown>>;
-  /** The devices that belong to it, in the order in which they are plugged. */
+  /** What is pulled out and plugged in again: the disk itself. Null if it cannot be. */
+  readonly plug: ScsiPlug | AtaPlugs | null;
+  /** Its devices at the start. */
   readonly devices: readonly QemuDevice[];
 }
 
-/** A disk on a port of the first AHCI controller. */
+/** A SCSI disk is unplugged and plugged by itself. */
+export interface ScsiPlug {
+  readonly kind: "scsi";
+  readonly device: QemuDevice;
+}
+
+/**
+ * QEMU unplugs ATA disks with their controller only, and plugs none into a running machine. So the disk hangs on several
+ * controllers, each on a PCI bus of its own; the guest sees the next one when the one before is gone.
+ */
+export interface AtaPlugs {
+  readonly kind: "ata";
+  readonly controllers: readonly { readonly id: string; readonly disk: string; readonly bus: number }[];
+}
+
+/** An ATA disk on a port of an AHCI controller. */
 function ata(serial: string, bus: string, properties: Record<string, unknown> = {}): QemuDevice {
   return { driver: "ide-hd", id: serial, drive: `node-${serial}`, serial, bus, ...properties };
 }
 
-/** A SCSI disk: QEMU's ATA disks have logical sectors of 512 bytes only, and cannot be unplugged one by one. */
+/** A SCSI disk: QEMU's ATA disks have logical sectors of 512 bytes only. */
 function scsi(serial: string, lun: number, properties: Record<string, unknown> = {}): QemuDevice {
   return { driver: "scsi-hd", id: serial, drive: `node-${serial}`, serial, bus: "scsi.0", lun, ...properties };
 }
@@ -41,6 +58,11 @@ export const CONTROLLERS: readonly QemuDevice[] = [
   { driver: "ich9-ahci", id: "ahci" },
   { driver: "virtio-scsi-pci", id: "scsi" },
 ];
+
+/** How often the ATA disk that can be unplugged can be, and one more. The guest's first bus is 0. */
+const UNPLUG_CONTROLLERS = Array.from({ length: 8 }, (_, index) => {
+  return { id: `ahci-unplug-${index + 1}`, disk: `${DISKS.unplug.serial}-${index + 1}`, bus: index + 1 };
+});
 
 /** Makes the images in a folder. They are sparse. */
 export async function createDisks(folder: string): Promise<HostDisk[]> {
@@ -56,7 +78,7 @@ export async function createDisks(folder: string): Promise<HostDisk[]> {
     await Deno.truncate(image, sizeBytes);
     const file = { driver: "file", filename: image, discard: "unmap" };
     const node = { driver: "raw", file: over(file), discard: "unmap", "node-name": `node-${serial}` };
-    disks.push({ serial, image, node, devices });
+    disks.push({ serial, image, node, devices, plug: plugOf(serial, devices) });
     return image;
   };
 
@@ -72,13 +94,24 @@ export async function createDisks(folder: string): Promise<HostDisk[]> {
   await add(DISKS.sectors4kn.serial, 64 * MIB, [
     scsi(DISKS.sectors4kn.serial, 0, { logical_block_size: 4096, physical_block_size: 4096 }),
   ]);
-  await add(DISKS.unplug.serial, 64 * MIB, [
-    // A disk of a controller of its own: what can be unplugged is the controller.
-    { driver: "ich9-ahci", id: "ahci-unplug" },
-    ata(DISKS.unplug.serial, "ahci-unplug.0"),
-  ]);
+  await add(DISKS.unplug.serial, 64 * MIB, UNPLUG_CONTROLLERS.flatMap(onItsOwnBus));
   await add(DISKS.unplugScsi.serial, 64 * MIB, [scsi(DISKS.unplugScsi.serial, 1)]);
   return disks;
+}
+
+/** The disk that can be unplugged, on a controller behind a PCI bridge. */
+function onItsOwnBus({ id, disk, bus }: AtaPlugs["controllers"][number]): QemuDevice[] {
+  const { serial } = DISKS.unplug;
+  return [
+    { driver: "pci-bridge", id: `bridge-${bus}`, chassis_nr: bus },
+    { driver: "ich9-ahci", id, bus: `bridge-${bus}`, addr: "1" },
+    { driver: "ide-hd", id: disk, drive: `node-${serial}`, serial, bus: `${id}.0`, "share-rw": true },
+  ];
+}
+
+function plugOf(serial: string, devices: readonly QemuDevice[]): ScsiPlug | AtaPlugs | null {
+  if (serial === DISKS.unplug.serial) return { kind: "ata", controllers: UNPLUG_CONTROLLERS };
+  return serial === DISKS.unplugScsi.serial ? { kind: "scsi", device: devices[0] } : null;
 }
 
 /** A node on which reads of one sector and writes of another fail with EIO (5). */

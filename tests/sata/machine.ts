@@ -110,7 +110,7 @@ function qemuArguments(
     ...["-kernel", kernel, "-initrd", image],
     // A panic ends the guest. Nobody attacks it, and what mitigates attacks on CPUs is slow to emulate; so is any clock
     // but the CPU's counter, which is reliable here as it is the host's.
-    ...["-append", "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable clocksource=tsc"],
+    ...["-append", "console=ttyS0 loglevel=3 panic=-1 mitigations=off tsc=reliable clocksource=tsc"],
     ...["-serial", "stdio"],
     ...["-qmp", `unix:${qmpPath},server=on,wait=off`],
     ...device({ driver: "virtio-serial-pci" }),

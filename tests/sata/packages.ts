@@ -51,7 +51,9 @@ export async function guestPackages(cache = cacheFolder()): Promise<GuestPackage
 async function kernelPackage(): Promise<string> {
   const depends = await toolText("apt-cache", "depends", "--important", "linux-image-amd64").catch(() => "");
   const [, name] = /Depends: (linux-image-\S+)/.exec(depends) ?? [];
-  if (name === undefined) throw new BenchError("apt knows no linux-image-amd64: run apt-get update, on Debian for amd64");
+  if (name === undefined) {
+    throw new BenchError("apt knows no linux-image-amd64: run apt-get update, on Debian for amd64");
+  }
   return name;
 }
 

@@ -28,7 +28,7 @@ try {
     image,
     disks,
     folder,
-    timeLimitMs: 300_000,
+    timeLimitMs: 900_000,
     signal: new AbortController().signal,
     say,
   });

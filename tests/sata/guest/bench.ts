@@ -53,7 +53,8 @@ export async function unplug(disk: BenchDisk): Promise<void> {
 
 /** Plugs it in again, and returns its path, which may be another than before. */
 export async function plug(disk: BenchDisk): Promise<string> {
-  await askHost(`plug ${disk.serial}`);
+  const [, bus] = /^rescan (\d+)$/.exec(await askHost(`plug ${disk.serial}`)) ?? [];
+  if (bus !== undefined) Deno.writeTextFileSync(`/sys/class/pci_bus/0000:${bus.padStart(2, "0")}/rescan`, "1");
   for (let look = 0; look < 500; look++) {
     const path = diskWithSerial(disk.serial);
     if (path !== null) return path;

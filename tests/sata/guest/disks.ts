@@ -27,7 +27,7 @@ export const DISKS = {
   bad: { serial: "IDDR-BAD", variable: "IDDR_SATA_BAD" },
   /** ATA, 64 MiB, with an MBR partition table, and an ext4 file system labelled "iddr" in its partition. Only look. */
   partitioned: { serial: "IDDR-PARTITIONED", variable: "IDDR_SATA_PARTITIONED" },
-  /** ATA, 64 MiB, on a controller of its own, which can be unplugged with it and plugged again. */
+  /** ATA, 64 MiB, on a controller of its own: both can be unplugged and plugged again, several times. */
   unplug: { serial: "IDDR-UNPLUG", variable: "IDDR_SATA_UNPLUG" },
   /** SCSI, 64 MiB, which can be unplugged by itself and plugged again. */
   unplugScsi: { serial: "IDDR-UNPLUG-SCSI", variable: "IDDR_SATA_UNPLUG_SCSI" },

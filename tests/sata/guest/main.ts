@@ -18,13 +18,19 @@ const variables: Record<string, string> = {
   ...Object.fromEntries(Object.values(DISKS).map(({ serial, variable }) => [variable, paths.get(serial) as string])),
 };
 
-await step("tests", [
+await step("tests", 240, [
   ...["test", "--allow-all", "--cached-only", "--no-check", "--sanitize-ops", "--sanitize-resources"],
   ...[`--junit-path=${RESULTS}/tests.xml`, TESTS],
 ]);
-await step("scenario", [
-  ...["run", "--allow-all", "--cached-only", "--no-check", "cli/main.ts", "scenarios/ramdisk-rndrw.yaml"],
-  ...["--out", `${RESULTS}/scenario`, "--no-progress"],
+const disk = paths.get(DISKS.plain.serial);
+const cli = [...["run", "--allow-all", "--cached-only", "--no-check", "cli/main.ts"]];
+await step("scenario", 120, [
+  ...[...cli, "scenarios/sata/rndrw.yaml", "--set", `device.with.path=${disk}`, `--allow-destructive=${disk}`],
+  ...["--set", "run.repetitions=1", "--out", `${RESULTS}/scenario.json`, "--no-progress"],
+]);
+await step("integrity", 120, [
+  ...[...cli, "scenarios/sata/integrity.yaml", "--set", `device.with.path=${disk}`, `--allow-destructive=${disk}`],
+  ...["--set", "matrix.policy=[interrupt,adaptive-spin]", "--out", `${RESULTS}/integrity.json`, "--no-progress"],
 ]);
 
 /** Waits for the disks, which the kernel looks for by itself, prints them, and returns their paths by serial numbers. */
@@ -47,11 +53,21 @@ async function findDisks(): Promise<Map<string, string>> {
   return new Map(disks.map(({ serial, path }) => [serial, path]));
 }
 
-/** Runs Deno, and leaves its exit status for the host in `NAME.status`. */
-async function step(name: string, args: readonly string[]): Promise<void> {
-  console.log(`\n== ${name}`);
+/**
+ * Runs Deno, and leaves its exit status for the host in `NAME.status`. What takes too long is interrupted, whereupon
+ * `deno test` says what it knows, and ended if that does not help.
+ */
+async function step(name: string, limitSeconds: number, args: readonly string[]): Promise<void> {
+  console.log(`\n== ${name}: deno ${args.join(" ")}`);
   const start = performance.now();
-  const { code } = await new Deno.Command(Deno.execPath(), { args: [...args], env: variables }).spawn().status;
-  console.log(`== ${name}: status ${code} after ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  const child = new Deno.Command(Deno.execPath(), { args: [...args], env: variables, stdin: "null" }).spawn();
+  const timers = [
+    setTimeout(() => child.kill("SIGINT"), limitSeconds * 1000),
+    setTimeout(() => child.kill("SIGKILL"), (limitSeconds + 10) * 1000),
+  ];
+  const { code } = await child.status;
+  for (const timer of timers) clearTimeout(timer);
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  console.log(`== ${name}: status ${code} after ${seconds} s, of ${limitSeconds} s at most`);
   await Deno.writeTextFile(`${RESULTS}/${name}.status`, String(code));
 }
