@@ -85,8 +85,8 @@ function blockDevice(
   const { path, descriptor, sizeBytes, sectorSize, readOnly, canDiscard } = disk;
   const name = `the disk ${path}`;
   const file = LibcFile.attach({ name, descriptor });
-  const eraser = DiskEraser.attach(name, descriptor);
-  if (file === null || eraser === null) throw new DeviceError(`Cannot drive ${name}: that takes --allow-ffi`);
+  if (file === null) throw new DeviceError(`Cannot drive ${name}: that takes --allow-ffi`);
+  const eraser = new DiskEraser(name, descriptor);
   const info = { sizeBytes, sectorSize, readOnly, canFlush: true, canDiscard };
   return openEngine(engine, {
     ...{ file, info },

@@ -1,8 +1,8 @@
 /**
  * A disk as the hypervisor opens it: by libc, past the page cache, and for nobody else while it is written to.
  *
- * Deno opens nothing below /dev, /proc and /sys unless everything is allowed, so all of it goes through libc. The request
- * codes are those of Linux's `fs.h`; the files below /sys are described in `Documentation/ABI/stable/sysfs-block`.
+ * Deno opens nothing below /dev, /proc and /sys unless everything is allowed, so all of it goes through libc. The files
+ * below /sys are described in Linux's `Documentation/ABI/stable/sysfs-block`.
  *
  * @module
  */
@@ -10,22 +10,16 @@
 import fs from "node:fs";
 import { DeviceError } from "../../../core/errors.ts";
 import { type CLibrary, describeErrno, openCLibrary } from "../../../core/libc.ts";
+import { type DeviceControl, IoctlRequest, LibcControl } from "./ioctl.ts";
+import { LibcFiles } from "./libc_files.ts";
 
 const SYMBOLS = {
   open: { parameters: ["buffer", "i32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
-  ioctl: { parameters: ["i32", "u32", "buffer"], result: "i32" },
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
   readlink: { parameters: ["buffer", "buffer", "u32"], result: "i32" },
-  read: { parameters: ["i32", "buffer", "u32"], result: "i32" },
 } as const;
 type Library = CLibrary<typeof SYMBOLS>;
-
-/** `_IOR(0x12, 114, size_t)`: the size in bytes, 64 bits. */
-const BLKGETSIZE64 = 0x80081272;
-const BLKSSZGET = 0x1268;
-const BLKPBSZGET = 0x127b;
-const BLKROGET = 0x125e;
 
 const AT_FDCWD = -100;
 const STATX_TYPE = 1;
@@ -35,6 +29,8 @@ const STATX_MODE = 28;
 const STATX_RDEV_MAJOR = 128;
 const STATX_RDEV_MINOR = 132;
 const O_CLOEXEC = 0o2000000;
+const SYS_BLOCK = "/sys/dev/block";
+const PATH_BYTES = 4096;
 const ENOENT = 2;
 const EACCES = 13;
 const EPERM = 1;
@@ -71,29 +67,29 @@ export interface OpenDisk {
 export function openDisk(path: string, writable: boolean): OpenDisk {
   const library = openCLibrary(SYMBOLS);
   if (library === null) throw new DeviceError(`Cannot open the disk ${path}: that takes --allow-ffi`);
+  using undo = new DisposableStack();
+  undo.defer(() => library.close());
+  const control = undo.adopt(new LibcControl(), (each) => each.close());
+  const files = undo.adopt(new LibcFiles(), (each) => each.close());
+  const number = deviceNumber(library, path);
+  const descriptor = openDirect(library, path, writable);
   try {
-    const number = deviceNumber(library, path);
-    const descriptor = openDirect(library, path, writable);
-    try {
-      if (writable && ask(library, path, descriptor, "BLKROGET", BLKROGET) !== 0) {
-        throw new DeviceError(`Cannot write to the disk ${path}: the disk itself is read-only`);
-      }
-      return {
-        path,
-        descriptor,
-        sizeBytes: ask(library, path, descriptor, "BLKGETSIZE64", BLKGETSIZE64),
-        sectorSize: ask(library, path, descriptor, "BLKSSZGET", BLKSSZGET),
-        physicalSectorSize: ask(library, path, descriptor, "BLKPBSZGET", BLKPBSZGET),
-        readOnly: !writable,
-        canDiscard: writable && discardLimit(library, number) > 0,
-        partitionOf: partitionOf(library, number),
-      };
-    } catch (thrown) {
-      library.symbols.close(descriptor);
-      throw thrown;
+    if (writable && ask(control, path, descriptor, "BlkRoGet") !== 0) {
+      throw new DeviceError(`Cannot write to the disk ${path}: the disk itself is read-only`);
     }
-  } finally {
-    library.close();
+    return {
+      path,
+      descriptor,
+      sizeBytes: ask(control, path, descriptor, "BlkGetSize64"),
+      sectorSize: ask(control, path, descriptor, "BlkSszGet"),
+      physicalSectorSize: ask(control, path, descriptor, "BlkPbszGet"),
+      readOnly: !writable,
+      canDiscard: writable && discardLimit(files, number) > 0,
+      partitionOf: partitionOf(library, files, number),
+    };
+  } catch (thrown) {
+    library.symbols.close(descriptor);
+    throw thrown;
   }
 }
 
@@ -147,39 +143,26 @@ function hintFor(errno: number): string {
 }
 
 /** The answer to one of the requests that return a number. */
-function ask(library: Library, path: string, descriptor: number, name: string, request: number): number {
+function ask(control: DeviceControl, path: string, descriptor: number, request: keyof typeof IoctlRequest): number {
   const answer = new BigUint64Array(1);
-  if (library.symbols.ioctl(descriptor, request, answer) !== 0) {
-    throw new DeviceError(`The disk ${path} does not answer ${name}: ${describeErrno(library.errno())}`);
-  }
+  const result = control.ioctl(descriptor, IoctlRequest[request], new Uint8Array(answer.buffer));
+  if (result < 0) throw new DeviceError(`The disk ${path} does not answer ${request}: ${describeErrno(-result)}`);
   return Number(answer[0]);
 }
 
 /** Bytes that one discard may have at most; 0 where there is none. Of a partition, its disk's. */
-function discardLimit(library: Library, number: string): number {
+function discardLimit(files: LibcFiles, number: string): number {
   const file = "queue/discard_max_bytes";
-  const text = readSmall(library, `/sys/dev/block/${number}/${file}`) ??
-    readSmall(library, `/sys/dev/block/${number}/../${file}`);
-  return Number(text ?? 0);
+  return Number(files.tryText(`${SYS_BLOCK}/${number}/${file}`) ?? files.tryText(`${SYS_BLOCK}/${number}/../${file}`));
 }
 
-function partitionOf(library: Library, number: string): string | null {
-  if (readSmall(library, `/sys/dev/block/${number}/partition`) === null) return null;
+function partitionOf(library: Library, files: LibcFiles, number: string): string | null {
+  if (files.tryText(`${SYS_BLOCK}/${number}/partition`) === null) return null;
   // It links to …/block/sda/sda1.
-  const buffer = new Uint8Array(4096);
-  const length = library.symbols.readlink(cString(`/sys/dev/block/${number}`), buffer, buffer.length);
+  const buffer = new Uint8Array(PATH_BYTES);
+  const length = library.symbols.readlink(cString(`${SYS_BLOCK}/${number}`), buffer, buffer.length);
   const disk = new TextDecoder().decode(buffer.subarray(0, Math.max(0, length))).split("/").at(-2);
   return disk === undefined ? "a disk" : `/dev/${disk}`;
-}
-
-/** The text of a short file; null where it cannot be read. */
-function readSmall({ symbols }: Library, path: string): string | null {
-  const file = symbols.open(cString(path), O_CLOEXEC);
-  if (file < 0) return null;
-  const buffer = new Uint8Array(64);
-  const length = symbols.read(file, buffer, buffer.length);
-  symbols.close(file);
-  return length < 0 ? null : new TextDecoder().decode(buffer.subarray(0, length)).trim();
 }
 
 function cString(text: string): Uint8Array<ArrayBuffer> {

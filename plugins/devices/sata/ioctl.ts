@@ -9,6 +9,16 @@ import { type CLibrary, openCLibrary } from "../../../core/libc.ts";
 
 /** Numbers of the requests that are used here: Linux `include/uapi/linux/fs.h` and `include/scsi/sg.h`. */
 export const IoctlRequest = {
+  /** Whether a block device is itself read-only, as an `int`. */
+  BlkRoGet: 0x125e,
+  /** Logical sector size in bytes, as an `int`. */
+  BlkSszGet: 0x1268,
+  /** Physical sector size in bytes, as an `unsigned int`. */
+  BlkPbszGet: 0x127b,
+  /** Forgets bytes: the first and their number, as 64 bits each. */
+  BlkDiscard: 0x1277,
+  /** Makes bytes zero: the first and their number, as 64 bits each. */
+  BlkZeroOut: 0x127f,
   /** Most 512-byte sectors of one transfer, as an `unsigned short`. */
   BlkSectGet: 0x1267,
   /** Size of a block device in bytes, as 64 bits. */

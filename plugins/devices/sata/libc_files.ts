@@ -54,6 +54,15 @@ export class LibcFiles {
     });
   }
 
+  /** The same, or null when it cannot be opened or read. */
+  tryText(path: string): string | null {
+    try {
+      return this.readText(path);
+    } catch {
+      return null;
+    }
+  }
+
   /**
    * The names in a folder, in no particular order.
    *

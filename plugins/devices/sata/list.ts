@@ -91,10 +91,10 @@ export function listDisks(options: InspectOptions = {}): ListedDisk[] {
 }
 
 function listedDisk(files: LibcFiles, path: string, folder: string, options: InspectOptions): ListedDisk {
-  const sectors = readIfThere(files, `${folder}/size`);
+  const sectors = files.tryText(`${folder}/size`);
   const known = {
     path,
-    kernelModel: readIfThere(files, `${folder}/device/model`),
+    kernelModel: files.tryText(`${folder}/device/model`),
     sizeBytes: sectors === null ? null : Number(sectors) * KERNEL_SECTOR_BYTES,
   };
   try {
@@ -106,14 +106,6 @@ function listedDisk(files: LibcFiles, path: string, folder: string, options: Ins
 
 function openForReading(path: string): OpenDisk {
   return openDisk(path, false);
-}
-
-function readIfThere(files: LibcFiles, path: string): string | null {
-  try {
-    return files.readText(path);
-  } catch {
-    return null;
-  }
 }
 
 /** The kernel names disks sda to sdz, then sdaa. */
