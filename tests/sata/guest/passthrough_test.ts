@@ -1,7 +1,4 @@
-/**
- * Pass-through on a disk that the kernel drives. What is on the disk is lost. `IDDR_SATA_DISK` names it.
- */
-
+// Pass-through on disks that QEMU emulates. Runs in the guest.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { Operation, Status } from "../../../core/blkif.ts";
@@ -11,16 +8,13 @@ import { SharedMemory } from "../../../core/memory.ts";
 import { inspectDisk, listDisks } from "../../../plugins/devices/sata/list.ts";
 import { type PassthroughDevice, passthroughDevice } from "../../../plugins/devices/sata/passthrough.ts";
 import { assertSameBytes } from "../../conformance/disk_model.ts";
-import { fillPattern } from "../../helpers/devices.ts";
 import { OpenedDevice } from "../../helpers/opened_device.ts";
 import { testUnless } from "../../helpers/test_unless.ts";
+import { BAD_READ_LBA, BAD_WRITE_LBA, DISKS, hostStats, pathOf, plug, refusalOf, unplug } from "./bench.ts";
 
 const { Read, Write, WriteFua, Flush, Discard } = Operation;
-const PATH = Deno.env.get("IDDR_SATA_DISK") ?? "";
-/** A disk with a sector that cannot be read. */
-const BAD_PATH = Deno.env.get("IDDR_SATA_BAD") ?? "";
-const BAD_LBA = Number(Deno.env.get("IDDR_SATA_BAD_LBA"));
-const refusal = PATH === "" ? "IDDR_SATA_DISK does not name a disk that may be overwritten" : null;
+const refusal = refusalOf(DISKS.plain);
+const PATH = refusal === null ? pathOf(DISKS.plain) : "";
 /** Where the tests write: past what partition tables and file systems begin with. */
 const START = 8 << 20;
 const FRAME = 4096;
@@ -46,8 +40,8 @@ function openDisk(path = PATH): Disposable & { readonly device: PassthroughDevic
 }
 
 /** Bytes as anybody reads them: through the page cache, which is empty as nobody else has the disk open. */
-function throughPageCache(offsetBytes: number, byteLength: number): Uint8Array {
-  const file = fs.openSync(PATH, "r");
+function throughPageCache(offsetBytes: number, byteLength: number, path = PATH): Uint8Array {
+  const file = fs.openSync(path, "r");
   try {
     const bytes = new Uint8Array(byteLength);
     assert.equal(fs.readSync(file, bytes, 0, byteLength, offsetBytes), byteLength);
@@ -57,9 +51,10 @@ function throughPageCache(offsetBytes: number, byteLength: number): Uint8Array {
   }
 }
 
-function pattern(byteLength: number, seed: number): Uint8Array {
+/** Random bytes: what a test wrote before, perhaps with another driver, is not taken for what it writes now. */
+function randomBytes(byteLength: number): Uint8Array {
   const bytes = new Uint8Array(byteLength);
-  fillPattern(bytes, seed);
+  for (let at = 0; at < byteLength; at += 65536) crypto.getRandomValues(bytes.subarray(at, at + 65536));
   return bytes;
 }
 
@@ -90,7 +85,7 @@ testUnless(refusal, "the disk is among those that are listed", () => {
 
 for (const [name, operation] of [["a write", Write], ["a durable write", WriteFua]] as const) {
   testUnless(refusal, `${name} by pass-through is read back, by pass-through and through the page cache`, () => {
-    const data = pattern(16 * FRAME, operation + 1);
+    const data = randomBytes(16 * FRAME);
     {
       using disk = openDisk();
       const { opened } = disk;
@@ -115,7 +110,7 @@ testUnless(refusal, "data in scattered pieces of memory, aligned or not, keeps i
     [[100, 100 + sectorSize], [5 * FRAME + 8, 5 * FRAME + 8 + 3 * sectorSize]],
   ];
   for (const [index, pieces] of scattered.entries()) {
-    const data = pattern(pieces.reduce((sum, [start, end]) => sum + end - start, 0), 40 + index);
+    const data = randomBytes(pieces.reduce((sum, [start, end]) => sum + end - start, 0));
     let at = 0;
     for (const [start, end] of pieces) opened.memory.bytes.set(data.subarray(at, at += end - start), start);
     assert.equal(opened.run(Write, START, ...pieces), Status.Okay, opened.reports.join());
@@ -130,7 +125,7 @@ testUnless(refusal, "data in scattered pieces of memory, aligned or not, keeps i
 testUnless(refusal, "a request that is longer than a command is split, each part in its place", () => {
   const frames = 512; // 2 MiB
   const memory = SharedMemory.allocate(frames);
-  const data = pattern(frames * FRAME, 8);
+  const data = randomBytes(frames * FRAME);
   memory.bytes.set(data);
   using disk = openDisk();
   const request = new BlockRequest({ completed() {} }, 0, memory, frames);
@@ -146,36 +141,64 @@ testUnless(refusal, "a request that is longer than a command is split, each part
   assertSameBytes(memory.bytes, data, "all parts");
 });
 
-testUnless(refusal, "the last sector can be written and read", () => {
+for (const [name, disk] of [["the", DISKS.plain], ["a large disk's", DISKS.large]] as const) {
+  testUnless(refusalOf(disk), `${name} last sector is written and read, and no other with an address like it`, () => {
+    const path = pathOf(disk);
+    const { sizeBytes, logicalSectorSize } = inspectDisk(path).identity;
+    const last = sizeBytes / logicalSectorSize - 1;
+    if (disk === DISKS.large) assert(last > 2 ** 32, `the disk has only ${last + 1} sectors`);
+    // Where an address would lead that lost its upper bytes.
+    const others = [last % 2 ** 32, last % 2 ** 28, last % 2 ** 24].filter((lba) => lba !== last);
+    const read = (lba: number): Uint8Array => throughPageCache(lba * logicalSectorSize, logicalSectorSize, path);
+    const before = others.map(read);
+    const data = randomBytes(logicalSectorSize);
+    {
+      using disk = openDisk(path);
+      const { opened } = disk;
+      opened.memory.bytes.set(data);
+      const run = (operation: Operation): number =>
+        opened.run(operation, last * logicalSectorSize, [0, logicalSectorSize]);
+      assert.equal(run(Write), Status.Okay, opened.reports.join());
+      opened.memory.bytes.fill(0);
+      assert.equal(run(Read), Status.Okay, opened.reports.join());
+      assertSameBytes(opened.memory.bytes.subarray(0, logicalSectorSize), data, "by pass-through");
+    }
+    assertSameBytes(read(last), data, "through the page cache");
+    for (const [index, lba] of others.entries()) assertSameBytes(read(lba), before[index], `LBA ${lba}`);
+  });
+}
+
+testUnless(refusal, "a flush reaches the disk", async () => {
   using disk = openDisk();
   const { opened } = disk;
-  const { sectorSize, sizeBytes } = opened.info;
-  const data = pattern(sectorSize, 12);
-  opened.memory.bytes.set(data);
-  assert.equal(opened.run(Write, sizeBytes - sectorSize, [0, sectorSize]), Status.Okay, opened.reports.join());
-  opened.memory.bytes.fill(0);
-  assert.equal(opened.run(Read, sizeBytes - sectorSize, [0, sectorSize]), Status.Okay, opened.reports.join());
-  assertSameBytes(opened.memory.bytes.subarray(0, sectorSize), data, "the last sector");
+  assert.equal(opened.info.canFlush, true);
+  // Without a write in between QEMU has nothing to flush.
+  assert.equal(opened.run(Write, START, [0, FRAME]), Status.Okay, opened.reports.join());
+  const before = await hostStats(DISKS.plain);
+  assert.equal(opened.runDataless(Flush), Status.Okay, opened.reports.join());
+  const after = await hostStats(DISKS.plain);
+  assert(after.flushOperations > before.flushOperations, "QEMU has seen no flush");
 });
 
-testUnless(refusal, "it flushes", () => {
-  using disk = openDisk();
-  assert.equal(disk.opened.info.canFlush, true);
-  assert.equal(disk.opened.runDataless(Flush), Status.Okay, disk.opened.reports.join());
-});
-
-testUnless(refusal, "trimmed sectors become zero, and their neighbours stay", () => {
-  const length = 64 * FRAME;
-  {
-    using disk = openDisk();
-    const { opened } = disk;
-    opened.memory.bytes.set(pattern(length, 3));
-    assert.equal(opened.run(Write, START, [0, length]), Status.Okay, opened.reports.join());
-    assert.equal(opened.runDataless(Discard, START + 16 * FRAME, 32 * FRAME), Status.Okay, opened.reports.join());
-  }
-  const expected = pattern(length, 3).fill(0, 16 * FRAME, 48 * FRAME);
-  assertSameBytes(throughPageCache(START, length), expected, "through the page cache");
-});
+testUnless(
+  refusal,
+  "trimmed sectors become zero and are given back to the host, and their neighbours stay",
+  async () => {
+    const length = 64 * FRAME;
+    const data = randomBytes(length);
+    {
+      using disk = openDisk();
+      const { opened } = disk;
+      opened.memory.bytes.set(data);
+      assert.equal(opened.run(Write, START, [0, length]), Status.Okay, opened.reports.join());
+      const before = await hostStats(DISKS.plain);
+      assert.equal(opened.runDataless(Discard, START + 16 * FRAME, 32 * FRAME), Status.Okay, opened.reports.join());
+      const after = await hostStats(DISKS.plain);
+      assert.equal(after.unmapBytes - before.unmapBytes, 32 * FRAME);
+    }
+    assertSameBytes(throughPageCache(START, length), data.fill(0, 16 * FRAME, 48 * FRAME), "through the page cache");
+  },
+);
 
 testUnless(refusal, "a command that the disk refuses is an error with the command, the sectors and the cause", () => {
   using disk = openDisk();
@@ -197,21 +220,65 @@ testUnless(refusal, "a command that the disk refuses is an error with the comman
 });
 
 testUnless(
-  BAD_PATH === "" ? "IDDR_SATA_BAD does not name a disk with a bad sector" : null,
-  "a sector that cannot be read fails its request, with the command, the sectors and the cause, and no other",
+  refusalOf(DISKS.bad),
+  "a sector that cannot be read or written fails its request, with command, sectors and cause, and no other",
   () => {
-    using disk = openDisk(BAD_PATH);
+    const path = pathOf(DISKS.bad);
+    using disk = openDisk(path);
     const { opened } = disk;
     const { sectorSize } = opened.info;
-    const bad = BAD_LBA * sectorSize;
-    assert.equal(opened.run(Read, bad - 2 * sectorSize, [0, 8 * sectorSize]), Status.Error);
-    assert.equal(opened.reports.length, 1);
-    assert.match(
-      opened.reports[0],
-      new RegExp(`^READ DMA EXT of 8 sectors at LBA ${BAD_LBA - 2} failed on ${BAD_PATH}: `),
-    );
-    assert.match(opened.reports[0], /: (ABRT|UNC) \(/);
-    assert.equal(opened.run(Read, bad - 8 * sectorSize, [0, 8 * sectorSize]), Status.Okay);
-    assert.equal(opened.run(Read, bad + sectorSize, [0, 8 * sectorSize]), Status.Okay);
+    const cases = [[Read, "READ", BAD_READ_LBA], [Write, "WRITE", BAD_WRITE_LBA]] as const;
+    for (const [operation, verb, lba] of cases) {
+      opened.reports.length = 0;
+      const bad = lba * sectorSize;
+      assert.equal(opened.run(operation, bad - 2 * sectorSize, [0, 8 * sectorSize]), Status.Error);
+      assert.equal(opened.reports.length, 1);
+      const [report] = opened.reports;
+      assert(report.startsWith(`${verb} DMA EXT of 8 sectors at LBA ${lba - 2} failed on ${path}: `), report);
+      assert.match(report, /: (ABRT|UNC) \(/);
+      assert.equal(opened.run(operation, bad - 8 * sectorSize, [0, 8 * sectorSize]), Status.Okay);
+      assert.equal(opened.run(operation, bad + sectorSize, [0, 8 * sectorSize]), Status.Okay);
+    }
   },
 );
+
+testUnless(
+  refusalOf(DISKS.unplug),
+  "a disk that is pulled out fails what comes next, and says that it is gone",
+  async () => {
+    {
+      using disk = openDisk(pathOf(DISKS.unplug));
+      const { opened } = disk;
+      assert.equal(opened.run(Read, 0, [0, FRAME]), Status.Okay, opened.reports.join());
+      await unplug(DISKS.unplug);
+      assert.equal(opened.run(Read, 0, [0, FRAME]), Status.Error);
+      assert.equal(opened.runDataless(Flush), Status.Error);
+      assert.match(opened.reports[0], /^READ DMA EXT of 8 sectors at LBA 0 failed .*gone/);
+      assert.match(opened.reports[1], /^FLUSH CACHE EXT failed .*gone/);
+    }
+    using again = openDisk(await plug(DISKS.unplug));
+    assert.equal(again.opened.run(Read, 0, [0, FRAME]), Status.Okay, again.opened.reports.join());
+  },
+);
+
+testUnless(refusalOf(DISKS.partitioned), "a partition is refused, as ATA commands would reach the whole disk", () => {
+  const whole = pathOf(DISKS.partitioned);
+  assert.throws(() => openDisk(`${whole}1`), /cannot be used by pass-through: .*A partition cannot/);
+  const { identity, partitionOf, openedBytes } = inspectDisk(`${whole}1`);
+  assert.equal(partitionOf, whole);
+  assert(openedBytes < identity.sizeBytes);
+});
+
+testUnless(refusalOf(DISKS.sectors4kn), "a SCSI disk is refused and listed as no ATA disk", () => {
+  const path = pathOf(DISKS.sectors4kn);
+  assert.throws(() => openDisk(path), /is no ATA disk, or its adapter does not pass ATA commands on/);
+  const listed = listDisks().find((disk) => disk.path === path);
+  assert.equal(listed?.identity, null);
+  assert.match(listed?.problem ?? "", /is no ATA disk/);
+});
+
+testUnless(refusalOf(DISKS.sectors512e), "an SSD with physical sectors of 4 KiB says so", () => {
+  const { identity } = inspectDisk(pathOf(DISKS.sectors512e));
+  const { logicalSectorSize, physicalSectorSize, rotationRate } = identity;
+  assert.deepEqual([logicalSectorSize, physicalSectorSize, rotationRate], [512, 4096, 0]);
+});
