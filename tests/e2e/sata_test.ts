@@ -74,3 +74,21 @@ testUnless(refusal, "without --allow-ffi the flag that is missing is named, with
     assert.match(ran.stderr, /--allow-ffi=\/\S+libc\.so\.6 .*the device sata load the library/);
   });
 });
+
+Deno.test("where io_uring is not to be had, a file past the page cache is driven without it, and that is noted", async () => {
+  await withDirectory(async (directory) => {
+    const scenario = await writeScenario(directory, {
+      device: { use: "loop-file", with: { size: "8MiB", direct: true } },
+      workload: { use: "sysbench-fileio", with: { queueDepth: 4 } },
+      run: { warmup: "10ms", duration: "50ms", repetitions: 1 },
+    });
+    const without = flags(directory).filter((flag) => flag !== "--allow-ffi");
+    const ran = await outcome(start([scenario, "--out", directory, "--no-progress"], without));
+    assert.equal(ran.code, 0, ran.stderr + ran.stdout);
+    assert.match(ran.stdout, /note: io_uring needs the C library: allow --allow-ffi; one command .* \(engine: sync\)/);
+    const asked = ["--set", "device.with.engine=io-uring"];
+    const refused = await outcome(start([scenario, "--out", directory, "--no-progress", ...asked], without));
+    assert.equal(refused.code, 1);
+    assert.match(refused.stdout, /failed: .*io_uring needs the C library/);
+  });
+});
