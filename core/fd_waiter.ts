@@ -57,15 +57,18 @@ export class FdWaiter extends LookingWaiter {
     return library && new FdWaiter(events, doorbell, beat, library);
   }
 
+  /** Adds a source; its descriptor, if it has one, is watched. */
   override add(source: WaitSource): void {
     super.add(source);
     if (source.descriptor !== undefined) this.#polled = Int32Array.of(...this.#polled, source.descriptor, POLLIN);
   }
 
+  /** Whether it has a descriptor. */
   protected override wakesBy(source: WaitSource): boolean {
     return source.descriptor !== undefined;
   }
 
+  /** Sleeps on the eventfd and all descriptors. */
   protected override block(seen: number, timeoutMs: number): void {
     const words = this.#timeoutWords;
     const seconds = Math.floor(timeoutMs / MS_PER_S);
@@ -81,6 +84,7 @@ export class FdWaiter extends LookingWaiter {
     this.#polled[1] = POLLIN;
   }
 
+  /** Lets go of libc. */
   override close(): void {
     this.#library.close();
   }

@@ -281,6 +281,7 @@ export class AtomicsWaiter extends LookingWaiter {
     this.#page = events;
   }
 
+  /** Sleeps on the word of the bell. */
   protected override block(seen: number, timeoutMs: number): void {
     this.#page.sleep(seen, timeoutMs);
   }
