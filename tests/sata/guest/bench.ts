@@ -2,7 +2,7 @@
  * What a test in the guest asks for: its disk, and the host's help. Outside the guest everything is refused with a
  * reason, so that such a test is skipped there:
  *
- * ```ts
+ * ```ts ignore
  * const refusal = refusalOf(DISKS.plain);
  * testUnless(refusal, "the disk answers", () => { const path = pathOf(DISKS.plain); });
  * ```
