@@ -22,7 +22,9 @@ export interface MachineOptions {
   readonly timeLimitMs: number;
   /** Kills QEMU when aborted. */
   readonly signal: AbortSignal;
-  /** Gets each line of the console, and the host's own. */
+  /** Gets each line of the guest's console. */
+  readonly print: (line: string) => void;
+  /** Gets what the host has to say. */
   readonly say: (line: string) => void;
 }
 
@@ -38,7 +40,7 @@ export interface MachineEnd {
 
 /** Starts the guest and waits for its end. Leaves no process behind. */
 export async function runMachine(options: MachineOptions): Promise<MachineEnd> {
-  const { folder, disks, say } = options;
+  const { folder, disks, print, say } = options;
   const [qmpPath, requestsPath, results] = ["qmp", "requests", "results.tar"].map((name) => join(folder, name));
   const timeLimit = AbortSignal.timeout(options.timeLimitMs);
   const child = new Deno.Command(pathOf("qemu-system-x86_64"), {
@@ -57,8 +59,8 @@ export async function runMachine(options: MachineOptions): Promise<MachineEnd> {
   const stop = AbortSignal.any([timeLimit, options.signal]);
   stop.addEventListener("abort", kill);
   if (stop.aborted) kill();
-  const console = print(child.stdout, say);
-  const complaints = print(child.stderr, (line) => say(`QEMU: ${line}`));
+  const console = eachLine(child.stdout, print);
+  const complaints = eachLine(child.stderr, (line) => say(`QEMU: ${line}`));
   let qmp: Qmp | null = null;
   try {
     qmp = await connect(qmpPath, child.status);
@@ -79,8 +81,11 @@ export async function runMachine(options: MachineOptions): Promise<MachineEnd> {
   }
 }
 
-async function print(stream: ReadableStream<Uint8Array<ArrayBuffer>>, say: (line: string) => void): Promise<void> {
-  for await (const line of linesOf(stream)) say(line);
+async function eachLine(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  hear: (line: string) => void,
+): Promise<void> {
+  for await (const line of linesOf(stream)) hear(line);
 }
 
 /** QEMU makes its socket a moment after its start; null if it ends before. */

@@ -4,16 +4,14 @@
  * @module
  */
 
-/** Which Debian package has a program. */
+/** Which Debian package has a program. The bench always needs all but xz, which later releases of Debian ask for. */
 const PACKAGES: Readonly<Record<string, string>> = {
   "apt-get": "apt",
   "apt-cache": "apt",
   blkid: "util-linux",
   "dpkg-deb": "dpkg",
-  git: "git",
   ldd: "libc-bin",
   "mkfs.ext4": "e2fsprogs",
-  "qemu-img": "qemu-utils",
   "qemu-system-x86_64": "qemu-system-x86",
   tar: "tar",
   xz: "xz-utils",
@@ -29,8 +27,14 @@ export class BenchError extends Error {
 
 /** The full path of a program. Throws a {@link BenchError} that says what to install. */
 export function pathOf(program: string): string {
-  const folders = [...(Deno.env.get("PATH") ?? "").split(":"), ...FOLDERS];
-  for (const folder of folders) {
+  const path = find(program);
+  if (path !== null) return path;
+  const name = PACKAGES[program] ?? program;
+  throw new BenchError(`missing: ${program}. On Debian: apt-get install --no-install-recommends ${name}`);
+}
+
+function find(program: string): string | null {
+  for (const folder of [...(Deno.env.get("PATH") ?? "").split(":"), ...FOLDERS]) {
     const path = `${folder}/${program}`;
     try {
       if (Deno.statSync(path).isFile) return path;
@@ -38,8 +42,15 @@ export function pathOf(program: string): string {
       // Not in this one.
     }
   }
-  const name = PACKAGES[program] ?? program;
-  throw new BenchError(`${program} is missing: install the package ${name} (Debian: apt-get install ${name})`);
+  return null;
+}
+
+/** Throws a {@link BenchError} that names all programs which are missing, before any work is done. */
+export function requireTools(): void {
+  const missing = Object.keys(PACKAGES).filter((program) => program !== "xz" && find(program) === null);
+  if (missing.length === 0) return;
+  const names = [...new Set(missing.map((program) => PACKAGES[program]))].join(" ");
+  throw new BenchError(`missing: ${missing.join(", ")}. On Debian: apt-get install --no-install-recommends ${names}`);
 }
 
 /** Runs a program to its end and returns what it printed. Throws a {@link BenchError} with what it complained of. */

@@ -10,19 +10,19 @@
  * @module
  */
 
-import { type BenchDisk, DISKS } from "./disks.ts";
+import { type BenchDisk, DISKS } from "./agenda.ts";
 import { diskWithSerial, portNamed } from "./sysfs.ts";
 
-export { BAD_READ_LBA, BAD_WRITE_LBA, DISKS } from "./disks.ts";
+export { BAD_READ_LBA, BAD_WRITE_LBA, DISKS } from "./agenda.ts";
 
 /** Why there is no such disk, or null. */
 export function refusalOf(disk: BenchDisk): string | null {
   return Deno.env.has(disk.variable) ? null : `${disk.variable} is not set; deno task test:sata sets it`;
 }
 
-/** The disk's path. */
+/** The disk's path at present: one that was plugged again may have another than before. */
 export function pathOf(disk: BenchDisk): string {
-  const path = Deno.env.get(disk.variable);
+  const path = Deno.env.has(disk.variable) ? diskWithSerial(disk.serial) ?? Deno.env.get(disk.variable) : undefined;
   if (path === undefined) throw new Error(`${disk.variable} is not set`);
   return path;
 }

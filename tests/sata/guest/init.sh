@@ -14,6 +14,8 @@ for controller in /sys/bus/pci/devices/0000:0[2-9]:*; do
 done
 for module in /modules/*; do
   insmod "$module" || echo "cannot load $module"
+  # Disks get their names in the order in which they are driven: main.ts says when.
+  case $module in *-scsi_mod.ko) echo 0 >/sys/bus/scsi/drivers_autoprobe ;; esac
 done
 echo "The guest is up: $(uname -sr), $(cut -d ' ' -f 1 /proc/uptime) s after its start"
 cd /project

@@ -48,6 +48,27 @@ export function diskWithSerial(serial: string): string | null {
   }
 }
 
+/** Disks by serial number, as targets of the kernel's SCSI layer (`0:0:0:0`): they are there before it drives them. */
+export function scsiTargets(): Map<string, string> {
+  const names = [...Deno.readDirSync("/sys/bus/scsi/devices")].map(({ name }) => name);
+  return new Map(
+    names.filter((name) => /^[\d:]+$/.test(name)).map((name) => [
+      serialIn(`/sys/bus/scsi/devices/${name}/vpd_pg80`),
+      name,
+    ]),
+  );
+}
+
+/** Has the kernel drive a disk; it is there at the return. `init.sh` has said that the kernel shall not do so unasked. */
+export function driveDisk(target: string): void {
+  Deno.writeTextFileSync("/sys/bus/scsi/drivers/sd/bind", target);
+}
+
+/** Has the kernel drive by itself what is plugged in from now on. */
+export function driveWhatComes(): void {
+  Deno.writeTextFileSync("/sys/bus/scsi/drivers_autoprobe", "1");
+}
+
 /** The path of the virtio port that the host named so; null if there is none. */
 export function portNamed(name: string): string | null {
   try {
