@@ -33,7 +33,8 @@ export function pathOf(program: string): string {
   throw new BenchError(`missing: ${program}. On Debian: apt-get install --no-install-recommends ${name}`);
 }
 
-function find(program: string): string | null {
+/** The full path of a program, or null. */
+export function find(program: string): string | null {
   for (const folder of [...(Deno.env.get("PATH") ?? "").split(":"), ...FOLDERS]) {
     const path = `${folder}/${program}`;
     try {
