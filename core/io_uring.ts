@@ -1,8 +1,9 @@
 /**
  * Linux's io_uring: many operations in flight on one thread, without a helper thread of ours.
  *
- * It is set up through FFI, in a shared region of ours. From then on it is memory: the entries of the submission queue are written and those of the
- * completion queue read through typed arrays, and one system call hands over all that was prepared.
+ * It is set up through FFI, in a shared region of ours. From then on it is memory: the entries of the submission queue
+ * are written and those of the completion queue read through typed arrays, and one system call hands over all that was
+ * prepared.
  *
  * Layout and numbers: Linux `include/uapi/linux/io_uring.h`; the memory order: `man 7 io_uring`.
  *
@@ -11,6 +12,7 @@
 
 import { DeviceError } from "./errors.ts";
 import { type CLibrary, describeErrno, openCLibrary } from "./libc.ts";
+import { QueueMirror, type QueueOffsets } from "./io_uring_mirror.ts";
 import { FRAME_SIZE, SharedMemory } from "./memory.ts";
 
 /** Operations of submission entries: `enum io_uring_op`. */
@@ -36,10 +38,6 @@ export const FSYNC_DATASYNC = 1;
 
 const SYS_IO_URING_SETUP = 425;
 const SYS_IO_URING_ENTER = 426;
-const PROT_READ_WRITE = 3;
-const MAP_SHARED_FIXED_POPULATE = 0x01 | 0x10 | 0x8000;
-const MAP_PRIVATE_FIXED_ANONYMOUS = 0x02 | 0x10 | 0x20;
-const OFFSET_SQES = 0x10000000n;
 /** `IORING_FEAT_SINGLE_MMAP | IORING_FEAT_RW_CUR_POS`: the latter came with Linux 5.6, as did `Read` and `Write`. */
 const NEEDED_FEATURES = 1 | 8;
 /** `struct io_uring_params` in words: its members, and within its two tables of offsets the caller's addresses. */
@@ -54,7 +52,8 @@ const SETUP_NO_MMAP = 1 << 14;
 const ENTRIES_FRAME = 1;
 const SQE_BYTES = 64;
 const SQE_WORDS = SQE_BYTES / 4;
-const CQE_WORDS = 4;
+const CQE_BYTES = 16;
+const CQE_WORDS = CQE_BYTES / 4;
 /** Entries that fit into a frame. */
 const MAX_ENTRIES = FRAME_SIZE / SQE_BYTES;
 const EAGAIN = 11;
@@ -66,7 +65,6 @@ const TWO_32 = 2 ** 32;
 const SYMBOLS = {
   setup: { name: "syscall", parameters: ["i32", "u32", "buffer"], result: "i32" },
   enter: { name: "syscall", parameters: ["i32", "i32", "u32", "u32", "u32", "pointer", "u32"], result: "i32" },
-  mmap: { parameters: ["usize", "u32", "i32", "i32", "i32", "i64"], result: "usize" },
   close: { parameters: ["i32"], result: "i32" },
 } as const;
 
@@ -83,8 +81,8 @@ export class IoUring {
   readonly #library: CLibrary<typeof SYMBOLS>;
   /** Its queues in a frame, and its submission entries in another. */
   readonly #memory = SharedMemory.allocate(2);
-  /** Whether they are the kernel's memory, mapped over ours; else the kernel uses ours. */
-  #mapped = false;
+  /** Where the kernel's are copied to and from ours; null where the kernel uses ours. */
+  readonly #mirror: QueueMirror | null;
   readonly #submissionTail: Int32Array;
   readonly #submissionMask: number;
   readonly #entries: Int32Array;
@@ -99,9 +97,10 @@ export class IoUring {
    * A new io_uring.
    *
    * @param entries operations in flight at a time, 1 to 64; the kernel takes the next power of two
+   * @param queues whose memory the queues lie in: the kernel's, or, from Linux 6.5 on, ours; `either` prefers ours
    * @throws {DeviceError} where the kernel has none, forbids it, or FFI is not allowed
    */
-  constructor(entries: number) {
+  constructor(entries: number, queues: "ours" | "kernel" | "either" = "either") {
     if (!(entries >= 1 && entries <= MAX_ENTRIES)) {
       throw new RangeError(`An io_uring of ${entries} entries: allowed are 1 to ${MAX_ENTRIES}`);
     }
@@ -109,28 +108,43 @@ export class IoUring {
     if (library === null) throw new DeviceError("io_uring needs the C library: allow --allow-ffi");
     this.#library = library;
     const params = new Uint32Array(PARAMS_WORDS);
-    this.descriptor = this.#setUp(entries, params);
+    let descriptor = queues === "kernel" ? -1 : this.#setUp(entries, params, SETUP_NO_MMAP);
+    const isOurs = descriptor >= 0;
+    // An unknown flag is an invalid argument; every other refusal is one of both kinds.
+    if (!isOurs && (queues === "kernel" || (queues === "either" && library.errno() === EINVAL))) {
+      descriptor = this.#setUp(entries, params, 0);
+    }
+    if (descriptor < 0) {
+      const cause = describeErrno(library.errno());
+      library.close();
+      throw new DeviceError(`io_uring is not to be had here: ${cause}`);
+    }
+    this.descriptor = descriptor;
     try {
-      this.#map(params);
+      if ((params[FEATURES] & NEEDED_FEATURES) !== NEEDED_FEATURES) {
+        throw new DeviceError("io_uring is too old here: Linux 5.6 is needed");
+      }
+      this.#mirror = isOurs ? null : new QueueMirror(descriptor, this.#memory, queueOffsets(params));
     } catch (thrown) {
-      this.close();
+      library.symbols.close(descriptor);
+      library.close();
       throw thrown;
     }
     const { buffer } = this.#memory;
-    const submission = params.subarray(SUBMISSION_OFFSETS);
-    const completion = params.subarray(COMPLETION_OFFSETS);
-    const [submissionEntries, completionEntries] = params;
+    const at = queueOffsets(params);
+    const [submissionEntries] = params;
     this.capacity = submissionEntries;
-    this.#submissionTail = new Int32Array(buffer, submission[1], 1);
-    this.#submissionMask = new Uint32Array(buffer, submission[2], 1)[0];
-    this.#completionHead = new Int32Array(buffer, completion[0], 1);
-    this.#completionTail = new Int32Array(buffer, completion[1], 1);
-    this.#completionMask = new Uint32Array(buffer, completion[2], 1)[0];
-    this.#completions = new Int32Array(buffer, completion[5], completionEntries * CQE_WORDS);
+    this.#submissionTail = new Int32Array(buffer, at.submissionTail, 1);
+    this.#submissionMask = submissionEntries - 1;
+    this.#completionHead = new Int32Array(buffer, at.completionHead, 1);
+    this.#completionTail = new Int32Array(buffer, at.completionTail, 1);
+    this.#completions = new Int32Array(buffer, at.completions, at.completionBytes / 4);
+    this.#completionMask = at.completionBytes / CQE_BYTES - 1;
     this.#entries = new Int32Array(buffer, ENTRIES_FRAME * FRAME_SIZE, submissionEntries * SQE_WORDS);
     // The queue holds indices of entries; each place always holds its own.
-    const places = new Uint32Array(buffer, submission[6], submissionEntries);
+    const places = new Uint32Array(buffer, at.places, submissionEntries);
     for (let i = 0; i < submissionEntries; i++) places[i] = i;
+    this.#mirror?.storePlaces();
   }
 
   /**
@@ -173,6 +187,7 @@ export class IoUring {
    */
   submit(): void {
     Atomics.store(this.#submissionTail, 0, this.#tail);
+    this.#mirror?.storeSubmissions();
     const count = this.#library.symbols.enter(SYS_IO_URING_ENTER, this.descriptor, this.prepared, 0, 0, null, 0);
     if (count >= 0) {
       this.prepared -= count;
@@ -186,7 +201,11 @@ export class IoUring {
   /** The tag of the next completion, whose outcome is then {@link result}; -1 when there is none. On the hot path. */
   take(): number {
     const head = this.#head;
-    if (Atomics.load(this.#completionTail, 0) === head) return -1;
+    if (Atomics.load(this.#completionTail, 0) === head) {
+      if (this.#mirror === null) return -1;
+      this.#mirror.fetchCompletions(head);
+      if (Atomics.load(this.#completionTail, 0) === head) return -1;
+    }
     const at = (head & this.#completionMask) * CQE_WORDS;
     const tag = this.#completions[at];
     this.result = this.#completions[at + 2];
@@ -197,55 +216,38 @@ export class IoUring {
 
   /** Lets go of everything. What is in flight is cancelled or finishes by itself; its memory must stay until then. */
   close(): void {
-    const { mmap, close } = this.#library.symbols;
-    const { address, bytes } = this.#memory;
-    if (this.#mapped) mmap(BigInt(address), bytes.length, PROT_READ_WRITE, MAP_PRIVATE_FIXED_ANONYMOUS, -1, 0n);
-    close(this.descriptor);
+    this.#mirror?.close();
+    this.#library.symbols.close(this.descriptor);
     this.#library.close();
   }
 
-  /** Makes the io_uring: its descriptor. */
-  #setUp(entries: number, params: Uint32Array<ArrayBuffer>): number {
-    const { setup } = this.#library.symbols;
-    const { address } = this.#memory;
-    params[FLAGS] = SETUP_NO_MMAP;
-    writeAddress(params, COMPLETION_OFFSETS + USER_ADDRESS, address);
-    writeAddress(params, SUBMISSION_OFFSETS + USER_ADDRESS, address + ENTRIES_FRAME * FRAME_SIZE);
-    let descriptor = setup(SYS_IO_URING_SETUP, entries, params);
-    if (descriptor < 0 && this.#library.errno() === EINVAL) {
-      this.#mapped = true;
-      params.fill(0);
-      descriptor = setup(SYS_IO_URING_SETUP, entries, params);
+  /** Asks for an io_uring: its descriptor, or -1. */
+  #setUp(entries: number, params: Uint32Array<ArrayBuffer>, flags: number): number {
+    params.fill(0);
+    params[FLAGS] = flags;
+    if (flags === SETUP_NO_MMAP) {
+      const { address } = this.#memory;
+      writeAddress(params, COMPLETION_OFFSETS + USER_ADDRESS, address);
+      writeAddress(params, SUBMISSION_OFFSETS + USER_ADDRESS, address + ENTRIES_FRAME * FRAME_SIZE);
     }
-    if (descriptor >= 0) return descriptor;
-    const cause = describeErrno(this.#library.errno());
-    this.#library.close();
-    throw new DeviceError(`io_uring is not to be had here: ${cause}`);
+    return this.#library.symbols.setup(SYS_IO_URING_SETUP, entries, params);
   }
+}
 
-  /** Where the kernel has memory of its own for the queues, maps that over ours. */
-  #map(params: Uint32Array): void {
-    if ((params[FEATURES] & NEEDED_FEATURES) !== NEEDED_FEATURES) {
-      throw new DeviceError("io_uring is too old here: Linux 5.6 is needed");
-    }
-    if (!this.#mapped) return;
-    const { address } = this.#memory;
-    for (const [frame, offset] of [[0, 0n], [ENTRIES_FRAME, OFFSET_SQES]] as const) {
-      const wanted = address + frame * FRAME_SIZE;
-      const flags = MAP_SHARED_FIXED_POPULATE;
-      const at = this.#library.symbols.mmap(
-        BigInt(wanted),
-        FRAME_SIZE,
-        PROT_READ_WRITE,
-        flags,
-        this.descriptor,
-        offset,
-      );
-      if (Number(at) !== wanted) {
-        throw new DeviceError(`The memory of io_uring cannot be mapped: ${describeErrno(this.#library.errno())}`);
-      }
-    }
-  }
+/** Reads `struct io_sqring_offsets` and `struct io_cqring_offsets`. */
+function queueOffsets(params: Uint32Array): QueueOffsets {
+  const [submissionEntries, completionEntries] = params;
+  const submission = params.subarray(SUBMISSION_OFFSETS);
+  const completion = params.subarray(COMPLETION_OFFSETS);
+  return {
+    submissionTail: submission[1],
+    completionHead: completion[0],
+    completionTail: completion[1],
+    completions: completion[5],
+    completionBytes: completionEntries * CQE_BYTES,
+    places: submission[6],
+    placeBytes: submissionEntries * 4,
+  };
 }
 
 function writeAddress(words: Uint32Array, at: number, address: number): void {

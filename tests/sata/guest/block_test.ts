@@ -225,6 +225,7 @@ testUnless(
 kind: Scenario
 name: unplug
 device: { use: sata, with: { path: ${path} } }
+policy: { use: adaptive-spin }
 workload: { use: sysbench-fileio, with: { mode: rndrd, queueDepth: 4 } }
 run: { warmup: 100ms, duration: 10min, repetitions: 1 }
 `,
