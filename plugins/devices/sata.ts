@@ -84,7 +84,7 @@ function blockDevice(
 ): BlockDevice {
   const { path, descriptor, sizeBytes, sectorSize, readOnly, canDiscard } = disk;
   const name = `the disk ${path}`;
-  const file = LibcFile.attach({ name, descriptor });
+  const file = LibcFile.attach({ name, descriptor, endHint: "the disk may have been pulled out" });
   if (file === null) throw new DeviceError(`Cannot drive ${name}: that takes --allow-ffi`);
   const eraser = new DiskEraser(name, descriptor);
   const info = { sizeBytes, sectorSize, readOnly, canFlush: true, canDiscard };

@@ -5,7 +5,7 @@
  */
 
 import { type CLibrary, describeErrno, openCLibrary } from "../../../core/libc.ts";
-import { flushFailure, type PositionedFile, transferFailure } from "./positioned_file.ts";
+import { earlyEnd, flushFailure, type PositionedFile, transferFailure } from "./positioned_file.ts";
 
 const SYMBOLS = {
   pread64: { parameters: ["i32", "buffer", "u32", "i64"], result: "i32" },
@@ -21,15 +21,17 @@ export class LibcFile implements PositionedFile {
   readonly name: string;
   readonly descriptor: number;
   readonly hint: string | undefined;
+  readonly endHint: string | undefined;
   readonly #library: CLibrary<typeof SYMBOLS>;
   /** A place as the number of 64 bits that the calls take, and as its two words. */
   readonly #places = new BigInt64Array(1);
   readonly #placeWords = new Uint32Array(this.#places.buffer);
 
-  private constructor({ name, descriptor, hint }: Named, library: CLibrary<typeof SYMBOLS>) {
+  private constructor({ name, descriptor, hint, endHint }: Named, library: CLibrary<typeof SYMBOLS>) {
     this.name = name;
     this.descriptor = descriptor;
     this.hint = hint;
+    this.endHint = endHint;
     this.#library = library;
   }
 
@@ -78,7 +80,7 @@ export class LibcFile implements PositionedFile {
     const cause = this.#rest(count, into.length, (done) => {
       const rest = into.subarray(done) as Uint8Array<ArrayBuffer>;
       return this.#library.symbols.pread64(this.descriptor, rest, rest.length, this.#place(offsetBytes + done));
-    }, (done) => `it ends at byte ${offsetBytes + done}`);
+    }, (done) => earlyEnd(this, offsetBytes + done));
     if (cause !== null) throw transferFailure(this, "read", offsetBytes, into.length, cause);
   }
 
@@ -111,4 +113,4 @@ export class LibcFile implements PositionedFile {
   }
 }
 
-type Named = Pick<PositionedFile, "name" | "descriptor" | "hint">;
+type Named = Pick<PositionedFile, "name" | "descriptor" | "hint" | "endHint">;

@@ -14,6 +14,8 @@ export interface PositionedFile {
   readonly descriptor: number;
   /** What to add to a message about a transfer that was refused as invalid (`EINVAL`), if anything. */
   readonly hint?: string;
+  /** What it may mean that it ends where it did not before, for messages. */
+  readonly endHint?: string;
   /** Fills `into` from a place in the file. On the hot path. */
   read(offsetBytes: number, into: Uint8Array): void;
   /** Stores `from` at a place in the file. On the hot path. */
@@ -37,6 +39,11 @@ export function transferFailure(
   return new DeviceError(`Cannot ${what} ${byteLength} bytes at byte ${offsetBytes} of ${name}: ${said}${more}`, {
     cause,
   });
+}
+
+/** The cause of a read that finds the end before it has all. */
+export function earlyEnd({ endHint }: Pick<PositionedFile, "endHint">, atByte: number): string {
+  return `it ends at byte ${atByte}${endHint === undefined ? "" : `; ${endHint}`}`;
 }
 
 /** What to throw when a flush did not work. */

@@ -13,7 +13,7 @@ import { FSYNC_DATASYNC, type IoUring, RWF_DSYNC, UringOperation } from "../../.
 import { describeErrno } from "../../../core/libc.ts";
 import { FRAME_SIZE, SharedMemory } from "../../../core/memory.ts";
 import { BounceBuffer, isAligned } from "./bounce_buffer.ts";
-import { flushFailure, type PositionedFile, transferFailure } from "./positioned_file.ts";
+import { earlyEnd, flushFailure, type PositionedFile, transferFailure } from "./positioned_file.ts";
 
 const EINTR = 4;
 const EAGAIN = 11;
@@ -216,7 +216,7 @@ export class UringDevice implements BlockDevice {
         this.#fail(
           request,
           request.operation === Operation.Read
-            ? `it ends at byte ${request.offsetBytes + done}`
+            ? earlyEnd(this.#file, request.offsetBytes + done)
             : "nothing more was written",
         );
         return true;

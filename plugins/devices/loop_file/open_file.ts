@@ -6,7 +6,7 @@
 
 import fs from "node:fs";
 import { DeviceError, messageOf } from "../../../core/errors.ts";
-import { flushFailure, type PositionedFile, transferFailure } from "../disk_io/positioned_file.ts";
+import { earlyEnd, flushFailure, type PositionedFile, transferFailure } from "../disk_io/positioned_file.ts";
 
 /** How a file is opened. */
 export interface OpenFileOptions {
@@ -22,6 +22,7 @@ export class OpenFile implements PositionedFile {
   readonly descriptor: number;
   /** A file that began with a hole may have passed for one with smaller sectors than its disk has. */
   readonly hint: string | undefined;
+  readonly endHint = undefined;
 
   /**
    * Opens a file that is there.
@@ -52,7 +53,7 @@ export class OpenFile implements PositionedFile {
     try {
       do {
         const count = fs.readSync(this.descriptor, into, done, into.length - done, offsetBytes + done);
-        if (count === 0) throw new DeviceError(`it ends at byte ${offsetBytes + done}`);
+        if (count === 0) throw new DeviceError(earlyEnd(this, offsetBytes + done));
         done += count;
       } while (done < into.length);
     } catch (cause) {
