@@ -23,16 +23,26 @@ function medium(path: string, given: Record<string, unknown>) {
   return { options, opened, close };
 }
 
+/** What `make` makes; the medium is closed if it cannot. */
+function made<Device>(close: () => void, make: () => Device): Device {
+  try {
+    return make();
+  } catch (thrown) {
+    close();
+    throw thrown;
+  }
+}
+
 /** The device on a disk, one request at a time. */
 function single(path: string, given: Record<string, unknown>): OpenedDevice {
   const { options, opened, close } = medium(path, given);
-  return new OpenedDevice(sata.create(options, opened as never, mediumContext()), close);
+  return made(close, () => new OpenedDevice(sata.create(options, opened as never, mediumContext()), close));
 }
 
 /** The device on a disk, with a queue of 8. */
 function queued(path: string, given: Record<string, unknown>): QueuedDevice & Disposable {
   const { options, opened, close } = medium(path, given);
-  const device = openDevice(sata as never, options, opened);
+  const device = made(close, () => openDevice(sata as never, options, opened));
   return Object.assign(device, {
     [Symbol.dispose]() {
       device.gate.close();
