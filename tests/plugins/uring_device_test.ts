@@ -221,3 +221,56 @@ testUnless(
     assert.match(refused.reports[0], /Cannot flush the loop file .*: ENOSPC/);
   },
 );
+
+/** An io_uring whose kernel makes one command of all that is handed over at once, and fails it as a whole. */
+class MergingRing extends ReluctantRing {
+  /** Tags whose sectors are bad. */
+  readonly bad = new Set<number>();
+  readonly #doomed = new Set<number>();
+  #batch: number[] = [];
+  handedOver: number[][] = [];
+
+  override prepare(...args: Parameters<DeviceRing["prepare"]>): void {
+    this.#batch.push(args[6]);
+    super.prepare(...args);
+  }
+
+  override submit(): void {
+    this.handedOver.push(this.#batch);
+    const fails = this.#batch.some((tag) => this.bad.has(tag));
+    for (const tag of this.#batch) {
+      if (fails) this.#doomed.add(tag);
+    }
+    this.#batch = [];
+    super.submit();
+  }
+
+  override take(): number {
+    const tag = super.take();
+    if (tag >= 0 && this.#doomed.delete(tag)) this.result = -5;
+    return tag;
+  }
+}
+
+for (const operation of [Read, Write]) {
+  const name = operation === Read ? "reads" : "writes";
+  testUnless(refusal, `of ${name} that failed as one command, only what fails by itself has failed`, () => {
+    let merging: MergingRing | undefined;
+    using device = opened(8, (ring) => merging = new MergingRing(ring, () => 0.999999));
+    const ring = merging as MergingRing;
+    for (let slot = 0; slot < 4; slot++) device.submit(slot, operation, slot * 512, [512], 0);
+    ring.bad.add(2); // The tags are a stack: this is the second request.
+    device.finish();
+    assert.deepEqual(device.requests.slice(0, 4).map(({ status }) => status), [0, -1, 0, 0]);
+    assert.deepEqual(ring.handedOver.filter((batch) => batch.length > 0).map(({ length }) => length), [4, 1, 1, 1, 1]);
+    assert.equal(device.reports.length, 1);
+    assert.match(device.reports[0], /512 bytes at byte 512 of .*EIO/);
+    // One that has failed alone is not tried again.
+    ring.handedOver = [];
+    ring.bad.add(3).add(2).add(1).add(0);
+    device.submit(5, operation, 0, [512], 0);
+    device.finish();
+    assert.equal(device.requests[5].status, Status.Error);
+    assert.equal(ring.handedOver.filter((batch) => batch.length > 0).length, 1);
+  });
+}

@@ -4,6 +4,9 @@
  * What is submitted is handed to the kernel at the next poll, all in one system call. Data goes straight between the disk
  * and the application's frames, except where direct I/O does not accept their alignment: then through a bounce buffer.
  *
+ * The kernel may make one command of several requests for adjacent sectors, and fail all of them for one bad sector. So
+ * a read or write that failed beside others is done again by itself before it is given up.
+ *
  * @module
  */
 
@@ -17,6 +20,8 @@ import { earlyEnd, flushFailure, type PositionedFile, transferFailure } from "./
 
 const EINTR = 4;
 const EAGAIN = 11;
+/** What the kernel says of a command that the disk failed: `EIO`, `ENODATA` (medium error), `EREMOTEIO` (target), `EILSEQ`. */
+const MEDIUM_ERRORS: readonly number[] = [5, 61, 121, 84];
 const IOVEC_BYTES = 16;
 const IOVEC_WORDS = IOVEC_BYTES / 4;
 const TWO_32 = 2 ** 32;
@@ -59,6 +64,11 @@ export class UringDevice implements BlockDevice {
   readonly #requests: (BlockRequest | null)[];
   /** Bytes of each that are transferred. */
   readonly #done: Float64Array;
+  /** Whether each was in flight beside others, and so may have failed in the place of one of them. */
+  readonly #crowded: Uint8Array;
+  /** Tags that failed beside others, oldest first, and the one of them that is done again at present, or -1. */
+  readonly #suspects: number[] = [];
+  #retried = -1;
   /** Whether each goes through its tag's bounce buffer. */
   readonly #bounced: Uint8Array;
   readonly #bounceBuffers: (BounceBuffer | null)[];
@@ -82,6 +92,7 @@ export class UringDevice implements BlockDevice {
     const { capacity } = ring;
     this.#requests = Array(capacity).fill(null);
     this.#done = new Float64Array(capacity);
+    this.#crowded = new Uint8Array(capacity);
     this.#bounced = new Uint8Array(capacity);
     this.#bounceBuffers = Array(capacity).fill(null);
     this.#vectors = Array(capacity).fill(null);
@@ -107,7 +118,7 @@ export class UringDevice implements BlockDevice {
     if (tag < 0) return null;
     if (this.#advance(tag, ring.result)) return this.#finish(tag);
     // The rest is handed over now, and looked for in the next poll: no poll goes on for ever.
-    ring.submit();
+    if (ring.prepared > 0) ring.submit();
     return null;
   }
 
@@ -125,6 +136,7 @@ export class UringDevice implements BlockDevice {
     const tag = this.#idle[--this.#idleCount];
     this.#requests[tag] = request;
     this.#done[tag] = 0;
+    this.#crowded[tag] = this.#isCrowded ? 1 : 0;
     const bounced = !isAligned(request, this.#alignment);
     this.#bounced[tag] = bounced ? 1 : 0;
     if (bounced) this.#bounce(tag, request);
@@ -195,12 +207,22 @@ export class UringDevice implements BlockDevice {
     return this.#vectors[tag] = SharedMemory.allocate(Math.ceil(maxExtents * IOVEC_BYTES / FRAME_SIZE));
   }
 
-  /** Takes an outcome. Whether the request is over; if not, the rest of it is prepared. */
+  /** Whether the kernel has more than one request. */
+  get #isCrowded(): boolean {
+    return this.#idleCount < this.#ring.capacity - 1;
+  }
+
+  /** Takes an outcome. Whether the request is over; if not, the rest of it is prepared or will be. */
   #advance(tag: number, result: number): boolean {
     const request = this.#requests[tag] as BlockRequest;
     if (result < 0) {
       if (result === -EINTR || result === -EAGAIN) {
         this.#prepare(tag, request);
+        return false;
+      }
+      if (tag !== this.#retried && MEDIUM_ERRORS.includes(-result) && this.#wasCrowded(tag, request)) {
+        this.#suspects.push(tag);
+        this.#retryNext();
         return false;
       }
       this.#fail(request, describeErrno(-result));
@@ -229,6 +251,21 @@ export class UringDevice implements BlockDevice {
     return true;
   }
 
+  /** Whether a request may have failed for another. A flush that failed has failed: done again it might seem to succeed. */
+  #wasCrowded(tag: number, { operation }: BlockRequest): boolean {
+    return operation !== Operation.Flush && (this.#crowded[tag] !== 0 || this.#isCrowded);
+  }
+
+  /** Does the next suspect again, and no other meanwhile: handed over by itself it is no part of a larger command. */
+  #retryNext(): void {
+    if (this.#retried >= 0 || this.#suspects.length === 0) return;
+    const tag = this.#suspects.shift() as number;
+    this.#retried = tag;
+    if (this.#ring.prepared > 0) this.#ring.submit();
+    this.#prepare(tag, this.#requests[tag] as BlockRequest);
+    this.#ring.submit();
+  }
+
   #fail(request: BlockRequest, cause: string): void {
     request.status = Status.Error;
     const { operation, offsetBytes, byteLength } = request;
@@ -242,6 +279,10 @@ export class UringDevice implements BlockDevice {
     const request = this.#requests[tag] as BlockRequest;
     this.#requests[tag] = null;
     this.#idle[this.#idleCount++] = tag;
+    if (tag === this.#retried) {
+      this.#retried = -1;
+      this.#retryNext();
+    }
     if (this.#waiting.length > 0) this.#start(this.#waiting.shift() as BlockRequest);
     return request;
   }
