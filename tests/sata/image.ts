@@ -84,10 +84,15 @@ async function addNpmPackages(archive: CpioWriter, project: string): Promise<voi
     const [, name, version] = /^(@?[^@]+)@([^_]+)/.exec(key) as RegExpExecArray;
     const folder = join(cache, "registry.npmjs.org", name);
     const target = `/deno/npm/registry.npmjs.org/${name}`;
-    if (!(await Deno.stat(join(folder, version)).then(() => true, () => false))) continue;
-    await addTree(archive, `${target}/registry.json`, join(folder, "registry.json"));
-    await addTree(archive, `${target}/${version}`, join(folder, version));
+    // Deno keeps what the registry says of a package only where the lock file was not enough.
+    for (const part of [version, "registry.json"]) {
+      if (await exists(join(folder, part))) await addTree(archive, `${target}/${part}`, join(folder, part));
+    }
   }
+}
+
+function exists(path: string): Promise<boolean> {
+  return Deno.stat(path).then(() => true, () => false);
 }
 
 async function npmCache(): Promise<string> {

@@ -76,8 +76,8 @@ function scenario(name: string, file: string, serial: string, settings: readonly
 
 /** Its matrix replaces the scenario's. */
 function integrity(name: string, file: string, serial: string, matrix: string): IntegrityStep {
-  const settings = ["workload.with.size=2MiB", "workload.with.threads=2", `matrix=${matrix}`];
-  return { ...scenario(name, file, serial, settings), serial, sizeBytes: 2 * 2 ** 20 };
+  const range = ["workload.with.size=2MiB", "workload.with.threads=2", "run.duration=4s"];
+  return { ...scenario(name, file, serial, [...range, `matrix=${matrix}`]), serial, sizeBytes: 2 * 2 ** 20 };
 }
 
 /**
