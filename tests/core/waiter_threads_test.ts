@@ -139,6 +139,19 @@ Deno.test("an FdWaiter sleeps on its sources' descriptors, which end the sleep w
   });
 });
 
+Deno.test("an FdWaiter's sleep that comes first lasts its time, though a descriptor is readable", () => {
+  const [eventFd, sourceFd] = [EventFd.create() as EventFd, EventFd.create() as EventFd];
+  using waiter = disposable(kinds["an FdWaiter"](new EventPage(allocateEventPage(), eventFd), eventFd));
+  waiter.add(Object.assign(new TestSource(), { descriptor: sourceFd.descriptor, onPeek: () => true }));
+  sourceFd.ring();
+  const preSleepNs = 5e6;
+  waiter.wait({ plan: (into) => void Object.assign(into, { preSleepNs, spinNs: 1000 }) });
+  assert.deepEqual([waiter.counters.sleeps, waiter.counters.spinHits], [1, 1]);
+  assert(waiter.counters.sleptNs >= 0.99 * preSleepNs, `${waiter.counters.sleptNs} ns`);
+  eventFd.close();
+  sourceFd.close();
+});
+
 Deno.test("an FdWaiter that serves events does not sleep while a source can only be seen by its descriptor", async () => {
   const eventFd = EventFd.create() as EventFd;
   using waiter = disposable(kinds["an FdWaiter"](new EventPage(allocateEventPage(), eventFd), eventFd));
