@@ -162,6 +162,27 @@ Deno.test("an FdWaiter that serves events does not sleep while a source can only
   eventFd.close();
 });
 
+Deno.test("an FdWaiter says that its eventfd is to be rung before it looks at the bell for the last time", () => {
+  const log: string[] = [];
+  const eventFd = EventFd.create() as EventFd;
+  const events = new class extends EventPage {
+    override get bell(): number {
+      log.push("looks");
+      return super.bell;
+    }
+    override sleepsOnDescriptor(does: boolean): void {
+      log.push(does ? "sleeps" : "wakes");
+      super.sleepsOnDescriptor(does);
+    }
+  }(allocateEventPage(), eventFd);
+  using waiter = disposable(kinds["an FdWaiter"](events, eventFd));
+  waiter.add(new TestSource());
+  waiter.wait({ plan: (into) => void (into.blockNs = 1000) });
+  // A ring between a look and the word would wake nobody.
+  assert.deepEqual(log.slice(log.indexOf("sleeps")), ["sleeps", "looks", "wakes", "looks"]);
+  eventFd.close();
+});
+
 Deno.test("an eventfd is rung only while the owner sleeps on descriptors", () => {
   const memory = allocateEventPage();
   let rings = 0;
