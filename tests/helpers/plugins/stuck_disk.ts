@@ -34,7 +34,7 @@ const stuckDisk: DevicePlugin<typeof options, SharedArrayBuffer> = definePlugin(
       read() {
         if (!stuck) return;
         Atomics.store(words, READING, 1);
-        Atomics.wait(words, RETURNS, 0);
+        Atomics.wait(words, RETURNS, 0, 60_000);
         Atomics.store(words, READING, 0);
       },
       write() {},
