@@ -69,6 +69,8 @@ export class Hypervisor {
   #deviceError: string | undefined;
   #watch: ReturnType<typeof setInterval> | undefined;
   #window: ReturnType<typeof setTimeout> | undefined;
+  /** Whether the domains were handed anything. */
+  #booted = false;
   #stopped = false;
 
   /**
@@ -145,6 +147,7 @@ export class Hypervisor {
     domain.worker.onerror = (event) => {
       event.preventDefault();
       this.#fail(`The domain ${plan.name} died: ${event.message}`);
+      domain.closed.resolve({});
     };
     return domain;
   }
@@ -155,6 +158,7 @@ export class Hypervisor {
     for (const device of devices) media.set(device.name, await this.#openMedium(device));
     if (this.#stopped) return; // A domain has died meanwhile: there is nothing to boot, or to watch.
     for (const link of links) this.#connect(link);
+    this.#booted = true;
     for (const domain of this.#domains) {
       const boot: DomainBoot = {
         plan: domain.plan,
@@ -282,20 +286,28 @@ export class Hypervisor {
     for (const { control } of this.#domains) control.send(command);
   }
 
-  /** Ends all workers. One that spins in a plugin's code cannot be ended; it goes with the process. */
+  /**
+   * Ends all workers, and lets go of what they used. One that spins in a plugin's code cannot be ended; it goes with the
+   * process, and so does what it may still use: were a descriptor closed, its number could be another file's by the time
+   * that the worker writes to it.
+   */
   async #stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#watch);
     clearTimeout(this.#window);
     this.#send(Command.Stop);
-    const grace = Promise.withResolvers<void>();
-    const timer = setTimeout(grace.resolve, STOP_GRACE_MS);
-    await Promise.race([Promise.all(this.#domains.map(({ closed }) => closed.promise)), grace.promise]);
+    const grace = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => grace.resolve(false), STOP_GRACE_MS);
+    const used = this.#booted ? this.#domains : [];
+    const ended = Promise.all(used.map(({ closed }) => closed.promise)).then(() => true);
+    const allEnded = await Promise.race([ended, grace.promise]);
     clearTimeout(timer);
     for (const { worker, eventFd } of this.#domains) {
       worker.terminate();
-      eventFd?.close();
+      if (allEnded) eventFd?.close();
+      else eventFd?.detach();
     }
+    if (!allEnded) return;
     for (const close of this.#closers) close();
   }
 

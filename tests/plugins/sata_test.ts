@@ -1,5 +1,6 @@
 // The device sata on block devices of the machine's own. What takes an ATA disk is in tests/sata.
 import assert from "node:assert/strict";
+import fs from "node:fs";
 import { Operation, Status } from "../../core/blkif.ts";
 import { DeviceError } from "../../core/errors.ts";
 import { openCLibrary } from "../../core/libc.ts";
@@ -78,6 +79,24 @@ testUnless(refusal, "a disk is what the kernel says it is, and is seen to be a p
     assert(physicalSectorSize >= sectorSize);
   }
 });
+
+testUnless(
+  refusal,
+  "a disk is opened past the page cache, for no child process, and only as far as it is needed",
+  () => {
+    const { O_RDWR, O_DIRECT } = fs.constants;
+    using disk = loopDevice({ sizeBytes: MIB });
+    for (const writable of [false, true]) {
+      const opened = openDisk(disk.path, writable);
+      const told = /^flags:\s*([0-7]+)$/m.exec(Deno.readTextFileSync(`/proc/self/fdinfo/${opened.descriptor}`));
+      closeDisk(opened);
+      const flags = parseInt(told?.[1] ?? "", 8);
+      assert.equal(flags & O_DIRECT, O_DIRECT);
+      assert.equal(flags & 0o2000000, 0o2000000, "O_CLOEXEC");
+      assert.equal(flags & 3, writable ? O_RDWR : 0);
+    }
+  },
+);
 
 for (const engine of ["sync", "io-uring"]) {
   testUnless(refusal, `by ${engine}, what is written is on the disk, at its place, and the rest is as it was`, () => {
