@@ -89,7 +89,7 @@ export const INTEGRITY_STEPS: readonly IntegrityStep[] = [
 export const STEPS: readonly Step[] = [
   {
     name: "tests",
-    limitSeconds: 600,
+    limitSeconds: 300,
     args: [
       ...["test", ...OFFLINE, "--sanitize-ops", "--sanitize-resources", `--junit-path=${RESULTS}/tests.xml`],
       "tests/sata/guest",
