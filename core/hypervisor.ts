@@ -14,7 +14,7 @@ import { EventFd } from "./event_fd.ts";
 import { allocateEventPage, EventPage } from "./event_channel.ts";
 import { allocateLink } from "./link.ts";
 import type { SharedMemory } from "./memory.ts";
-import { loadPlugin, type MediumContext, openMedium } from "./plugin.ts";
+import { type DevicePlugin, loadPlugin, type MediumContext, openMedium } from "./plugin.ts";
 
 const NS_PER_MS = 1e6;
 /** How long a domain may take to start its worker and load its modules, before its first sign of life. */
@@ -63,8 +63,8 @@ export class Hypervisor {
   readonly #plan: MachinePlan;
   readonly #context: MediumContext;
   readonly #domains: Domain[];
-  /** Lets go of the media that were opened. */
-  readonly #closers: (() => void)[] = [];
+  /** What was opened and not closed. */
+  readonly #media: { readonly device: DevicePlugin; readonly medium: unknown }[] = [];
   readonly #failed = Promise.withResolvers<never>();
   #deviceError: string | undefined;
   #watch: ReturnType<typeof setInterval> | undefined;
@@ -180,7 +180,8 @@ export class Hypervisor {
     const device = await loadPlugin("device", plugin.url);
     try {
       const medium = await openMedium(device, plugin.options, this.#context);
-      this.#closers.push(() => device.closeMedium?.(medium));
+      this.#media.push({ device, medium });
+      if (this.#stopped) this.#closeMedia(); // A domain has died meanwhile, and nobody else will.
       return medium;
     } catch (thrown) {
       throw new DomainError(`The medium of ${device.name} cannot be opened: ${messageOf(thrown)}`, { cause: thrown });
@@ -307,8 +308,18 @@ export class Hypervisor {
       if (allEnded) eventFd?.close();
       else eventFd?.detach();
     }
-    if (!allEnded) return;
-    for (const close of this.#closers) close();
+    if (allEnded) this.#closeMedia();
+  }
+
+  /** What was measured is not lost by a medium that cannot be closed. */
+  #closeMedia(): void {
+    for (const { device, medium } of this.#media.splice(0)) {
+      try {
+        device.closeMedium?.(medium);
+      } catch (thrown) {
+        this.#context.note(`The medium of ${device.name} could not be closed: ${messageOf(thrown)}`);
+      }
+    }
   }
 
   /** Never ends once the machine is stopped. */

@@ -217,6 +217,19 @@ Deno.test("a medium is closed once, whether the domains worked, failed or were n
   assert.equal(medium.closed, 1);
 });
 
+Deno.test("a medium that cannot be closed is noted, and what was measured is kept", async () => {
+  const plan = machine({ device: { url: HELPER("stuck_disk"), options: { stuck: false } } });
+  const notes: string[] = [];
+  medium.refusesToClose = true;
+  try {
+    const results = await new Hypervisor(plan, mediumContext({ note: (text) => void notes.push(text) })).run(WINDOW);
+    assert(results.size > 0);
+  } finally {
+    medium.refusesToClose = false;
+  }
+  assert.deepEqual(notes, ["The medium of stuck-disk could not be closed: the lid is jammed"]);
+});
+
 Deno.test("a medium that a driver still uses is not closed under it", async () => {
   const device = { url: HELPER("stuck_disk"), options: { stuck: true } };
   assert.match(await failure({ ...machine({ device }), hangTimeoutNs: 1e9 }), /no sign of life/);

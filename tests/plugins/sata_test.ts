@@ -7,7 +7,7 @@ import { openCLibrary } from "../../core/libc.ts";
 import { type DeviceContext, loadPlugin, openMedium } from "../../core/plugin.ts";
 import { builtins } from "../../plugins/mod.ts";
 import sata from "../../plugins/devices/sata.ts";
-import { closeDisk, openDisk } from "../../plugins/devices/sata/disk.ts";
+import { closeDisk, confirmPath, openDisk } from "../../plugins/devices/sata/disk.ts";
 import { testDefinition } from "../conformance/definition.ts";
 import { testDevice } from "../conformance/device.ts";
 import { fillPattern } from "../helpers/devices.ts";
@@ -214,6 +214,24 @@ testUnless(
     sata.closeMedium?.(openMedium(sata, options, mediumContext({ ...consent, force: true })) as never);
   },
 );
+
+testUnless(refusal, "a path that leads to another disk than the one that is open is noticed", () => {
+  using disk = loopDevice({ sizeBytes: MIB });
+  using other = loopDevice({ sizeBytes: MIB });
+  const link = Deno.makeTempFileSync();
+  Deno.removeSync(link);
+  Deno.symlinkSync(disk.path, link);
+  const opened = openDisk(link, true);
+  try {
+    confirmPath(opened);
+    Deno.removeSync(link);
+    Deno.symlinkSync(other.path, link);
+    assert.throws(() => confirmPath(opened), /leads to another disk/);
+  } finally {
+    closeDisk(opened);
+    Deno.removeSync(link);
+  }
+});
 
 testUnless(refusal, "a disk that is itself read-only is refused for writing, with that reason, and can be read", () => {
   using disk = loopDevice({ sizeBytes: MIB, readOnly: true });

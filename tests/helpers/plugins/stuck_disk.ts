@@ -13,7 +13,10 @@ const SIZE = 1 << 20;
 const options = z.strictObject({ stuck: z.boolean() });
 
 /** What became of the medium in this thread. */
-export const medium: { words?: Int32Array; closed: number } = { closed: 0 };
+export const medium: { words?: Int32Array; closed: number; refusesToClose: boolean } = {
+  closed: 0,
+  refusesToClose: false,
+};
 
 const stuckDisk: DevicePlugin<typeof options, SharedArrayBuffer> = definePlugin({
   apiVersion: API_VERSION,
@@ -26,7 +29,10 @@ const stuckDisk: DevicePlugin<typeof options, SharedArrayBuffer> = definePlugin(
     medium.closed = 0;
     return medium.words.buffer as SharedArrayBuffer;
   },
-  closeMedium: () => void medium.closed++,
+  closeMedium() {
+    medium.closed++;
+    if (medium.refusesToClose) throw new Error("the lid is jammed");
+  },
   create({ stuck }, buffer) {
     const words = new Int32Array(buffer);
     return synchronous({
