@@ -98,7 +98,12 @@ function byFio({ file }: Bench, depth: number, direct: boolean): number {
 }
 
 using bench = prepare();
-const READ_ONLY = { "workload.with.mode": "rndrd", "workload.with.queueDepth": "32" };
+const READ_ONLY = {
+  "workload.with.mode": "rndrd",
+  "workload.with.queueDepth": "32",
+  "workload.with.fsyncFreq": "0",
+  "workload.with.fsyncEnd": "false",
+};
 const onFile = (direct: boolean): Record<string, string> => ({
   ...READ_ONLY,
   device: `{ use: loop-file, with: { path: ${bench.file}, readOnly: true, engine: io-uring, direct: ${direct} } }`,

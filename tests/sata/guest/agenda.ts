@@ -74,15 +74,35 @@ function scenario(name: string, file: string, serial: string, settings: readonly
   };
 }
 
-function integrity(name: string, file: string, serial: string): IntegrityStep {
-  const settings = ["workload.with.size=4MiB", "matrix.policy=[{ use: interrupt }, { use: adaptive-spin }]"];
-  return { ...scenario(name, file, serial, settings), serial, sizeBytes: 4 * 2 ** 20 };
+/** Its matrix replaces the scenario's. */
+function integrity(name: string, file: string, serial: string, matrix: string): IntegrityStep {
+  const settings = ["workload.with.size=2MiB", "workload.with.threads=2", `matrix=${matrix}`];
+  return { ...scenario(name, file, serial, settings), serial, sizeBytes: 2 * 2 ** 20 };
 }
 
-/** The steps whose disks the host looks at, after the guest has powered off. */
+/**
+ * The steps whose disks the host looks at, after the guest has powered off. Several cells write to the first disk, one
+ * after the other. The other disks have one each, so that no stamp on them can be of any other.
+ */
 export const INTEGRITY_STEPS: readonly IntegrityStep[] = [
-  integrity("integrity", "integrity", DISKS.plain.serial),
-  integrity("integrity-passthrough", "integrity-passthrough", DISKS.sectors512e.serial),
+  integrity(
+    "integrity",
+    "integrity",
+    DISKS.plain.serial,
+    "{ device.with.engine: [sync, io-uring], policy: [{ use: interrupt }, { use: adaptive-spin }] }",
+  ),
+  integrity(
+    "integrity-4kn",
+    "integrity",
+    DISKS.sectors4kn.serial,
+    "{ device.with.engine: [io-uring], policy: [{ use: adaptive-spin }] }",
+  ),
+  integrity(
+    "integrity-passthrough",
+    "integrity-passthrough",
+    DISKS.sectors512e.serial,
+    "{ policy: [{ use: adaptive-spin }] }",
+  ),
 ];
 
 /** All steps, in their order. */
