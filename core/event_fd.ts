@@ -60,8 +60,13 @@ export class EventFd {
 
   /** Closes it, for all threads. */
   close(): void {
-    this.#closed = true;
     this.#library.symbols.close(this.descriptor);
+    this.detach();
+  }
+
+  /** Lets go of libc; the descriptor stays open, for threads that may still ring it. */
+  detach(): void {
+    this.#closed = true;
     this.#library.close();
   }
 }

@@ -14,7 +14,7 @@ import { EventFd } from "./event_fd.ts";
 import { allocateEventPage, EventPage } from "./event_channel.ts";
 import { allocateLink } from "./link.ts";
 import type { SharedMemory } from "./memory.ts";
-import { loadPlugin, type MediumContext, openMedium } from "./plugin.ts";
+import { type DevicePlugin, loadPlugin, type MediumContext, openMedium } from "./plugin.ts";
 
 const NS_PER_MS = 1e6;
 /** How long a domain may take to start its worker and load its modules, before its first sign of life. */
@@ -63,12 +63,14 @@ export class Hypervisor {
   readonly #plan: MachinePlan;
   readonly #context: MediumContext;
   readonly #domains: Domain[];
-  /** Lets go of the media that were opened. */
-  readonly #closers: (() => void)[] = [];
+  /** What was opened and not closed. */
+  readonly #media: { readonly device: DevicePlugin; readonly medium: unknown }[] = [];
   readonly #failed = Promise.withResolvers<never>();
   #deviceError: string | undefined;
   #watch: ReturnType<typeof setInterval> | undefined;
   #window: ReturnType<typeof setTimeout> | undefined;
+  /** Whether the domains were handed anything. */
+  #booted = false;
   #stopped = false;
 
   /**
@@ -145,6 +147,7 @@ export class Hypervisor {
     domain.worker.onerror = (event) => {
       event.preventDefault();
       this.#fail(`The domain ${plan.name} died: ${event.message}`);
+      domain.closed.resolve({});
     };
     return domain;
   }
@@ -155,6 +158,7 @@ export class Hypervisor {
     for (const device of devices) media.set(device.name, await this.#openMedium(device));
     if (this.#stopped) return; // A domain has died meanwhile: there is nothing to boot, or to watch.
     for (const link of links) this.#connect(link);
+    this.#booted = true;
     for (const domain of this.#domains) {
       const boot: DomainBoot = {
         plan: domain.plan,
@@ -176,7 +180,8 @@ export class Hypervisor {
     const device = await loadPlugin("device", plugin.url);
     try {
       const medium = await openMedium(device, plugin.options, this.#context);
-      this.#closers.push(() => device.closeMedium?.(medium));
+      this.#media.push({ device, medium });
+      if (this.#stopped) this.#closeMedia(); // A domain has died meanwhile, and nobody else will.
       return medium;
     } catch (thrown) {
       throw new DomainError(`The medium of ${device.name} cannot be opened: ${messageOf(thrown)}`, { cause: thrown });
@@ -282,21 +287,39 @@ export class Hypervisor {
     for (const { control } of this.#domains) control.send(command);
   }
 
-  /** Ends all workers. One that spins in a plugin's code cannot be ended; it goes with the process. */
+  /**
+   * Ends all workers, and lets go of what they used. One that spins in a plugin's code cannot be ended; it goes with the
+   * process, and so does what it may still use: were a descriptor closed, its number could be another file's by the time
+   * that the worker writes to it.
+   */
   async #stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#watch);
     clearTimeout(this.#window);
     this.#send(Command.Stop);
-    const grace = Promise.withResolvers<void>();
-    const timer = setTimeout(grace.resolve, STOP_GRACE_MS);
-    await Promise.race([Promise.all(this.#domains.map(({ closed }) => closed.promise)), grace.promise]);
+    const grace = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => grace.resolve(false), STOP_GRACE_MS);
+    const used = this.#booted ? this.#domains : [];
+    const ended = Promise.all(used.map(({ closed }) => closed.promise)).then(() => true);
+    const allEnded = await Promise.race([ended, grace.promise]);
     clearTimeout(timer);
     for (const { worker, eventFd } of this.#domains) {
       worker.terminate();
-      eventFd?.close();
+      if (allEnded) eventFd?.close();
+      else eventFd?.detach();
     }
-    for (const close of this.#closers) close();
+    if (allEnded) this.#closeMedia();
+  }
+
+  /** What was measured is not lost by a medium that cannot be closed. */
+  #closeMedia(): void {
+    for (const { device, medium } of this.#media.splice(0)) {
+      try {
+        device.closeMedium?.(medium);
+      } catch (thrown) {
+        this.#context.note(`The medium of ${device.name} could not be closed: ${messageOf(thrown)}`);
+      }
+    }
   }
 
   /** Never ends once the machine is stopped. */

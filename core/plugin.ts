@@ -108,7 +108,10 @@ export interface DevicePlugin<Schema extends z.ZodType = z.ZodType, Medium = unk
    * @throws {DeviceError} when that is impossible
    */
   openMedium(options: z.output<Schema>, context: MediumContext): Medium;
-  /** Lets go of what {@link openMedium} opened: runs in the hypervisor, once no driver uses it. */
+  /**
+   * Lets go of what {@link openMedium} opened: runs in the hypervisor, once no driver uses it. Where a domain cannot be
+   * ended it is not called, and the medium goes with the process.
+   */
   closeMedium?(medium: Medium): void;
   /** Makes the device on its medium: runs in the driver domain. */
   create(options: z.output<Schema>, medium: Medium, context: DeviceContext): BlockDevice;

@@ -122,7 +122,7 @@ export abstract class LookingWaiter implements Waiter {
   wait(policy: NotificationPolicy): void {
     const plan = this.#plan;
     this.#begin(policy);
-    if (plan.preSleepNs > 0) this.#sleep(plan.preSleepNs);
+    if (plan.preSleepNs > 0) this.#nap(plan.preSleepNs);
     if (plan.spinNs > 0) this.#spin(plan.spinNs, this.#bellSeen);
     if (!this.#outcome.spinHit) {
       if (this.#maySleep(plan.armDistance, true)) this.#sleep(plan.blockNs);
@@ -249,6 +249,13 @@ export abstract class LookingWaiter implements Waiter {
     this.counters.spunNs += spunNs;
     if (hit) this.counters.spinHits++;
     else this.counters.spinMisses++;
+  }
+
+  /** The sleep that comes first, on the bell alone: a device's descriptor would end it as soon as there is work. */
+  #nap(forNs: number): void {
+    const startedAt = performance.now();
+    this.#events.sleep(this.#bellSeen, boundedMs(forNs));
+    this.#endSleep(startedAt);
   }
 
   #sleep(forNs: number): void {

@@ -12,6 +12,7 @@
 
 import { z } from "../../core/schema.ts";
 import type { BlockDevice } from "../../core/block_device.ts";
+import { cLibraryNeed } from "../../core/libc.ts";
 import { FRAME_SIZE, SECTOR_SIZE } from "../../core/memory.ts";
 import { API_VERSION, definePlugin, type DevicePlugin } from "../../core/plugin.ts";
 import { formatSize, size } from "../../core/units.ts";
@@ -57,9 +58,11 @@ const plugin: DevicePlugin<typeof options, LoopMedium> = definePlugin({
   options,
   counters: BOUNCE_COUNTERS,
 
-  permissions({ path, create, readOnly }) {
-    if (path === undefined) return { scratch: true };
-    return { read: [path], write: readOnly && !create ? [] : [path] };
+  permissions({ path, create, readOnly, engine }) {
+    // Libc only where it does not do without.
+    const libc = engine === "io-uring" ? { ffi: [cLibraryNeed()] } : {};
+    if (path === undefined) return { scratch: true, ...libc };
+    return { read: [path], write: readOnly && !create ? [] : [path], ...libc };
   },
 
   openMedium: (wanted, { scratchDirectory }) => openLoopMedium(wanted, scratchDirectory),

@@ -16,7 +16,7 @@ import { API_VERSION, definePlugin, type DeviceContext, type DevicePlugin } from
 import { BOUNCE_COUNTERS, ENGINES, openEngine } from "./disk_io/engine.ts";
 import { LibcFile } from "./disk_io/libc_file.ts";
 import { blkidNeed, refuseToDestroy } from "./sata/contents.ts";
-import { closeDisk, type OpenDisk, openDisk } from "./sata/disk.ts";
+import { closeDisk, confirmPath, type OpenDisk, openDisk } from "./sata/disk.ts";
 import { DiskEraser } from "./sata/erase.ts";
 import { passthroughDevice } from "./sata/passthrough.ts";
 
@@ -57,7 +57,10 @@ const plugin: DevicePlugin<typeof options, OpenDisk> = definePlugin({
     const disk = openDisk(path, destructive);
     try {
       // Only now that nobody else can write to it.
-      if (destructive) refuseToDestroy(path, context);
+      if (destructive) {
+        refuseToDestroy(path, context);
+        confirmPath(disk);
+      }
     } catch (thrown) {
       closeDisk(disk);
       throw thrown;

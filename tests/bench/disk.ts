@@ -9,7 +9,7 @@
 import fs from "node:fs";
 import { join } from "node:path";
 import { Operation } from "../../core/blkif.ts";
-import { BlockRequest } from "../../core/block_device.ts";
+import { type BlockDevice, BlockRequest } from "../../core/block_device.ts";
 import { SharedMemory } from "../../core/memory.ts";
 import { openEngine } from "../../plugins/devices/disk_io/engine.ts";
 import { OpenFile } from "../../plugins/devices/loop_file/open_file.ts";
@@ -63,8 +63,8 @@ function byC({ pread, file }: Bench, seed: number): number {
   return Number(command(pread, file, String(BLOCK_BYTES), String(READS), String(seed)));
 }
 
-/** Nanoseconds for the same reads by the device of the engine `sync`: from a request to its end, in this thread. */
-function byDevice({ file }: Bench, seed: number): number {
+/** A device of the engine `sync` on the file, and a request to it. */
+function openSync({ file }: Bench): { readonly device: BlockDevice; readonly request: BlockRequest } {
   const open = new OpenFile(file, { readOnly: true, direct: false });
   const info = { sizeBytes: FILE_BYTES, sectorSize: 512, readOnly: true, canFlush: true, canDiscard: false };
   const device = openEngine("sync", { file: open, info, direct: false }, () => {});
@@ -72,6 +72,11 @@ function byDevice({ file }: Bench, seed: number): number {
   request.operation = Operation.Read;
   request.byteLength = BLOCK_BYTES;
   request.addExtent(0, BLOCK_BYTES);
+  return { device, request };
+}
+
+/** Nanoseconds for the same reads by the device: from a request to its end, in this thread. */
+function byDevice({ device, request }: ReturnType<typeof openSync>, seed: number): number {
   let state = seed;
   const startedAt = performance.now();
   for (let i = 0; i < READS; i++) {
@@ -81,9 +86,7 @@ function byDevice({ file }: Bench, seed: number): number {
     request.offsetBytes = ((state >>> 0) % (FILE_BYTES / BLOCK_BYTES)) * BLOCK_BYTES;
     device.submit(request);
   }
-  const ns = (performance.now() - startedAt) * 1e6 / READS;
-  device.close?.();
-  return ns;
+  return (performance.now() - startedAt) * 1e6 / READS;
 }
 
 /** Random reads a second by fio's io_uring engine. */
@@ -98,7 +101,12 @@ function byFio({ file }: Bench, depth: number, direct: boolean): number {
 }
 
 using bench = prepare();
-const READ_ONLY = { "workload.with.mode": "rndrd", "workload.with.queueDepth": "32" };
+const READ_ONLY = {
+  "workload.with.mode": "rndrd",
+  "workload.with.queueDepth": "32",
+  "workload.with.fsyncFreq": "0",
+  "workload.with.fsyncEnd": "false",
+};
 const onFile = (direct: boolean): Record<string, string> => ({
   ...READ_ONLY,
   device: `{ use: loop-file, with: { path: ${bench.file}, readOnly: true, engine: io-uring, direct: ${direct} } }`,
@@ -116,18 +124,20 @@ const cells = {
   directMonolithic: await benchCell({ ...onFile(true), ...MONOLITHIC }),
 };
 fs.readFileSync(bench.file); // Into the page cache.
-byDevice(bench, 1); // Compiles it.
+const sync = openSync(bench);
+byDevice(sync, 1); // Compiles it.
 
 let seed = 1;
 const all = await rounds(ROUNDS, { ...cells, ...disk } as typeof cells & NonNullable<typeof disk>, () => {
   seed++;
   return Promise.resolve({
     cNs: byC(bench, seed),
-    deviceNs: byDevice(bench, seed),
+    deviceNs: byDevice(sync, seed),
     fioCached: byFio(bench, 32, false),
     fioDirect: byFio(bench, 32, true),
   });
 });
+sync.device.close?.();
 type Round = typeof all[number];
 const figure = (value: (round: Round) => number): string => show(over(all, value));
 

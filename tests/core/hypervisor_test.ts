@@ -8,6 +8,7 @@ import { threadUsage } from "../../core/measure/thread.ts";
 import { builtins } from "../../plugins/mod.ts";
 import { linkOptions } from "../helpers/link.ts";
 import { mediumContext } from "../helpers/medium_context.ts";
+import { medium, READING, RETURNS } from "../helpers/plugins/stuck_disk.ts";
 
 threadUsage(); // Opens the C library for good, before a sanitizer counts what a test opens.
 
@@ -203,6 +204,41 @@ Deno.test("a medium that cannot be opened fails the machine with the reason", as
   const options = { path: "/nonexistent/disk.img", size: 1 << 20, readOnly: true };
   const message = await failure(machine({ device: { url: builtins.device["loop-file"], options } }));
   assert.match(message, /Cannot open the loop file \/nonexistent\/disk\.img/);
+});
+
+Deno.test("a medium is closed once, whether the domains worked, failed or were not booted", async () => {
+  const plan = machine({ device: { url: HELPER("stuck_disk"), options: { stuck: false } } });
+  await run(plan);
+  assert.equal(medium.closed, 1);
+  const { domains } = machine({ workload: { options: { ...THREADS, transferBytes: 8192 } } });
+  await failure({ ...plan, domains });
+  assert.equal(medium.closed, 1);
+  await failure({ ...plan, links: [{ ...plan.links[0], frontend: "nobody" }] });
+  assert.equal(medium.closed, 1);
+});
+
+Deno.test("a medium that cannot be closed is noted, and what was measured is kept", async () => {
+  const plan = machine({ device: { url: HELPER("stuck_disk"), options: { stuck: false } } });
+  const notes: string[] = [];
+  medium.refusesToClose = true;
+  try {
+    const results = await new Hypervisor(plan, mediumContext({ note: (text) => void notes.push(text) })).run(WINDOW);
+    assert(results.size > 0);
+  } finally {
+    medium.refusesToClose = false;
+  }
+  assert.deepEqual(notes, ["The medium of stuck-disk could not be closed: the lid is jammed"]);
+});
+
+Deno.test("a medium that a driver still uses is not closed under it", async () => {
+  const device = { url: HELPER("stuck_disk"), options: { stuck: true } };
+  assert.match(await failure({ ...machine({ device }), hangTimeoutNs: 1e9 }), /no sign of life/);
+  const { words, closed } = medium;
+  assert(words !== undefined);
+  const reading = Atomics.load(words, READING);
+  Atomics.store(words, RETURNS, 1);
+  Atomics.notify(words, RETURNS);
+  assert.deepEqual([reading, closed], [1, 0]);
 });
 
 const misdeeds: Readonly<Record<string, RegExp>> = {

@@ -139,6 +139,19 @@ Deno.test("an FdWaiter sleeps on its sources' descriptors, which end the sleep w
   });
 });
 
+Deno.test("an FdWaiter's sleep that comes first lasts its time, though a descriptor is readable", () => {
+  const [eventFd, sourceFd] = [EventFd.create() as EventFd, EventFd.create() as EventFd];
+  using waiter = disposable(kinds["an FdWaiter"](new EventPage(allocateEventPage(), eventFd), eventFd));
+  waiter.add(Object.assign(new TestSource(), { descriptor: sourceFd.descriptor, onPeek: () => true }));
+  sourceFd.ring();
+  const preSleepNs = 5e6;
+  waiter.wait({ plan: (into) => void Object.assign(into, { preSleepNs, spinNs: 1000 }) });
+  assert.deepEqual([waiter.counters.sleeps, waiter.counters.spinHits], [1, 1]);
+  assert(waiter.counters.sleptNs >= 0.99 * preSleepNs, `${waiter.counters.sleptNs} ns`);
+  eventFd.close();
+  sourceFd.close();
+});
+
 Deno.test("an FdWaiter that serves events does not sleep while a source can only be seen by its descriptor", async () => {
   const eventFd = EventFd.create() as EventFd;
   using waiter = disposable(kinds["an FdWaiter"](new EventPage(allocateEventPage(), eventFd), eventFd));
@@ -146,6 +159,27 @@ Deno.test("an FdWaiter that serves events does not sleep while a source can only
   waiter.add(source);
   await waiter.waitServingEvents({ plan() {} });
   assert.equal(waiter.counters.sleeps, 0);
+  eventFd.close();
+});
+
+Deno.test("an FdWaiter says that its eventfd is to be rung before it looks at the bell for the last time", () => {
+  const log: string[] = [];
+  const eventFd = EventFd.create() as EventFd;
+  const events = new class extends EventPage {
+    override get bell(): number {
+      log.push("looks");
+      return super.bell;
+    }
+    override sleepsOnDescriptor(does: boolean): void {
+      log.push(does ? "sleeps" : "wakes");
+      super.sleepsOnDescriptor(does);
+    }
+  }(allocateEventPage(), eventFd);
+  using waiter = disposable(kinds["an FdWaiter"](events, eventFd));
+  waiter.add(new TestSource());
+  waiter.wait({ plan: (into) => void (into.blockNs = 1000) });
+  // A ring between a look and the word would wake nobody.
+  assert.deepEqual(log.slice(log.indexOf("sleeps")), ["sleeps", "looks", "wakes", "looks"]);
   eventFd.close();
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Operation, Status } from "../../core/blkif.ts";
 import { DeviceError } from "../../core/errors.ts";
+import { cLibraryNeed } from "../../core/libc.ts";
 import loopFile from "../../plugins/devices/loop_file.ts";
 import { fillPattern } from "../helpers/devices.ts";
 import { mount, mountRefusal } from "../helpers/mount.ts";
@@ -144,6 +145,7 @@ Deno.test("a loop file asks for the fewest permissions", () => {
   assert.deepEqual(needs({ path: "/x", direct: true }), { read: ["/x"], write: ["/x"] });
   assert.deepEqual(needs({ path: "/x", readOnly: true }), { read: ["/x"], write: [] });
   assert.deepEqual(needs({ path: "/x", readOnly: true, create: true }), { read: ["/x"], write: ["/x"] });
+  for (const path of [undefined, "/x"]) assert.deepEqual(needs({ path, engine: "io-uring" })?.ffi, [cLibraryNeed()]);
 });
 
 Deno.test("a missing permission is refused with the file and the flag that grants it", async () => {

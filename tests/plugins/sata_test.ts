@@ -1,12 +1,13 @@
 // The device sata on block devices of the machine's own. What takes an ATA disk is in tests/sata.
 import assert from "node:assert/strict";
+import fs from "node:fs";
 import { Operation, Status } from "../../core/blkif.ts";
 import { DeviceError } from "../../core/errors.ts";
 import { openCLibrary } from "../../core/libc.ts";
 import { type DeviceContext, loadPlugin, openMedium } from "../../core/plugin.ts";
 import { builtins } from "../../plugins/mod.ts";
 import sata from "../../plugins/devices/sata.ts";
-import { closeDisk, openDisk } from "../../plugins/devices/sata/disk.ts";
+import { closeDisk, confirmPath, openDisk } from "../../plugins/devices/sata/disk.ts";
 import { testDefinition } from "../conformance/definition.ts";
 import { testDevice } from "../conformance/device.ts";
 import { fillPattern } from "../helpers/devices.ts";
@@ -78,6 +79,24 @@ testUnless(refusal, "a disk is what the kernel says it is, and is seen to be a p
     assert(physicalSectorSize >= sectorSize);
   }
 });
+
+testUnless(
+  refusal,
+  "a disk is opened past the page cache, for no child process, and only as far as it is needed",
+  () => {
+    const { O_RDWR, O_DIRECT } = fs.constants;
+    using disk = loopDevice({ sizeBytes: MIB });
+    for (const writable of [false, true]) {
+      const opened = openDisk(disk.path, writable);
+      const told = /^flags:\s*([0-7]+)$/m.exec(Deno.readTextFileSync(`/proc/self/fdinfo/${opened.descriptor}`));
+      closeDisk(opened);
+      const flags = parseInt(told?.[1] ?? "", 8);
+      assert.equal(flags & O_DIRECT, O_DIRECT);
+      assert.equal(flags & 0o2000000, 0o2000000, "O_CLOEXEC");
+      assert.equal(flags & 3, writable ? O_RDWR : 0);
+    }
+  },
+);
 
 for (const engine of ["sync", "io-uring"]) {
   testUnless(refusal, `by ${engine}, what is written is on the disk, at its place, and the rest is as it was`, () => {
@@ -195,6 +214,24 @@ testUnless(
     sata.closeMedium?.(openMedium(sata, options, mediumContext({ ...consent, force: true })) as never);
   },
 );
+
+testUnless(refusal, "a path that leads to another disk than the one that is open is noticed", () => {
+  using disk = loopDevice({ sizeBytes: MIB });
+  using other = loopDevice({ sizeBytes: MIB });
+  const link = Deno.makeTempFileSync();
+  Deno.removeSync(link);
+  Deno.symlinkSync(disk.path, link);
+  const opened = openDisk(link, true);
+  try {
+    confirmPath(opened);
+    Deno.removeSync(link);
+    Deno.symlinkSync(other.path, link);
+    assert.throws(() => confirmPath(opened), /leads to another disk/);
+  } finally {
+    closeDisk(opened);
+    Deno.removeSync(link);
+  }
+});
 
 testUnless(refusal, "a disk that is itself read-only is refused for writing, with that reason, and can be read", () => {
   using disk = loopDevice({ sizeBytes: MIB, readOnly: true });

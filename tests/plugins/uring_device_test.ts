@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { Operation, Status } from "../../core/blkif.ts";
 import { BlockRequest } from "../../core/block_device.ts";
 import { DeviceGate } from "../../core/device_gate.ts";
-import { IoUring, type UringOperation } from "../../core/io_uring.ts";
+import { FSYNC_DATASYNC, IoUring, RWF_DSYNC, UringOperation } from "../../core/io_uring.ts";
 import { SharedMemory } from "../../core/memory.ts";
 import { type DeviceRing, UringDevice } from "../../plugins/devices/disk_io/uring_device.ts";
 import { OpenFile } from "../../plugins/devices/loop_file/open_file.ts";
@@ -13,7 +13,7 @@ import { fillPattern } from "../helpers/devices.ts";
 import { testUnless } from "../helpers/test_unless.ts";
 import { uringRefusal } from "../helpers/uring.ts";
 
-const { Read, Write, Flush } = Operation;
+const { Read, Write, WriteFua, Flush } = Operation;
 const refusal = uringRefusal();
 const FILE_BYTES = 1 << 20;
 
@@ -274,3 +274,26 @@ for (const operation of [Read, Write]) {
     assert.equal(ring.handedOver.filter((batch) => batch.length > 0).length, 1);
   });
 }
+testUnless(refusal, "a durable write and a flush are such to the kernel, and a write is none", () => {
+  const log: [operation: number, flags: number][] = [];
+  class LoggingRing extends ReluctantRing {
+    override prepare(...given: Parameters<DeviceRing["prepare"]>): void {
+      log.push([given[0], given[5]]);
+      super.prepare(...given);
+    }
+  }
+  // Nearly 1: it transfers all that it is asked for.
+  using device = opened(4, (ring) => new LoggingRing(ring, () => 1 - Number.EPSILON));
+  device.submit(0, WriteFua, 0, [512], 0);
+  device.submit(1, WriteFua, 65536, [512, 1024], 0);
+  device.submit(2, Write, 131072, [512], 0);
+  device.submit(3, Flush, 0, [], 0);
+  device.finish();
+  assert.deepEqual(device.requests.map(({ status }) => status), [0, 0, 0, 0], device.reports[0]);
+  assert.deepEqual(log, [
+    [UringOperation.Write, RWF_DSYNC],
+    [UringOperation.Writev, RWF_DSYNC],
+    [UringOperation.Write, 0],
+    [UringOperation.Fsync, FSYNC_DATASYNC],
+  ]);
+});

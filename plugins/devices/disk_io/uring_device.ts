@@ -133,13 +133,14 @@ export class UringDevice implements BlockDevice {
 
   /** Gives a request a tag and prepares it. */
   #start(request: BlockRequest): void {
-    const tag = this.#idle[--this.#idleCount];
+    const tag = this.#idle[this.#idleCount - 1];
+    const bounced = !isAligned(request, this.#alignment);
+    this.#bounced[tag] = bounced ? 1 : 0;
+    if (bounced) this.#bounce(tag, request); // There may be no memory for it: then the tag is still idle.
+    this.#idleCount--;
     this.#requests[tag] = request;
     this.#done[tag] = 0;
     this.#crowded[tag] = this.#isCrowded ? 1 : 0;
-    const bounced = !isAligned(request, this.#alignment);
-    this.#bounced[tag] = bounced ? 1 : 0;
-    if (bounced) this.#bounce(tag, request);
     this.#prepare(tag, request);
   }
 

@@ -22,6 +22,7 @@ const SYMBOLS = {
 type Library = CLibrary<typeof SYMBOLS>;
 
 const AT_FDCWD = -100;
+const AT_EMPTY_PATH = 0x1000;
 const STATX_TYPE = 1;
 /** `struct statx` of Linux's `stat.h`: its size, and the places of the mode and of the device number. */
 const STATX_BYTES = 256;
@@ -55,6 +56,8 @@ export interface OpenDisk {
   readonly canDiscard: boolean;
   /** What it is a partition of; null for a whole disk. */
   readonly partitionOf: string | null;
+  /** Its major and minor number, as /sys/dev/block has them: `8:0`. */
+  readonly number: string;
 }
 
 /**
@@ -74,6 +77,7 @@ export function openDisk(path: string, writable: boolean): OpenDisk {
   const number = deviceNumber(library, path);
   const descriptor = openDirect(library, path, writable);
   try {
+    if (deviceNumber(library, path, descriptor) !== number) throw replaced(path);
     if (writable && ask(control, path, descriptor, "BlkRoGet") !== 0) {
       throw new DeviceError(`Cannot write to the disk ${path}: the disk itself is read-only`);
     }
@@ -86,10 +90,26 @@ export function openDisk(path: string, writable: boolean): OpenDisk {
       readOnly: !writable,
       canDiscard: writable && discardLimit(files, number) > 0,
       partitionOf: partitionOf(library, files, number),
+      number,
     };
   } catch (thrown) {
     library.symbols.close(descriptor);
     throw thrown;
+  }
+}
+
+/**
+ * Makes sure that the path still leads to the disk that is open: what others find there is then on this disk.
+ *
+ * @throws {DeviceError} when it does not
+ */
+export function confirmPath({ path, number }: OpenDisk): void {
+  const library = openCLibrary(SYMBOLS);
+  if (library === null) throw new DeviceError(`Cannot look at ${path}: that takes --allow-ffi`);
+  try {
+    if (deviceNumber(library, path) !== number) throw replaced(path);
+  } finally {
+    library.close();
   }
 }
 
@@ -100,10 +120,14 @@ export function closeDisk({ descriptor }: OpenDisk): void {
   library?.close();
 }
 
-/** Major and minor number of a block device, as /sys/dev/block has them: `8:0`. */
-function deviceNumber(library: Library, path: string): string {
+/** The number of the block device that a path leads to, or that is open. */
+function deviceNumber(library: Library, path: string, descriptor?: number): string {
   const buffer = new Uint8Array(STATX_BYTES);
-  if (library.symbols.statx(AT_FDCWD, cString(path), 0, STATX_TYPE, buffer) !== 0) {
+  const { statx } = library.symbols;
+  const result = descriptor === undefined
+    ? statx(AT_FDCWD, cString(path), 0, STATX_TYPE, buffer)
+    : statx(descriptor, cString(""), AT_EMPTY_PATH, STATX_TYPE, buffer);
+  if (result !== 0) {
     throw openFailure(path, false, library.errno());
   }
   const view = new DataView(buffer.buffer);
@@ -111,6 +135,10 @@ function deviceNumber(library: Library, path: string): string {
     throw new DeviceError(`Cannot use ${path} as a disk: it is no block device. The device loop-file takes files`);
   }
   return `${view.getUint32(STATX_RDEV_MAJOR, true)}:${view.getUint32(STATX_RDEV_MINOR, true)}`;
+}
+
+function replaced(path: string): DeviceError {
+  return new DeviceError(`${path} leads to another disk than a moment ago; nothing was written`);
 }
 
 function openDirect(library: Library, path: string, writable: boolean): number {
