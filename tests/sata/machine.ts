@@ -64,21 +64,34 @@ export async function runMachine(options: MachineOptions): Promise<MachineEnd> {
   let qmp: Qmp | null = null;
   try {
     qmp = await connect(qmpPath, child.status);
+    const powerOff = qmp === null ? false : waitForPowerOff(qmp, options.timeLimitMs);
     const requests = qmp === null ? null : answerRequests(requestsPath, { qmp, disks, say });
     const { code } = await child.status;
     await Promise.all([console, complaints, requests]);
+    const poweredOff = await powerOff;
     const description = options.signal.aborted
       ? "was interrupted"
       : timeLimit.aborted
       ? `did not end within ${options.timeLimitMs / 1000} s and was killed`
-      : `ended with QEMU's status ${code}`;
-    return { poweredOff: !stop.aborted && code === 0, description, results };
+      : poweredOff
+      ? "powered off"
+      : `ended without powering off, with QEMU's status ${code}`;
+    return { poweredOff, description, results };
   } finally {
     stop.removeEventListener("abort", kill);
     kill();
     await child.status;
     qmp?.close();
   }
+}
+
+/** Whether the guest powers off by itself: a panic is a reset, which ends QEMU too. */
+function waitForPowerOff(qmp: Qmp, timeLimitMs: number): Promise<boolean> {
+  return qmp.waitFor(
+    ({ event, data }) => event === "SHUTDOWN" && data?.reason === "guest-shutdown",
+    timeLimitMs,
+    "power-off",
+  ).then(() => true, () => false);
 }
 
 async function eachLine(

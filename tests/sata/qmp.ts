@@ -17,12 +17,18 @@ interface Answer extends Partial<QmpEvent> {
   readonly error?: { readonly desc: string };
 }
 
+/** Somebody who waits for an event. */
+interface Watcher {
+  readonly hear: (event: QmpEvent) => void;
+  readonly giveUp: (reason: Error) => void;
+}
+
 /** A connection to QEMU. */
 export class Qmp {
   readonly #connection: Deno.UnixConn;
   /** Commands without an answer yet: QEMU answers in order. */
   readonly #asked: PromiseWithResolvers<unknown>[] = [];
-  readonly #watchers = new Set<(event: QmpEvent) => void>();
+  readonly #watchers = new Set<Watcher>();
   #ended = false;
 
   private constructor(connection: Deno.UnixConn) {
@@ -47,11 +53,13 @@ export class Qmp {
     return await asked.promise;
   }
 
-  /** Waits for an event that comes after this call. Throws when it does not come in time, or `signal` is aborted. */
+  /** Waits for an event that comes after this call. Throws when it does not come in time, or QEMU ends before. */
   waitFor(isWanted: (event: QmpEvent) => boolean, timeoutMs: number, what: string): Promise<void> {
+    if (this.#ended) return Promise.reject(new Error(`${what}: QEMU has ended`));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const watcher = (event: QmpEvent): void => {
-      if (isWanted(event)) resolve();
+    const watcher: Watcher = {
+      hear: (event) => isWanted(event) && resolve(),
+      giveUp: reject,
     };
     this.#watchers.add(watcher);
     const timer = setTimeout(() => reject(new Error(`${what}: QEMU did not do so in ${timeoutMs} ms`)), timeoutMs);
@@ -74,12 +82,14 @@ export class Qmp {
       // The socket was closed, by us or by QEMU's end.
     }
     this.#ended = true;
-    for (const { reject } of this.#asked) reject(new Error("QEMU has ended"));
+    const reason = new Error("QEMU has ended");
+    for (const { reject } of this.#asked) reject(reason);
+    for (const { giveUp } of this.#watchers) giveUp(reason);
   }
 
   #hear(answer: Answer): void {
     if (answer.event !== undefined) {
-      for (const watcher of [...this.#watchers]) watcher(answer as QmpEvent);
+      for (const { hear } of [...this.#watchers]) hear(answer as QmpEvent);
     } else if ("return" in answer || "error" in answer) {
       const asked = this.#asked.shift();
       if (answer.error === undefined) asked?.resolve(answer.return);

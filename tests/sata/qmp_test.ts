@@ -67,9 +67,12 @@ Deno.test("an event that does not come is named", async () => {
   });
 });
 
-Deno.test("a command that QEMU's end leaves without an answer fails, and so do all later ones", async () => {
+Deno.test("what waits for an answer or an event when QEMU ends fails, and so does all that comes later", async () => {
   await withQemu({ quit: ["end"] }, async (qmp) => {
+    const waiting = assert.rejects(qmp.waitFor(() => true, 60_000, "an event"), /QEMU has ended/);
     await assert.rejects(qmp.execute("quit"), /QEMU has ended/);
+    await waiting;
     await assert.rejects(qmp.execute("query-status"), /QEMU has ended/);
+    await assert.rejects(qmp.waitFor(() => true, 60_000, "an event"), /an event: QEMU has ended/);
   });
 });
