@@ -169,12 +169,15 @@ for (const engine of ENGINES) {
           using device = queued(isPresent(disk) ? path : await plug(disk), { engine, destructive: false });
           const { queue, reports } = device;
           for (let slot = 0; slot < 8; slot++) queue.submit(slot, Read, slot * 4096, 4096);
-          const gone = unplug(disk);
+          let isGone = false;
+          const gone = unplug(disk).finally(() => isGone = true);
+          let readsAfter = 0;
           for (let failures = 0; failures < 8;) {
             const slot = queue.poll();
             if (slot >= 0) {
               if (queue.status(slot) === Status.Okay) queue.submit(slot, Read, slot * 4096, 4096);
               else failures++;
+              if (isGone) assert(++readsAfter < 100, "a disk that is gone is still read");
             }
             await new Promise((resolve) => setImmediate(resolve));
           }
