@@ -22,7 +22,7 @@ export class OpenFile implements PositionedFile {
   readonly descriptor: number;
   /** A file that began with a hole may have passed for one with smaller sectors than its disk has. */
   readonly hint: string | undefined;
-  readonly endHint = undefined;
+  readonly endHint: undefined;
 
   /**
    * Opens a file that is there.
