@@ -30,8 +30,10 @@ export class SharedMemory {
   readonly words: Int32Array<SharedArrayBuffer>;
 
   #address = 0;
-  /** The last view that was made of bytes from each frame on. */
-  #views: Uint8Array<SharedArrayBuffer>[] | undefined;
+  /** The last view that was made of bytes from each frame on, and which bytes those are. */
+  #views: (Uint8Array<SharedArrayBuffer> | undefined)[] = [];
+  #viewStarts: Float64Array | undefined;
+  #viewEnds: Float64Array | undefined;
 
   private constructor(buffer: SharedArrayBuffer) {
     this.buffer = buffer;
@@ -67,11 +69,17 @@ export class SharedMemory {
    * on were asked for in between: so a buffer that is used again and again costs nothing.
    */
   view(start: number, end: number): Uint8Array<SharedArrayBuffer> {
-    this.#views ??= Array(this.frameCount).fill(new Uint8Array(this.buffer, 0, 0));
+    // Kept apart from the views: of views of a growable buffer, V8 looks up even the length by a call.
+    const starts = this.#viewStarts ??= new Float64Array(this.frameCount);
+    const ends = this.#viewEnds ??= new Float64Array(this.frameCount);
     const frame = (start / FRAME_SIZE) | 0;
-    const view = this.#views[frame];
-    if (view.byteOffset === start && view.length === end - start) return view;
-    return (this.#views[frame] = new Uint8Array(this.buffer, start, end - start));
+    if (starts[frame] === start && ends[frame] === end) {
+      const view = this.#views[frame];
+      if (view !== undefined) return view;
+    }
+    starts[frame] = start;
+    ends[frame] = end;
+    return this.#views[frame] = new Uint8Array(this.buffer, start, end - start);
   }
 
   /**
