@@ -43,6 +43,12 @@ import {
 
 const INDIRECT_WORDS = MAX_INDIRECT_SEGMENTS * SEGMENT_WORDS;
 
+/**
+ * Requests that a device that completes later is given at once: it is asked for completions after that, so that the
+ * frontend has them to go on with while the device has the next.
+ */
+const LATER_AT_ONCE = 8;
+
 /** Serves one frontend. The thread that runs it also runs the device. */
 export class Backend implements WaitSource, RequestOwner {
   /** Pushes that notified the peer, and those that did not need to. */
@@ -166,14 +172,15 @@ export class Backend implements WaitSource, RequestOwner {
    */
   service(): boolean {
     const ring = this.#ring;
-    const available = this.peek() ? ring.available() : 0;
-    if (available === 0) return false;
-    if (available > this.#idleCount) {
+    const claimed = this.peek() ? ring.available() : 0;
+    if (claimed === 0) return false;
+    if (claimed > this.#idleCount) {
       throw new ConnectionError(
-        `The connection is broken: the frontend claims ${available} new requests, the ring has room for ` +
+        `The connection is broken: the frontend claims ${claimed} new requests, the ring has room for ` +
           this.#idleCount,
       );
     }
+    const available = this.#gate.asynchronous && claimed > LATER_AT_ONCE ? LATER_AT_ONCE : claimed;
     if (available > 1) this.#preloaded = preloadEntries(ring, this.#words, available, true);
     // All are fetched before the first is started: starting them takes the cache for their data.
     for (let i = 0; i < available; i++) this.#taken[i] = this.#take();
