@@ -42,8 +42,9 @@ function prepare(): Bench {
   }
   made.syncSync();
   let disk: string | null = null;
+  // Past the page cache, so that the loop device has no kernel threads that copy beside two domains that spin.
   try {
-    disk = command("losetup", "--find", "--show", "--read-only", file).trim();
+    disk = command("losetup", "--find", "--show", "--direct-io=on", "--read-only", file).trim();
     undo.defer(() => command("losetup", "--detach", disk as string));
   } catch (thrown) {
     console.error(`no loop device, so sata is not measured: ${(thrown as Error).message}`);
