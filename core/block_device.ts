@@ -122,8 +122,8 @@ export interface BlockDevice {
   /** What it is; constant. */
   readonly info: DeviceInfo;
   /**
-   * Starts a request that was already checked against `info`. On the hot path. A device may hand what it was given to
-   * the hardware at the next {@link poll}, all at once: that comes at once.
+   * Starts a request that was already checked against `info`. On the hot path. What was submitted
+   * may be handed to the hardware all together at the next {@link poll}, which follows without delay.
    *
    * @returns true when the request is done and its `status` is set; false when {@link poll} will return it later
    * @throws anything: the request then fails, the message is reported, the device lives on

@@ -111,7 +111,10 @@ export class DeviceGate implements WaitSource {
     return this.#finished !== null;
   }
 
-  /** Only an {@link eventDriven} device rings the doorbell: while another has requests, the thread must go on looking. */
+  /**
+   * Only an {@link eventDriven} device rings the doorbell: while another has requests, the thread must go on looking,
+   * unless it watches the {@link descriptor}.
+   */
   arm(): boolean {
     return this.inFlight === 0 || this.eventDriven;
   }

@@ -29,8 +29,8 @@ export class FdWaiter extends LookingWaiter {
   readonly #doorbell: EventFd;
   readonly #library: CLibrary<typeof SYMBOLS>;
   #polled: Int32Array<ArrayBuffer>;
-  readonly #timeout = new BigInt64Array(2);
-  readonly #timeoutWords = new Int32Array(this.#timeout.buffer);
+  /** `struct timespec`: seconds and nanoseconds, of 64 bits each, the lower half first. */
+  readonly #timeout = new Int32Array(4);
 
   private constructor(
     events: EventPage,
@@ -70,10 +70,9 @@ export class FdWaiter extends LookingWaiter {
 
   /** Sleeps on the eventfd and all descriptors. */
   protected override block(seen: number, timeoutMs: number): void {
-    const words = this.#timeoutWords;
     const seconds = Math.floor(timeoutMs / MS_PER_S);
-    words[0] = seconds;
-    words[2] = (timeoutMs - seconds * MS_PER_S) * NS_PER_MS;
+    this.#timeout[0] = seconds;
+    this.#timeout[2] = (timeoutMs - seconds * MS_PER_S) * NS_PER_MS;
     // In this order: who rings after the look sees that the eventfd is to be rung.
     this.#events.sleepsOnDescriptor(true);
     if (this.#events.bell === seen) {

@@ -36,9 +36,10 @@ function opened(entries: number, queues: "ours" | "kernel") {
 
 for (const queues of ["ours", "kernel"] as const) {
   const refusal = uringRefusal(queues);
+  const where = queues === "ours" ? "queues in our memory" : "queues in the kernel's memory";
   testUnless(
     refusal,
-    `queues in ${queues} memory: reads and writes go between the file and memory, each completion with its tag`,
+    `${where}: reads and writes go between the file and memory, each completion with its tag`,
     () => {
       using all = opened(8, queues);
       const { ring, file, memory, content, path, next } = all;
@@ -70,7 +71,7 @@ for (const queues of ["ours", "kernel"] as const) {
     },
   );
 
-  testUnless(refusal, `queues in ${queues} memory: its queues go round and round, in odd batches`, () => {
+  testUnless(refusal, `${where}: its queues go round and round, in odd batches`, () => {
     using all = opened(4, queues);
     const { ring, file, memory, content, next } = all;
     assert.equal(ring.capacity, 4);
@@ -87,7 +88,7 @@ for (const queues of ["ours", "kernel"] as const) {
     }
   });
 
-  testUnless(refusal, `queues in ${queues} memory: a place beyond 4 GiB and a vector reach the kernel whole`, () => {
+  testUnless(refusal, `${where}: a place beyond 4 GiB and a vector reach the kernel whole`, () => {
     using all = opened(4, queues);
     const { ring, file, memory, path, next } = all;
     const place = 5 * 2 ** 30 + 12288;
@@ -107,7 +108,7 @@ for (const queues of ["ours", "kernel"] as const) {
 
   testUnless(
     refusal,
-    `queues in ${queues} memory: an operation that fails completes with the negative errno, and the others go on`,
+    `${where}: an operation that fails completes with the negative errno, and the others go on`,
     () => {
       using all = opened(4, queues);
       const { ring, file, memory, next } = all;
@@ -120,7 +121,7 @@ for (const queues of ["ours", "kernel"] as const) {
     },
   );
 
-  testUnless(refusal, `queues in ${queues} memory: an io_uring has 1 to 64 entries`, () => {
+  testUnless(refusal, `${where}: an io_uring has 1 to 64 entries`, () => {
     for (const entries of [0, 65, NaN]) assert.throws(() => new IoUring(entries, queues), RangeError);
     for (const entries of [1, 33, 64]) {
       const ring = new IoUring(entries, queues);

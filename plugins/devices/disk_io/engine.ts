@@ -66,7 +66,7 @@ function openRing(wanted: Engine, note: (text: string) => void): IoUring | null 
 }
 
 function synchronousDisk({ file: opened, info, direct, discard, writeZeroes, close }: DescriptorDisk): BlockDevice {
-  const byLibc = LibcFile.attach(opened);
+  const byLibc = opened instanceof LibcFile ? null : LibcFile.attach(opened);
   const file = byLibc ?? opened;
   const counters = { bouncedRequests: 0 };
   const device = synchronous({

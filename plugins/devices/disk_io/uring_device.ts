@@ -163,19 +163,20 @@ export class UringDevice implements BlockDevice {
     const done = this.#done[tag];
     const offset = request.offsetBytes + done;
     const flags = operation === Operation.WriteFua ? RWF_DSYNC : 0;
+    const reads = operation === Operation.Read;
+    let address: number;
     if (this.#bounced[tag] !== 0) {
-      const { address } = this.#bounceBuffers[tag] as BounceBuffer;
-      const code = operation === Operation.Read ? UringOperation.Read : UringOperation.Write;
-      ring.prepare(code, descriptor, offset, address + done, request.byteLength - done, flags, tag);
+      address = (this.#bounceBuffers[tag] as BounceBuffer).address + done;
     } else if (request.extentCount === 1) {
-      const address = request.memory.address + request.extentStart(0) + done;
-      const code = operation === Operation.Read ? UringOperation.Read : UringOperation.Write;
-      ring.prepare(code, descriptor, offset, address, request.byteLength - done, flags, tag);
+      address = request.memory.address + request.extentStart(0) + done;
     } else {
-      const code = operation === Operation.Read ? UringOperation.Readv : UringOperation.Writev;
       const count = this.#gatherVector(tag, request, done);
+      const code = reads ? UringOperation.Readv : UringOperation.Writev;
       ring.prepare(code, descriptor, offset, this.#vectorsOf(tag, request).address, count, flags, tag);
+      return;
     }
+    const code = reads ? UringOperation.Read : UringOperation.Write;
+    ring.prepare(code, descriptor, offset, address, request.byteLength - done, flags, tag);
   }
 
   /** Writes the `iovec`s for the pieces of a request, but for the first `done` bytes. How many they are. */
