@@ -65,6 +65,14 @@ export interface BlockQueue {
    */
   wait(): number;
 
+  /**
+   * Waits once, as {@link wait} does when nothing has finished, and also where nothing is in flight: for a thread that
+   * has other sources of work (`WorkloadContext.watch`). Look at all of them after it.
+   *
+   * @throws {ConnectionError} when the driver's side is gone
+   */
+  idle(): void;
+
   /** The outcome of the slot's last operation: 0, or a negative `Status`. */
   status(slot: number): number;
 }

@@ -243,9 +243,15 @@ export class Frontend implements BlockQueue, WaitSource {
       const slot = this.poll();
       if (slot >= 0) return slot;
       if (this.inFlight === 0 || this.#stopRequested()) return -1;
-      this.#waiter.wait(this.#policy);
-      if (!this.peek()) this.#checkPeer();
+      this.idle();
     }
+  }
+
+  idle(): void {
+    // What was submitted must be seen before anything is waited for.
+    if (this.#shadow.usable) this.#publish();
+    this.#waiter.wait(this.#policy);
+    if (!this.peek()) this.#checkPeer();
   }
 
   /** Whether a response seems to be there. */

@@ -14,6 +14,7 @@ import { EventFd } from "./event_fd.ts";
 import { allocateEventPage, EventPage } from "./event_channel.ts";
 import { allocateLink } from "./link.ts";
 import type { SharedMemory } from "./memory.ts";
+import { type Conductor, type Phases, unlessAborted } from "./phases.ts";
 import { type DevicePlugin, loadPlugin, type MediumContext, openMedium } from "./plugin.ts";
 
 const NS_PER_MS = 1e6;
@@ -50,14 +51,6 @@ export interface DomainResult {
   readonly counters: Counters;
 }
 
-/** How long to work, in nanoseconds. */
-export interface RunWindow {
-  /** Unmeasured. */
-  readonly warmupNs: number;
-  /** Measured. */
-  readonly durationNs: number;
-}
-
 /** One machine: its domains and what they share. */
 export class Hypervisor {
   readonly #plan: MachinePlan;
@@ -66,9 +59,12 @@ export class Hypervisor {
   /** What was opened and not closed. */
   readonly #media: { readonly device: DevicePlugin; readonly medium: unknown }[] = [];
   readonly #failed = Promise.withResolvers<never>();
+  readonly #finishRequested = Promise.withResolvers<void>();
+  readonly #ended = new AbortController();
+  /** Settled when the conductor has nothing more to undo. */
+  #conducted: Promise<unknown> = Promise.resolve();
   #deviceError: string | undefined;
   #watch: ReturnType<typeof setInterval> | undefined;
-  #window: ReturnType<typeof setTimeout> | undefined;
   /** Whether the domains were handed anything. */
   #booted = false;
   #stopped = false;
@@ -86,18 +82,21 @@ export class Hypervisor {
   }
 
   /**
-   * Boots all domains, lets them work for the window, and ends them.
+   * Boots all domains, lets them work as long as the conductor says, and ends them.
    *
    * @returns what each domain measured, by name
    * @throws {DomainError} when a domain fails, hangs or ends; the other domains have been told to stop by then
+   * @throws what the conductor throws
    */
-  async run(window: RunWindow): Promise<ReadonlyMap<string, DomainResult>> {
+  async run(conduct: Conductor): Promise<ReadonlyMap<string, DomainResult>> {
     let failure: unknown;
     try {
-      return await Promise.race([this.#run(window), this.#failed.promise]);
+      return await Promise.race([this.#run(conduct), this.#failed.promise]);
     } catch (thrown) {
       failure = thrown;
     } finally {
+      this.#ended.abort(failure);
+      await this.#conducted; // Programs that use what a domain serves need it until they have ended.
       await this.#stop();
     }
     // Only now, as a device's words may arrive after those of the application whose operation failed by it.
@@ -105,21 +104,51 @@ export class Hypervisor {
     throw new DomainError(`${messageOf(failure)}. ${this.#deviceError}`, { cause: failure });
   }
 
-  async #run(window: RunWindow): Promise<ReadonlyMap<string, DomainResult>> {
+  /** Asks the conductor to finish, where it goes on until then. */
+  requestFinish(): void {
+    this.#finishRequested.resolve();
+  }
+
+  /** Ends the machine early: it then has failed with this error. */
+  abort(reason: Error): void {
+    this.#failed.reject(reason);
+  }
+
+  async #run(conduct: Conductor): Promise<ReadonlyMap<string, DomainResult>> {
     await this.#boot();
     await Promise.all(this.#domains.map(({ ready }) => ready.promise));
     this.#send(Command.WarmUp);
-    await this.#delay(window.warmupNs);
-    this.#send(Command.Measure);
-    // A domain that is busy, or whose core is, sees the command late; a short window could be over by then.
-    await Promise.all(this.#domains.map(({ measuring }) => measuring.promise));
-    await this.#delay(window.durationNs);
-    this.#send(Command.Finish);
-    const samples = await Promise.all(this.#domains.map(({ sampled }) => sampled.promise));
+    const phases: Phases = {
+      measure: () => this.#measure(),
+      finish: async () => void await this.#finish(),
+      finishRequested: this.#finishRequested.promise,
+      signal: this.#ended.signal,
+    };
+    phases.signal.throwIfAborted();
+    const conducting = conduct(phases);
+    this.#conducted = conducting.catch(() => {});
+    await conducting;
+    const samples = await this.#finish();
     const counters = await Promise.all(this.#domains.map(({ closed }) => closed.promise));
     return new Map(this.#domains.map(({ plan }, index) => {
       return [plan.name, { sample: samples[index], counters: counters[index] }];
     }));
+  }
+
+  async #measure(): Promise<void> {
+    this.#send(Command.Measure);
+    // A domain that is busy, or whose core is, sees the command late; a short window could be over by then.
+    await this.#unlessEnded(Promise.all(this.#domains.map(({ measuring }) => measuring.promise)));
+  }
+
+  async #finish(): Promise<DomainSample[]> {
+    this.#send(Command.Finish);
+    return await this.#unlessEnded(Promise.all(this.#domains.map(({ sampled }) => sampled.promise)));
+  }
+
+  /** A domain that fails or hangs keeps no conductor waiting. */
+  #unlessEnded<T>(promise: Promise<T>): Promise<T> {
+    return unlessAborted(promise, this.#ended.signal);
   }
 
   #createDomain(plan: DomainPlan, id: number): Domain {
@@ -163,6 +192,7 @@ export class Hypervisor {
       const boot: DomainBoot = {
         plan: domain.plan,
         domainId: domain.id,
+        scratchDirectory: this.#context.scratchDirectory,
         seed: this.#plan.seed + (domain.plan.workload?.thread ?? 0),
         control: domain.control.memory.buffer,
         events: domain.eventMemory.buffer,
@@ -295,7 +325,6 @@ export class Hypervisor {
   async #stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#watch);
-    clearTimeout(this.#window);
     this.#send(Command.Stop);
     const grace = Promise.withResolvers<boolean>();
     const timer = setTimeout(() => grace.resolve(false), STOP_GRACE_MS);
@@ -320,12 +349,5 @@ export class Hypervisor {
         this.#context.note(`The medium of ${device.name} could not be closed: ${messageOf(thrown)}`);
       }
     }
-  }
-
-  /** Never ends once the machine is stopped. */
-  #delay(ns: number): Promise<void> {
-    return new Promise((resolve) => {
-      if (!this.#stopped) this.#window = setTimeout(resolve, ns / NS_PER_MS);
-    });
   }
 }

@@ -118,7 +118,11 @@ export class MonolithicQueue implements BlockQueue, RequestOwner {
       const slot = this.poll();
       if (slot >= 0) return slot;
       if (this.inFlight === 0 || this.#options.stopRequested()) return -1;
-      this.#options.waiter.wait(this.#options.policy);
+      this.idle();
     }
+  }
+
+  idle(): void {
+    this.#options.waiter.wait(this.#options.policy);
   }
 }

@@ -11,8 +11,10 @@ import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import type { z } from "./schema.ts";
 import type { BlockDevice } from "./block_device.ts";
+import type { Counters } from "./counters.ts";
 import { DeviceError, messageOf, PluginError } from "./errors.ts";
 import type { NotificationPolicy } from "./notification.ts";
+import type { Phases } from "./phases.ts";
 import { definitionMistakes } from "./plugin_definition.ts";
 import type { Workload } from "./workload.ts";
 
@@ -117,6 +119,12 @@ export interface DevicePlugin<Schema extends z.ZodType = z.ZodType, Medium = unk
   create(options: z.output<Schema>, medium: Medium, context: DeviceContext): BlockDevice;
 }
 
+/** What a workload's conductor is given. */
+export interface ConductContext extends Phases, DeviceContext {
+  /** A folder for this run alone, the same that the workload is given; null unless the permissions ask for it. */
+  readonly scratchDirectory: string | null;
+}
+
 /** What a workload needs of its queues. */
 export interface WorkloadNeeds {
   /** Slots of each thread's queue: operations in flight, 1 to 512. */
@@ -125,14 +133,27 @@ export interface WorkloadNeeds {
   readonly transferBytes: number;
   /** Threads, each with a queue of its own, 1 to 256; 1 when absent. */
   readonly threads?: number;
+  /** The longest time that `conduct` may take, in nanoseconds; after it the repetition has failed. */
+  readonly conductNs?: number;
 }
 
 /** A workload. */
 export interface WorkloadPlugin<Schema extends z.ZodType = z.ZodType> extends PluginBase<"workload", Schema> {
   /** Names of the counters that it returns, each with one sentence; expectations can compare these alone. */
   readonly counters?: Readonly<Record<string, string>>;
+  /** True if it watches descriptors, such as sockets: its thread then sleeps by a system call that sees them. */
+  readonly descriptors?: boolean;
   /** What its queues must have. */
   needs(options: z.output<Schema>): WorkloadNeeds;
+  /**
+   * What goes on outside of the workload's thread while that works, such as programs that use what it serves: runs in
+   * the hypervisor, whose thread has an event loop. Where there is one, it and not the scenario's `run` decides when the
+   * measured window begins and ends.
+   *
+   * @returns figures of its own for the result, among those that `counters` names
+   * @throws anything: the cell then fails with its message. It must have undone what it did by then
+   */
+  conduct?(options: z.output<Schema>, context: ConductContext): Promise<Counters>;
   /** Makes the workload: runs in the application domain. */
   create(options: z.output<Schema>): Workload;
 }

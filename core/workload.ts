@@ -6,6 +6,7 @@
 
 import type { BlockQueue } from "./block_queue.ts";
 import type { Counters } from "./counters.ts";
+import type { WaitSource } from "./waiter.ts";
 
 export type { Counters };
 
@@ -24,6 +25,18 @@ export interface WorkloadContext {
    * in flight and return.
    */
   running(): boolean;
+  /**
+   * Adds something that can bring work besides the queue, such as sockets: `queue.idle()` then returns for that, too.
+   * Its plugin says `descriptors: true` if it has a descriptor.
+   */
+  watch(source: WaitSource): void;
+  /**
+   * Tells the person something that is no error, such as where it listens: at once, and in the result, each text once.
+   * Not for the hot path.
+   */
+  note(text: string): void;
+  /** A folder for this run alone, removed after it; null unless the plugin's permissions ask for it. */
+  readonly scratchDirectory: string | null;
   /** Sleeps for about `ns` nanoseconds, less when the domain is told to finish meanwhile. Not for the hot path. */
   pause(ns: number): void;
 }

@@ -54,6 +54,9 @@ export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadS
     thread: plan.thread,
     threads: plan.threads,
     running,
+    watch: (source) => waiter.add(source),
+    note: (text) => report({ type: "note", text }),
+    scratchDirectory: setup.scratchDirectory,
     pause(ns) {
       const until = performance.now() + ns / 1e6;
       for (let left = ns / 1e6; left > 0 && running(); left = until - performance.now()) {

@@ -37,6 +37,8 @@ export interface DomainBoot {
   readonly domainId: number;
   /** Seeds its workload. */
   readonly seed: number;
+  /** A folder for this run alone; null where nothing asked for one. */
+  readonly scratchDirectory: string | null;
   /** Its {@link DomainControl}. */
   readonly control: SharedArrayBuffer;
   /** Its event page. */

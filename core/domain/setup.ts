@@ -56,6 +56,8 @@ export interface DomainSetup {
   readonly workload: WorkloadSetup | null;
   /** Seeds the workload. */
   readonly seed: number;
+  /** A folder for this run alone; null where nothing asked for one. */
+  readonly scratchDirectory: string | null;
   /** The cores that the thread was confined to; null where it was not. */
   readonly confinedTo: readonly number[] | null;
 }
@@ -98,7 +100,10 @@ export async function prepareDomain(
   return {
     control,
     report,
-    waiter: makeWaiter([...gates.values()], events, eventFd, () => control.beat()),
+    waiter: makeWaiter(
+      workload?.descriptors === true || [...gates.values()].some(({ descriptor }) => descriptor !== undefined),
+      ...[events, eventFd, () => control.beat()] as const,
+    ),
     policy: policy.create(plan.policy.options),
     events,
     links: boot.links.map((link) => ({ boot: link, end: linkEnd(boot, link, events) })),
@@ -107,6 +112,7 @@ export async function prepareDomain(
       ? { workload: workload.create(plan.workload.options), plan: plan.workload }
       : null,
     seed: boot.seed,
+    scratchDirectory: boot.scratchDirectory,
     confinedTo,
   };
 }
@@ -117,12 +123,12 @@ function attachEventFd(descriptor: number | null): EventFd | null {
 
 /** The waiter for what a thread waits for: only one that has descriptors to watch needs more than shared words. */
 function makeWaiter(
-  gates: readonly DeviceGate[],
+  hasDescriptors: boolean,
   events: EventPage,
   eventFd: EventFd | null,
   beat: () => void,
 ): Waiter {
-  const watching = eventFd !== null && gates.some(({ descriptor }) => descriptor !== undefined);
+  const watching = hasDescriptors && eventFd !== null;
   return (watching ? FdWaiter.create(events, eventFd, beat) : null) ?? new AtomicsWaiter(events, beat);
 }
 

@@ -8,18 +8,23 @@
  */
 
 import type { DomainPlan } from "../domain/plan.ts";
+import type { Counters } from "../counters.ts";
 import { DomainError, messageOf } from "../errors.ts";
 import { Hypervisor } from "../hypervisor.ts";
 import { allowedCpus, peakMemoryBytes } from "../measure/thread.ts";
-import type { MediumContext } from "../plugin.ts";
-import { type MachineAnswer, type MachineJob, RECORD } from "./machine_protocol.ts";
+import { type Conductor, timedWindow, untilFinished } from "../phases.ts";
+import { loadPlugin, type MediumContext } from "../plugin.ts";
+import { ABORT, FINISH, type MachineAnswer, type MachineJob, RECORD } from "./machine_protocol.ts";
 
 /** Exit status after the runner has gone. */
 const ORPHANED = 3;
 
 let scratchDirectory: string | null = null;
-// Ctrl-C and the terminal's end reach every process of the terminal; what they mean is the runner's decision.
-for (const signal of ["SIGINT", "SIGHUP"] as const) Deno.addSignalListener(signal, () => {});
+let hypervisor: Hypervisor | undefined;
+/** What the conductor has counted. */
+let conducted: Counters = {};
+// Ctrl-C, the terminal's end and a service's end reach every process; what they mean is the runner's decision.
+for (const signal of ["SIGINT", "SIGHUP", "SIGTERM"] as const) Deno.addSignalListener(signal, () => {});
 const job = await readJob();
 const context: MediumContext = {
   ...job.consent,
@@ -27,8 +32,9 @@ const context: MediumContext = {
   note: (text) => answer({ type: "note", text: String(text) }),
 };
 try {
-  const domains = Object.fromEntries(await new Hypervisor(withCpus(job), context).run(job.window));
-  answer({ type: "results", results: { domains, peakMemoryBytes: peakMemoryBytes() } });
+  hypervisor = new Hypervisor(withCpus(job), context);
+  const domains = Object.fromEntries(await hypervisor.run(await conductorOf(job)));
+  answer({ type: "results", results: { domains, counters: conducted, peakMemoryBytes: peakMemoryBytes() } });
 } catch (thrown) {
   answer({ type: "failed", message: messageOf(thrown) });
 }
@@ -42,12 +48,33 @@ async function readJob(): Promise<MachineJob> {
     if (done) Deno.exit(ORPHANED);
     text += value;
   }
-  lines.read().then(({ done }) => {
-    if (done) endOrphaned();
-  });
+  obey(lines);
   const received: MachineJob = JSON.parse(text);
   scratchDirectory = received.scratchDirectory;
   return received;
+}
+
+/** Does what the runner says later, until it is gone. */
+async function obey(lines: ReadableStreamDefaultReader<string>): Promise<void> {
+  for (;;) {
+    const { done, value } = await lines.read();
+    if (done) return endOrphaned();
+    if (value.includes(FINISH)) hypervisor?.requestFinish();
+    if (value.includes(ABORT)) hypervisor?.abort(new DomainError("It was interrupted"));
+  }
+}
+
+/** Who decides how long the machine works: its workload, if that wants to. */
+async function conductorOf({ plan, window }: MachineJob): Promise<Conductor> {
+  const workload = plan.domains.find((domain) => domain.workload !== undefined)?.workload;
+  const plugin = workload && await loadPlugin("workload", workload.url);
+  if (workload === undefined || plugin?.conduct === undefined) {
+    return window === null ? untilFinished : timedWindow(window);
+  }
+  const conduct = plugin.conduct.bind(plugin);
+  return async (phases) => {
+    conducted = await conduct(workload.options, { ...phases, scratchDirectory, note: context.note });
+  };
 }
 
 /** The runner would have removed the folder. */

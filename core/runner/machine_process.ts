@@ -11,12 +11,14 @@ import { type Consent, NO_CONSENT, type PermissionNeeds } from "../plugin.ts";
 import { cLibraryPath } from "../measure/thread.ts";
 import { isPackage } from "./plugin_reference.ts";
 import { missingPermissions, permissionFlags, permissionsOf } from "./permissions.ts";
-import { type MachineAnswer, type MachineJob, type MachineResults, RECORD } from "./machine_protocol.ts";
+import { ABORT, FINISH, type MachineAnswer, type MachineJob, type MachineResults, RECORD } from "./machine_protocol.ts";
 import { withScratchDirectory } from "./scratch.ts";
 
 const NS_PER_MS = 1e6;
 /** How long a machine process may take beyond its window: to start, to open media, to end. */
 const OVERHEAD_MS = 120_000;
+/** How long a machine process whose workload has a conductor may take to undo what it did, once it was interrupted. */
+const UNDO_MS = 30_000;
 /** How much of what a machine process says of its own is kept for a message. */
 const KEPT_CHARACTERS = 2000;
 
@@ -45,10 +47,14 @@ export interface MachineProcessOptions {
   readonly scratchParent?: string;
   /** What may be destroyed; nothing by default. */
   readonly consent?: Consent;
-  /** Told what devices have to say that is no error, whether or not the repetition succeeds. */
+  /** The longest time that its workload's conductor may take, in nanoseconds, if it has one. */
+  readonly conductNs?: number;
+  /** Told at once what devices and workloads have to say that is no error, whether or not the repetition succeeds. */
   readonly onNote?: (text: string) => void;
   /** Ends it early. */
   readonly signal?: AbortSignal;
+  /** Asks it to finish in order, where it has no window and works until then. */
+  readonly finish?: AbortSignal;
 }
 
 /**
@@ -77,7 +83,8 @@ export async function runMachineProcess(
 }
 
 async function run(job: MachineJob, options: MachineProcessOptions): Promise<MachineResults> {
-  const limitMs = (job.window.warmupNs + job.window.durationNs) / NS_PER_MS + OVERHEAD_MS;
+  const { conductNs } = options;
+  const limitMs = workingMs(job, conductNs) + OVERHEAD_MS;
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--quiet", "--no-prompt"],
@@ -98,32 +105,55 @@ async function run(job: MachineJob, options: MachineProcessOptions): Promise<Mac
     }
   };
   let expired = false;
-  const timer = setTimeout(() => {
-    expired = true;
-    end();
-  }, limitMs);
-  options.signal?.addEventListener("abort", end);
-  if (options.signal?.aborted) end();
+  const timers: ReturnType<typeof setTimeout>[] = [];
+  if (limitMs < Infinity) {
+    timers.push(setTimeout(() => {
+      expired = true;
+      end();
+    }, limitMs));
+  }
+  const input = child.stdin.getWriter();
+  const say = (line: string): Promise<void> => input.write(new TextEncoder().encode(`${line}\n`)).catch(() => {});
+  const abort = (): void => {
+    // Nothing outlives a process that only measures.
+    if (conductNs === undefined) return end();
+    say(ABORT);
+    timers.push(setTimeout(end, UNDO_MS));
+  };
+  const finish = (): void => void say(FINISH);
   try {
-    const input = child.stdin.getWriter();
-    const given = input.write(new TextEncoder().encode(`${JSON.stringify(job)}\n`)).catch(() => {});
-    const [output, errors, status] = await Promise.all([readText(child.stdout), readText(child.stderr), child.status]);
+    const given = say(JSON.stringify(job));
+    whenAborted(options.signal, abort);
+    whenAborted(options.finish, finish);
+    let answer: Exclude<MachineAnswer, { type: "note" }> | undefined;
+    const listened = listen(child.stdout, (said) => {
+      if (said.type === "note") options.onNote?.(said.text);
+      else answer ??= said;
+    });
+    const [errors, status] = await Promise.all([readText(child.stderr), child.status, listened]);
     await given;
     await input.close().catch(() => {});
-    const said = answersIn(output);
-    for (const each of said) {
-      if (each.type === "note") options.onNote?.(each.text);
-    }
     options.signal?.throwIfAborted();
-    const answer = said.find((each) => each.type !== "note");
     if (expired) throw new DomainError(`The machine process did not end within ${limitMs / 1000} s and was killed`);
     if (answer === undefined) throw new DomainError(deathMessage(status, errors));
     if (answer.type === "failed") throw new DomainError(answer.message);
     return answer.results;
   } finally {
-    clearTimeout(timer);
-    options.signal?.removeEventListener("abort", end);
+    for (const timer of timers) clearTimeout(timer);
+    options.signal?.removeEventListener("abort", abort);
+    options.finish?.removeEventListener("abort", finish);
   }
+}
+
+/** How long a job works at most: for ever, if it goes on until it is told to finish. */
+function workingMs({ window }: MachineJob, conductNs: number | undefined): number {
+  if (conductNs !== undefined) return conductNs / NS_PER_MS;
+  return window === null ? Infinity : (window.warmupNs + window.durationNs) / NS_PER_MS;
+}
+
+function whenAborted(signal: AbortSignal | undefined, act: () => void): void {
+  if (signal?.aborted) act();
+  else signal?.addEventListener("abort", act);
 }
 
 /** The fewest permissions with which a job can run. */
@@ -163,10 +193,19 @@ function pluginUrls({ plan }: MachineJob): string[] {
   ];
 }
 
-/** The answers of a machine process. The last line of one that was killed may be half a line. */
-function answersIn(output: string): MachineAnswer[] {
-  return output.split("\n").slice(0, -1).filter((line) => line.startsWith(RECORD))
-    .map((line) => JSON.parse(line.slice(RECORD.length)));
+/** Takes the answers of a machine process as they come. The last line of one that was killed may be half a line. */
+async function listen(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  take: (answer: MachineAnswer) => void,
+): Promise<void> {
+  let unfinished = "";
+  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (unfinished + chunk).split("\n");
+    unfinished = lines.pop() ?? "";
+    for (const line of lines) {
+      if (line.startsWith(RECORD)) take(JSON.parse(line.slice(RECORD.length)));
+    }
+  }
 }
 
 async function readText(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {

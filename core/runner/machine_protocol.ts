@@ -1,11 +1,13 @@
 /**
- * What the runner and a machine process say to each other: one JSON line down, JSON lines up.
+ * What the runner and a machine process say to each other: one JSON line down, and perhaps a word later; JSON lines up.
  *
  * @module
  */
 
 import type { MachinePlan } from "../domain/plan.ts";
-import type { DomainResult, RunWindow } from "../hypervisor.ts";
+import type { Counters } from "../counters.ts";
+import type { DomainResult } from "../hypervisor.ts";
+import type { RunWindow } from "../phases.ts";
 import type { Consent } from "../plugin.ts";
 import type { Affinity } from "./scenario.ts";
 
@@ -13,8 +15,8 @@ import type { Affinity } from "./scenario.ts";
 export interface MachineJob {
   /** What to build. */
   readonly plan: MachinePlan;
-  /** How long to run it. */
-  readonly window: RunWindow;
+  /** How long to run it, unless its workload has a conductor; null: until the runner says {@link FINISH}. */
+  readonly window: RunWindow | null;
   /** Which cores the domains get. */
   readonly affinity: Affinity;
   /** Where media may be made. */
@@ -27,6 +29,8 @@ export interface MachineJob {
 export interface MachineResults {
   /** What each domain measured and counted, by name. */
   readonly domains: Readonly<Record<string, DomainResult>>;
+  /** What the conductor counted. */
+  readonly counters: Counters;
   /** The most memory that the process had; null where that cannot be known. */
   readonly peakMemoryBytes: number | null;
 }
@@ -42,3 +46,8 @@ export type MachineAnswer =
 
 /** Begins every line of the protocol (ASCII record separator), as a plugin may print lines of its own. */
 export const RECORD = "\x1e";
+
+/** A line to a machine process: finish in order, and say what was measured. */
+export const FINISH = "finish";
+/** A line to a machine process: end as soon as everything is undone that outlives a process. */
+export const ABORT = "abort";

@@ -12,7 +12,7 @@ import { missingConsent } from "./destruction.ts";
 import { ScenarioError } from "./diagnostics.ts";
 import { judge } from "./expectation_result.ts";
 import { runMachineProcess } from "./machine_process.ts";
-import { permissionNeeds, planMachine } from "./plan.ts";
+import { permissionNeeds, planMachine, workloadNeeds } from "./plan.ts";
 import { type CellResult, type Machine, type Result, RESULT_SCHEMA, type Sample } from "./result.ts";
 import { toSample } from "./sample.ts";
 import { encodeScenario } from "./scenario.ts";
@@ -104,6 +104,7 @@ async function measure({ cell, notes }: CellState, repetition: number, options: 
   }, {
     ...{ needs: permissionNeeds(cell), scratchParent, signal },
     consent: { allowDestructive, force },
+    conductNs: workloadNeeds(cell).conductNs,
     onNote: (text) => notes.add(text),
   });
   return toSample(repetition, results);

@@ -11,7 +11,10 @@ import type { MachineResults } from "./machine_protocol.ts";
 import type { Latencies, PerDomain, PerSide, Sample } from "./result.ts";
 
 /** The sample of one repetition. */
-export function toSample(repetition: number, { domains, peakMemoryBytes }: MachineResults): Sample {
+export function toSample(
+  repetition: number,
+  { domains, counters: conducted, peakMemoryBytes }: MachineResults,
+): Sample {
   const results = Object.values(domains);
   const samples = results.map(({ sample }) => sample);
   const threads = samples.filter(({ operations }) => operations !== null);
@@ -41,7 +44,7 @@ export function toSample(repetition: number, { domains, peakMemoryBytes }: Machi
     timedOperations: latencies.count,
     errors: total((each) => each.errors),
     flushes: total((each) => each.flushes),
-    counters: addUp(results.map(({ counters }) => counters)),
+    counters: addUp([conducted, ...results.map(({ counters }) => counters)]),
     cpuCores: perDomain((domains) => {
       const cores = domains.map(({ cpuNs, durationNs }) => cpuNs === null ? null : cpuNs / durationNs);
       return cores.includes(null) ? null : sum(cores as number[]);

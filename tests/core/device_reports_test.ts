@@ -6,6 +6,7 @@ import { DeviceGate } from "../../core/device_gate.ts";
 import type { DomainPlan, MachinePlan } from "../../core/domain/plan.ts";
 import { DeviceError, DomainError, PluginError } from "../../core/errors.ts";
 import { type DomainResult, Hypervisor } from "../../core/hypervisor.ts";
+import { timedWindow } from "../../core/phases.ts";
 import { threadUsage } from "../../core/measure/thread.ts";
 import { destroyedPaths, type DevicePlugin, makeDevice, type MediumContext, openMedium } from "../../core/plugin.ts";
 import { promised } from "../../core/promise_device.ts";
@@ -41,7 +42,7 @@ async function run(
   plan: MachinePlan,
   changes: Partial<MediumContext> = {},
 ): Promise<ReadonlyMap<string, DomainResult>> {
-  return await new Hypervisor(plan, mediumContext(changes)).run({ warmupNs: 1e6, durationNs: 10e6 });
+  return await new Hypervisor(plan, mediumContext(changes)).run(timedWindow({ warmupNs: 1e6, durationNs: 10e6 }));
 }
 
 Deno.test("the domain that drives a device reports what it counted, beside what its workload did", async () => {

@@ -38,6 +38,7 @@ function driverFor(device: BlockDevice, frontendCount = 1, finished = true) {
     waiter,
     policy: interrupt,
     events,
+    scratchDirectory: null,
     links: frontends.map(({ ends }) => ({
       boot: {
         side: "backend",

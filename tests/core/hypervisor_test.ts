@@ -3,6 +3,7 @@ import type { DomainPlan, MachinePlan, PluginUse, WorkloadPlan } from "../../cor
 import type { OperationSample } from "../../core/domain/report.ts";
 import { DomainError } from "../../core/errors.ts";
 import { type DomainResult, Hypervisor } from "../../core/hypervisor.ts";
+import { timedWindow } from "../../core/phases.ts";
 import { DEFAULT_CHANNEL } from "../../core/link.ts";
 import { threadUsage } from "../../core/measure/thread.ts";
 import { builtins } from "../../plugins/mod.ts";
@@ -59,7 +60,7 @@ function machine(changes: MachineChanges = {}): MachinePlan {
   };
 }
 
-const WINDOW = { warmupNs: 10e6, durationNs: 50e6 };
+const WINDOW = timedWindow({ warmupNs: 10e6, durationNs: 50e6 });
 
 async function run(plan: MachinePlan): Promise<ReadonlyMap<string, DomainResult>> {
   return await new Hypervisor(plan, mediumContext()).run(WINDOW);
@@ -84,7 +85,7 @@ async function failure(plan: MachinePlan): Promise<string> {
 
 Deno.test("a window of no length at all is a window of every domain", async () => {
   for (let repetition = 0; repetition < 5; repetition++) {
-    const results = await new Hypervisor(machine(), mediumContext()).run({ warmupNs: 0, durationNs: 0 });
+    const results = await new Hypervisor(machine(), mediumContext()).run(timedWindow({ warmupNs: 0, durationNs: 0 }));
     assert.deepEqual([...results.keys()], ["application-0", "driver"]);
   }
 });

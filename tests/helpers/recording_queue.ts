@@ -96,6 +96,9 @@ export class RecordingQueue implements BlockQueue {
     return this.poll();
   }
 
+  /** Everything finishes when it is asked for: there is nothing to wait for. */
+  idle(): void {}
+
   status(slot: number): number {
     return this.#statuses[slot];
   }
@@ -145,6 +148,9 @@ export function runRecorded(
     threads,
     running,
     pause: () => {},
+    watch: () => {},
+    note: () => {},
+    scratchDirectory: null,
   });
   return { queue: used, counters: counters ?? {} };
 }

@@ -30,7 +30,7 @@ function application(latencies: readonly number[], changes: Partial<DomainSample
 }
 
 function sampleOf(repetition: number, domains: Record<string, DomainResult>): Sample {
-  return toSample(repetition, { domains, peakMemoryBytes: 5e6 });
+  return toSample(repetition, { domains, counters: {}, peakMemoryBytes: 5e6 });
 }
 
 function result(sample: DomainSample, counters: Record<string, number> = {}): DomainResult {
