@@ -1,0 +1,82 @@
+/**
+ * A real file system on the device, and a real program on it: the device is exported over NBD, attached as a block device
+ * of Linux, formatted and mounted; a command runs there; then everything is put back, and the file system is checked.
+ *
+ * What is measured is the command: the window begins and ends with it.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { z } from "../../core/schema.ts";
+import type { Counters } from "../../core/counters.ts";
+import { WorkloadError } from "../../core/errors.ts";
+import { cLibraryNeed } from "../../core/libc.ts";
+import { API_VERSION, type ConductContext, definePlugin, type WorkloadPlugin } from "../../core/plugin.ts";
+import { duration, formatDuration, size } from "../../core/units.ts";
+import type { Workload, WorkloadContext } from "../../core/workload.ts";
+import { AttendantProcess, UNSHARE_PROGRAM } from "./mounted/attendant_process.ts";
+import { FIGURES, readableCommand, type Reader, readerFor, READERS, readFigures } from "./mounted/figures.ts";
+import type { AttendantJob } from "./mounted/job.ts";
+import { mentions } from "./mounted/placeholders.ts";
+
+const NS_PER_MS = 1e6;
+/** What putting everything back may take beyond the time that the programs have. */
+const UNDO_NS = 30e9;
+
+const command = z.array(z.string()).min(1, "must name a program");
+
+const options = z.strictObject({
+  fileSystem: z.enum(["ext2", "ext4", "none"]).default("ext2")
+    .describe("What is made on the device and mounted; with none the command gets the block device."),
+  mkfsOptions: z.array(z.string()).default([]).describe("More arguments of mkfs; -E replaces those that it has."),
+  mountOptions: z.string().default("").describe("Options of mount, as after its -o."),
+  prepare: z.array(command).default([]).describe("Commands that run before the measured one, such as sysbench's prepare."),
+  command: command.describe(
+    "What is measured: a program and its arguments, run where the device is mounted. {mount}, {device}, {uri} and {socket} stand for the folder, the block device, the export and its socket.",
+  ),
+  cleanup: z.array(command).default([]).describe("Commands that run after it, before the device is unmounted."),
+  figures: z.enum(["auto", ...READERS, "none"]).default("auto")
+    .describe("Whose output the command prints, for its figures to be read; auto goes by its name."),
+  timeout: duration().refine((ns) => ns > 0, "must be longer than nothing").prefault("10min")
+    .describe("The longest time for all of a repetition's programs together; after it the repetition has failed."),
+  check: z.boolean().default(true).describe("Whether e2fsck must find the file system clean in the end."),
+  uri: z.string().min(1).optional()
+    .describe("The export of another server, which is attached in place of the device: something to compare with."),
+  connections: z.int().min(1).max(64).optional()
+    .describe("Connections to the export; by default as many as nbdfuse takes, 4 where the server allows several."),
+  queueDepth: z.int().min(1).max(512).default(64).describe("Operations on the device that can be in flight."),
+  transferSize: size().refine((bytes) => bytes > 0 && bytes % 4096 === 0, "must be a multiple of 4KiB").prefault("128KiB")
+    .describe("Bytes of the longest operation on the device; what clients ask for beyond it is split."),
+}).superRefine((given, context) => {
+  if (given.fileSystem !== "none") return;
+  for (const [path, argv] of [["command"], ["prepare"], ["cleanup"]].flatMap(([name]) => {
+    const value = given[name as "command" | "prepare" | "cleanup"];
+    return (name === "command" ? [value] : value).map((argv) => [name, argv as string[]] as const);
+  })) {
+    if (mentions(argv, "mount")) {
+      context.addIssue({ code: "custom", path: [path], message: "names {mount}, which fileSystem none does not have" });
+    }
+  }
+});
+
+type Options = z.output<typeof options>;
+
+/** The workload `mounted`. */
+const plugin: WorkloadPlugin<typeof options> = definePlugin({
+  apiVersion: API_VERSION,
+  kind: "workload",
+  name: "mounted",
+  description: "A command on a file system on the device, which Linux mounts over NBD: takes root.",
+  options,
+  counters: FIGURES,
+  descriptors: true,
+  permissions: () => ({ scratch: true, run: [UNSHARE_PROGRAM], ffi: [cLibraryNeed()] }),
+  needs: ({ queueDepth, transferSize, timeout }) => {
+    return { queueDepth, transferBytes: transferSize, conductNs: timeout + UNDO_NS };
+  },
+  conduct,
+  create: (given): Workload => ({ run: (context) => serve(given, context) }),
+});
+
+export default plugin;

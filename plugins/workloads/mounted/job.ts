@@ -1,0 +1,51 @@
+/**
+ * What the conductor and its attendant say to each other: JSON lines both ways.
+ *
+ * @module
+ */
+
+/** What the attendant is to do. */
+export interface AttendantJob {
+  /** The export to attach. */
+  readonly uri: string;
+  /** A folder for this run alone. */
+  readonly folder: string;
+  /** The file system to make; null: the command gets the block device. */
+  readonly fileSystem: "ext2" | "ext4" | null;
+  /** More arguments of mkfs. */
+  readonly mkfsOptions: readonly string[];
+  /** Options of mount, separated by commas; empty for none. */
+  readonly mountOptions: string;
+  /** Connections to the server; null: as many as nbdfuse takes. */
+  readonly connections: number | null;
+  /** What runs before the command. */
+  readonly prepare: readonly (readonly string[])[];
+  /** What is measured. */
+  readonly command: readonly string[];
+  /** What runs after the command. */
+  readonly cleanup: readonly (readonly string[])[];
+  /** Whether the file system is checked at the end. */
+  readonly check: boolean;
+}
+
+/** What the attendant is told after its job: run the command; put everything back; or give up and put everything back. */
+export type AttendantOrder = "run" | "end" | "abort";
+
+/** What the command did. */
+export interface CommandOutput {
+  /** The end of what it printed on its standard output. */
+  readonly stdout: string;
+  /** The end of what it printed on its standard error. */
+  readonly stderr: string;
+}
+
+/** What the attendant says. */
+export type AttendantMessage =
+  /** The export is attached and mounted, and what runs before the command has run. */
+  | { readonly type: "prepared" }
+  /** The command has succeeded. */
+  | { readonly type: "ran"; readonly output: CommandOutput }
+  /** Everything is put back. */
+  | { readonly type: "ended" }
+  /** It cannot go on, and has put back what it could. */
+  | { readonly type: "failed"; readonly message: string };
