@@ -110,9 +110,9 @@ async function resolveParts(
     mistakes.add(["workload"], choices, `counts ${name}, and so does the device: use another of either`);
   }
   if (workload !== undefined && channel !== undefined && parts.placement === "isolated") {
-    const slots = workloadNeeds({ workload }).queueDepth;
+    const { queueDepth: slots, exceedsRing = false } = workloadNeeds({ workload });
     const entries = ringEntryCount(channel.ringOrder, ENTRY_BYTES);
-    if (slots > entries) {
+    if (slots > entries && !exceedsRing) {
       const order = `a ring of order ${channel.ringOrder} has ${entries} entries`;
       mistakes.add(
         ["workload"],
