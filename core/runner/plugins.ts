@@ -175,12 +175,24 @@ function writeOptions(plugin: Plugin, options: unknown): Json {
 }
 
 function pluginLabel(plugin: Plugin, written: Json): string {
-  const defaults = z.safeParse(plugin.options, {});
-  const usual = defaults.success ? z.encode(plugin.options, defaults.data) as Json : {};
   const show = (value: unknown): string => typeof value === "object" ? JSON.stringify(value) : String(value);
+  const usual = defaultsOf(plugin.options);
   const changed = Object.entries(written).filter(([key, value]) =>
     JSON.stringify(value) !== JSON.stringify(usual[key])
   );
   if (changed.length === 0) return plugin.name;
   return `${plugin.name}(${changed.map(([key, value]) => `${key}=${show(value)}`).join(", ")})`;
+}
+
+/** What each option is, as it is written, when it is not given; those that must be given are not in it. */
+function defaultsOf(schema: z.ZodType): Json {
+  const all = z.safeParse(schema, {});
+  if (all.success) return z.encode(schema, all.data) as Json;
+  const { shape = {} } = schema._zod.def as { shape?: Record<string, z.ZodType> };
+  return Object.fromEntries(
+    Object.entries(shape).flatMap(([key, option]) => {
+      const value = z.safeParse(option, undefined);
+      return value.success ? [[key, z.encode(option, value.data)]] : [];
+    }),
+  );
 }

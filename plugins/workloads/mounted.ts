@@ -7,7 +7,6 @@
  * @module
  */
 
-import { join } from "node:path";
 import { z } from "../../core/schema.ts";
 import type { Counters } from "../../core/counters.ts";
 import { WorkloadError } from "../../core/errors.ts";
@@ -15,14 +14,18 @@ import { cLibraryNeed } from "../../core/libc.ts";
 import { API_VERSION, type ConductContext, definePlugin, type WorkloadPlugin } from "../../core/plugin.ts";
 import { duration, formatDuration, size } from "../../core/units.ts";
 import type { Workload, WorkloadContext } from "../../core/workload.ts";
+import { NBD_COUNTERS, serveNbd } from "../exports/nbd/server.ts";
 import { AttendantProcess, UNSHARE_PROGRAM } from "./mounted/attendant_process.ts";
 import { FIGURES, readableCommand, type Reader, readerFor, READERS, readFigures } from "./mounted/figures.ts";
-import type { AttendantJob } from "./mounted/job.ts";
+import { type AttendantJob, SOCKET } from "./mounted/job.ts";
 import { mentions } from "./mounted/placeholders.ts";
 
 const NS_PER_MS = 1e6;
 /** What putting everything back may take beyond the time that the programs have. */
 const UNDO_NS = 30e9;
+const PAUSE_NS = 1e9;
+/** More than there are: nbdfuse's, nbdinfo's, and those of commands that take the export itself. */
+const MAX_CONNECTIONS = 1024;
 
 const command = z.array(z.string()).min(1, "must name a program");
 
@@ -31,7 +34,9 @@ const options = z.strictObject({
     .describe("What is made on the device and mounted; with none the command gets the block device."),
   mkfsOptions: z.array(z.string()).default([]).describe("More arguments of mkfs; -E replaces those that it has."),
   mountOptions: z.string().default("").describe("Options of mount, as after its -o."),
-  prepare: z.array(command).default([]).describe("Commands that run before the measured one, such as sysbench's prepare."),
+  prepare: z.array(command).default([]).describe(
+    "Commands that run before the measured one, such as sysbench's prepare.",
+  ),
   command: command.describe(
     "What is measured: a program and its arguments, run where the device is mounted. {mount}, {device}, {uri} and {socket} stand for the folder, the block device, the export and its socket.",
   ),
@@ -46,19 +51,16 @@ const options = z.strictObject({
   connections: z.int().min(1).max(64).optional()
     .describe("Connections to the export; by default as many as nbdfuse takes, 4 where the server allows several."),
   queueDepth: z.int().min(1).max(512).default(64).describe("Operations on the device that can be in flight."),
-  transferSize: size().refine((bytes) => bytes > 0 && bytes % 4096 === 0, "must be a multiple of 4KiB").prefault("128KiB")
+  transferSize: size().refine((bytes) => bytes > 0 && bytes % 4096 === 0, "must be a multiple of 4KiB").prefault(
+    "128KiB",
+  )
     .describe("Bytes of the longest operation on the device; what clients ask for beyond it is split."),
-}).superRefine((given, context) => {
-  if (given.fileSystem !== "none") return;
-  for (const [path, argv] of [["command"], ["prepare"], ["cleanup"]].flatMap(([name]) => {
-    const value = given[name as "command" | "prepare" | "cleanup"];
-    return (name === "command" ? [value] : value).map((argv) => [name, argv as string[]] as const);
-  })) {
-    if (mentions(argv, "mount")) {
-      context.addIssue({ code: "custom", path: [path], message: "names {mount}, which fileSystem none does not have" });
-    }
-  }
-});
+}).refine(
+  ({ fileSystem, prepare, command, cleanup }) => {
+    return fileSystem !== "none" || ![...prepare, command, ...cleanup].some((argv) => mentions(argv, "mount"));
+  },
+  { path: ["fileSystem"], message: "must be ext2 or ext4, as a command names {mount}" },
+);
 
 type Options = z.output<typeof options>;
 
@@ -69,14 +71,65 @@ const plugin: WorkloadPlugin<typeof options> = definePlugin({
   name: "mounted",
   description: "A command on a file system on the device, which Linux mounts over NBD: takes root.",
   options,
-  counters: FIGURES,
+  counters: { ...FIGURES, ...NBD_COUNTERS },
   descriptors: true,
   permissions: () => ({ scratch: true, run: [UNSHARE_PROGRAM], ffi: [cLibraryNeed()] }),
   needs: ({ queueDepth, transferSize, timeout }) => {
-    return { queueDepth, transferBytes: transferSize, conductNs: timeout + UNDO_NS };
+    return { queueDepth, transferBytes: transferSize, conductNs: timeout + UNDO_NS, exceedsRing: true };
   },
   conduct,
   create: (given): Workload => ({ run: (context) => serve(given, context) }),
 });
 
 export default plugin;
+
+/** Serves the device until its clients have left. */
+function serve({ uri }: Options, context: WorkloadContext): Counters | void {
+  if (uri !== undefined) {
+    while (context.running()) context.pause(PAUSE_NS);
+    return;
+  }
+  return serveNbd({ ...context, note: () => {} }, {
+    ...{ listen: `unix:${folderOf(context)}/${SOCKET}`, name: "", description: "", readOnly: false },
+    ...{ atEnd: "linger", maxConnections: MAX_CONNECTIONS },
+  });
+}
+
+/** Has the attendant mount the device and run the command, and measures as long as that runs. */
+async function conduct(given: Options, context: ConductContext): Promise<Counters> {
+  const late = new AbortController();
+  const timer = setTimeout(() => {
+    late.abort(new WorkloadError(`The programs did not end within ${formatDuration(given.timeout)}`));
+  }, given.timeout / NS_PER_MS);
+  const signal = AbortSignal.any([context.signal, late.signal]);
+  const reader = given.figures === "auto" ? readerFor(given.command) : given.figures === "none" ? null : given.figures;
+  const attendant = new AttendantProcess(jobOf(given, reader, folderOf(context)));
+  try {
+    await attendant.next("prepared", signal);
+    await context.measure();
+    attendant.order("run");
+    const { output } = await attendant.next("ran", signal);
+    await context.finish();
+    attendant.order("end");
+    await attendant.next("ended", signal);
+    return readFigures(reader, output);
+  } finally {
+    clearTimeout(timer);
+    await attendant.close();
+  }
+}
+
+function jobOf(given: Options, reader: Reader | null, folder: string): AttendantJob {
+  const { fileSystem, mkfsOptions, mountOptions, connections = null, prepare, command, cleanup, check } = given;
+  return {
+    ...{ mkfsOptions, mountOptions, connections, prepare, cleanup, check, folder },
+    uri: given.uri ?? null,
+    fileSystem: fileSystem === "none" ? null : fileSystem,
+    command: readableCommand(command, reader),
+  };
+}
+
+function folderOf({ scratchDirectory }: WorkloadContext | ConductContext): string {
+  if (scratchDirectory === null) throw new WorkloadError("There is no folder for the export's socket");
+  return scratchDirectory;
+}

@@ -14,7 +14,7 @@
 
 import { messageOf, WorkloadError } from "../../../core/errors.ts";
 import { unlessAborted } from "../../../core/phases.ts";
-import type { AttendantJob, AttendantMessage, AttendantOrder } from "./job.ts";
+import { type AttendantJob, type AttendantMessage, type AttendantOrder, SOCKET } from "./job.ts";
 import { linesOf } from "./lines.ts";
 import { attachLoopDevice, type LoopDevice } from "./loop_device.ts";
 import { exportInfo, NbdFuse } from "./nbdfuse.ts";
@@ -69,7 +69,9 @@ function failWith(thrown: unknown): never {
 
 /** Attaches the export, and detaches it in the end. */
 async function attend(job: AttendantJob): Promise<void> {
-  const { uri, folder, fileSystem } = job;
+  const { fileSystem } = job;
+  const folder = Deno.realPathSync(job.folder);
+  const uri = job.uri ?? `nbd+unix:///?socket=${encodeURIComponent(`${folder}/${SOCKET}`)}`;
   checkRequirements(job, { exists, programFolders: (Deno.env.get("PATH") ?? "").split(":") });
   const info = await exportInfo(uri, signal);
   if (fileSystem !== null && info.readOnly) {

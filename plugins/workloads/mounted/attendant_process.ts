@@ -47,7 +47,9 @@ export class AttendantProcess {
       }).spawn();
     } catch (cause) {
       if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-      throw new WorkloadError("The device cannot be attached: there is no program unshare; on Debian, install util-linux");
+      throw new WorkloadError(
+        "The device cannot be attached: there is no program unshare; on Debian, install util-linux",
+      );
     }
     this.#messages = linesOf(this.#child.stdout);
     this.#errors = new Response(this.#child.stderr).text();

@@ -4,10 +4,13 @@
  * @module
  */
 
+/** The socket of the device's own export, in the folder of the run. */
+export const SOCKET = "nbd.sock";
+
 /** What the attendant is to do. */
 export interface AttendantJob {
-  /** The export to attach. */
-  readonly uri: string;
+  /** The export to attach; null: the default one of the socket {@link SOCKET} in the folder. */
+  readonly uri: string | null;
   /** A folder for this run alone. */
   readonly folder: string;
   /** The file system to make; null: the command gets the block device. */

@@ -12,7 +12,9 @@ const TOLD_CHARACTERS = 200;
 export function unreadable(program: string, missing: string, output: string): WorkloadError {
   const end = output.trim().slice(-TOLD_CHARACTERS);
   return new WorkloadError(
-    `The output of ${program} has no ${missing}${end === "" ? ": it is empty" : `; it ends with ${JSON.stringify(end)}`}. ` +
+    `The output of ${program} has no ${missing}${
+      end === "" ? ": it is empty" : `; it ends with ${JSON.stringify(end)}`
+    }. ` +
       "With figures: none it is not read",
   );
 }
