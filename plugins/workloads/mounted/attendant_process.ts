@@ -57,6 +57,11 @@ export class AttendantProcess {
     this.#write(JSON.stringify(job));
   }
 
+  /** The process that all of it ends with. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   /** Tells it what to do next. */
   order(order: AttendantOrder): void {
     this.#write(order);
