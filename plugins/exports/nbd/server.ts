@@ -73,6 +73,8 @@ class NbdServer implements Shared, WaitSource {
   readonly transmission: Transmission;
   readonly exported: ExportInfo;
   readonly descriptor: number;
+  /** A system call for each look, but see {@link peek}. */
+  readonly peekNs = 200;
   readonly #context: WorkloadContext;
   readonly #queue: BlockQueue;
   readonly #options: NbdServerOptions;
