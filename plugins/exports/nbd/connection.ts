@@ -4,7 +4,7 @@
  * @module
  */
 
-import { PlaceList, type Sockets } from "../../../core/socket.ts";
+import type { Sockets } from "../../../core/socket.ts";
 import {
   HandshakeFlag,
   NBD_MAGIC,
@@ -17,10 +17,11 @@ import {
 } from "../../nbd/protocol.ts";
 import type { ExportInfo } from "./export_info.ts";
 import { Handshake, MAX_OPTION_BYTES, Outcome, readOption } from "./handshake.ts";
-import { InputBuffer } from "./input_buffer.ts";
+import { Intake } from "./intake.ts";
 import { NO_SLOT, ReplyQueue } from "./reply_queue.ts";
 import type { SlotPool } from "./slot_pool.ts";
-import type { NbdRequest, Requester, Transmission } from "./transmission.ts";
+import type { NbdRequest, Requester } from "./request.ts";
+import type { Transmission } from "./transmission.ts";
 
 /** What is awaited next. */
 const State = {
@@ -43,8 +44,6 @@ const State = {
 } as const;
 
 const KNOWN_CLIENT_FLAGS = HandshakeFlag.FixedNewstyle | HandshakeFlag.NoZeroes;
-/** Bytes to receive where heads of requests are expected: some 146 of them. */
-const READ_AHEAD_BYTES = 4096;
 
 /** What connections of one server share. */
 export interface Shared {
@@ -65,41 +64,34 @@ export interface Shared {
 /** One connection. Used for one client after another. */
 export class Connection implements Requester {
   readonly replies: ReplyQueue;
-  open = false;
-  inFlight = 0;
-  held = 0;
+  /** What it sends. */
+  readonly intake: Intake;
+  open: boolean = false;
+  inFlight: number = 0;
+  held: number = 0;
   /** The socket. */
-  descriptor = -1;
+  descriptor: number = -1;
   /** What the set of descriptors watches it for: see the server. */
-  watched = 0;
+  watched: number = 0;
   /** Whether it is on the list of those that have something to send. */
-  listed = false;
+  listed: boolean = false;
   /** Whether it waits for a slot or for room among its replies. */
-  paused = false;
+  paused: boolean = false;
   /** When it last got on, by `performance.now`. Kept up by the server for who is paused, or has replies to send. */
-  lastProgress = 0;
+  lastProgress: number = 0;
   readonly #shared: Shared;
-  readonly #input = new InputBuffer();
-  readonly #places = new PlaceList();
   #handshake: Handshake;
   #state: number = State.Greeting;
   /** Bytes still to skip. */
   #skip = 0;
   #option = 0;
   #request: NbdRequest | null = null;
-  /** What was received and not yet taken. */
-  #arrived = -1;
-  /** The slot that is filled with the data of a write, how far it is, and how far it goes. */
-  #slot = NO_SLOT;
-  #filled = 0;
-  #partBytes = 0;
-  /** Bytes to receive ahead: no more than the next head while the client writes, as data follows that. */
-  #ahead = READ_AHEAD_BYTES;
 
   /** A connection that is not open. */
   constructor(shared: Shared) {
     this.#shared = shared;
     this.replies = new ReplyQueue(shared.sockets, shared.slots);
+    this.intake = new Intake(shared.sockets, shared.slots);
     this.#handshake = new Handshake(shared.exported);
   }
 
@@ -118,12 +110,9 @@ export class Connection implements Requester {
     this.paused = false;
     this.held = 0;
     this.replies.open(descriptor);
-    this.#input.clear();
+    this.intake.open(descriptor);
     this.#handshake = new Handshake(this.#shared.exported);
     this.#state = State.Greeting;
-    this.#slot = NO_SLOT;
-    this.#arrived = -1;
-    this.#ahead = READ_AHEAD_BYTES;
     const greeting = new DataView(new ArrayBuffer(18));
     for (const [index, word] of [...NBD_MAGIC, ...OPTION_MAGIC].entries()) greeting.setUint32(index * 4, word);
     greeting.setUint16(16, KNOWN_CLIENT_FLAGS);
@@ -169,45 +158,6 @@ export class Connection implements Requester {
     this.paused = false;
   }
 
-  /**
-   * Receives what is there. On the hot path.
-   *
-   * @returns bytes, 0 when the client has sent all it will, −1 when nothing is there
-   */
-  receive(): number {
-    const input = this.#input;
-    const places = this.#places;
-    places.clear();
-    input.compact();
-    const waiting = this.#slot !== NO_SLOT ? this.#partBytes - this.#filled : 0;
-    if (waiting > 0) places.add(this.#shared.slots.addresses[this.#slot] + this.#filled, waiting);
-    input.offerPlace(places, this.#ahead);
-    const received = this.#shared.sockets.receive(this.descriptor, places);
-    if (received <= 0) return received;
-    const data = Math.min(received, waiting);
-    this.#filled += data;
-    input.end += received - data;
-    return received;
-  }
-
-  /** Whether something has come that was not taken yet: bytes, or the end. On the hot path. */
-  look(): boolean {
-    if (this.#arrived < 0) this.#arrived = this.receive();
-    return this.#arrived >= 0;
-  }
-
-  /** What {@link look} has found: how many bytes, 0 for the end. */
-  taken(): number {
-    const arrived = this.#arrived;
-    this.#arrived = -1;
-    return arrived;
-  }
-
-  /** Whether the last {@link receive} got all that it had room for, so that there may be more. */
-  filledUp(received: number): boolean {
-    return received === this.#places.byteLength;
-  }
-
   /** Looks at what was received, as far as that goes. On the hot path. */
   advance(): void {
     this.paused = false;
@@ -234,8 +184,7 @@ export class Connection implements Requester {
     this.#shared.sockets.close(this.descriptor);
     this.held -= this.replies.abandon();
     const { transmission } = this.#shared;
-    if (this.#slot !== NO_SLOT) transmission.returnSlot(this, this.#slot);
-    this.#slot = NO_SLOT;
+    if (this.intake.slot !== NO_SLOT) transmission.returnSlot(this, this.intake.takeSlot());
     if (this.#request !== null && this.#request.parts === 0) transmission.drop(this.#request);
     this.#request = null;
     if (this.inFlight === 0) this.isIdle();
@@ -261,15 +210,16 @@ export class Connection implements Requester {
         if (!this.#skipped()) return false;
         return this.#refuse(this.#request as NbdRequest);
       default:
-        this.#input.clear();
+        this.intake.input.clear();
         return false;
     }
   }
 
   #greeted(): boolean {
-    if (this.#input.length < 4) return false;
-    const flags = this.#input.view.getUint32(this.#input.start);
-    this.#input.start += 4;
+    const { input } = this.intake;
+    if (input.length < 4) return false;
+    const flags = input.view.getUint32(input.start);
+    input.start += 4;
     if ((flags & ~KNOWN_CLIENT_FLAGS) !== 0 || (flags & HandshakeFlag.FixedNewstyle) === 0) {
       this.close();
       return false;
@@ -280,7 +230,7 @@ export class Connection implements Requester {
   }
 
   #takeOption(): boolean {
-    const input = this.#input;
+    const { input } = this.intake;
     // One after another: their replies share one piece of memory.
     if (input.length < OPTION_BYTES || this.replies.count > 0) return this.#pauseFor(input.length >= OPTION_BYTES);
     const head = readOption(input.view, input.start);
@@ -319,7 +269,7 @@ export class Connection implements Requester {
 
   /** Skips bytes. Whether all are skipped. */
   #skipped(): boolean {
-    const input = this.#input;
+    const { input } = this.intake;
     const bytes = Math.min(this.#skip, input.length);
     input.start += bytes;
     this.#skip -= bytes;
@@ -327,7 +277,7 @@ export class Connection implements Requester {
   }
 
   #takeRequest(): boolean {
-    const input = this.#input;
+    const { input } = this.intake;
     if (input.length < REQUEST_BYTES) return false;
     const { transmission } = this.#shared;
     if (!transmission.hasRoom(this)) return this.#pauseFor(true);
@@ -341,7 +291,7 @@ export class Connection implements Requester {
     request.offset = view.getUint32(start + 16) * 2 ** 32 + view.getUint32(start + 20);
     request.length = view.getUint32(start + 24);
     input.start = start + REQUEST_BYTES;
-    this.#ahead = request.command === NbdCommand.Write ? REQUEST_BYTES : READ_AHEAD_BYTES;
+    this.intake.expectData(request.command === NbdCommand.Write);
     return this.#begin(request);
   }
 
@@ -354,7 +304,7 @@ export class Connection implements Requester {
       if (command !== NbdCommand.Write) return this.#refuse(request);
       this.#request = request;
       this.#skip = length;
-      this.#ahead = READ_AHEAD_BYTES;
+      this.intake.expectData(false);
       this.#state = State.SkipData;
       return true;
     }
@@ -402,27 +352,16 @@ export class Connection implements Requester {
 
   /** Fills a slot with the data of a write, and submits it when it is full. */
   #takeData(): boolean {
-    const { transmission, slots } = this.#shared;
+    const { transmission } = this.#shared;
+    const { intake } = this;
     const request = this.#request as NbdRequest;
-    if (this.#slot === NO_SLOT) {
+    if (intake.slot === NO_SLOT) {
       const slot = transmission.takeSlot(this);
       if (slot === NO_SLOT) return this.#pauseFor(true);
-      this.#slot = slot;
-      this.#filled = 0;
-      this.#partBytes = transmission.nextPartBytes(request);
+      intake.beginSlot(slot, transmission.nextPartBytes(request));
     }
-    const input = this.#input;
-    const here = Math.min(input.length, this.#partBytes - this.#filled);
-    if (here > 0) {
-      // What came along with the head, which is little: see #ahead.
-      slots.buffer(this.#slot).set(input.bytes.subarray(input.start, input.start + here), this.#filled);
-      input.start += here;
-      this.#filled += here;
-    }
-    if (this.#filled < this.#partBytes) return false;
-    const slot = this.#slot;
-    this.#slot = NO_SLOT;
-    transmission.submitPart(request, slot);
+    if (!intake.slotIsFull()) return false;
+    transmission.submitPart(request, intake.takeSlot());
     if (request.issued < request.length) return true;
     this.#request = null;
     this.#state = State.Request;

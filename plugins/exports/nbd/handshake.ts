@@ -21,7 +21,7 @@ import type { ExportInfo } from "./export_info.ts";
 /** The id by which replies name the context `base:allocation`. */
 export const BASE_ALLOCATION_ID = 1;
 /** Most data of an option that is looked at; one with more is answered with an error. */
-export const MAX_OPTION_BYTES = 2 * MAX_NAME_BYTES + 1024;
+export const MAX_OPTION_BYTES: number = 2 * MAX_NAME_BYTES + 1024;
 /** Most data of an option that is skipped; a client that sends more is not serious. */
 const MAX_SKIPPED_BYTES = 2 ** 20;
 /** A client that negotiates for longer is not serious. */

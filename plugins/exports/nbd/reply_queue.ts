@@ -17,10 +17,10 @@ const TEXT_FRAMES = 4;
 const TEXT_START = HEAD_FRAMES * FRAME_SIZE;
 
 /** Most replies that wait to be sent: each takes a head, and up to two places. */
-export const MAX_REPLIES = Math.min(HEADS, MAX_PLACES / 2);
+export const MAX_REPLIES: number = Math.min(HEADS, MAX_PLACES / 2);
 
 /** No slot. */
-export const NO_SLOT = -1;
+export const NO_SLOT: number = -1;
 
 /** The replies of one connection, in the order in which they are sent. Used for one connection after another. */
 export class ReplyQueue {

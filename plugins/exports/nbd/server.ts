@@ -73,6 +73,8 @@ class NbdServer implements Shared, WaitSource {
   readonly transmission: Transmission;
   readonly exported: ExportInfo;
   readonly descriptor: number;
+  /** A system call for each look, but see {@link peek}. */
+  readonly peekNs = 200;
   readonly #context: WorkloadContext;
   readonly #queue: BlockQueue;
   readonly #options: NbdServerOptions;
@@ -203,7 +205,7 @@ class NbdServer implements Shared, WaitSource {
     for (let i = 0; i < this.#connections.length; i++) {
       const connection = this.#connections[i];
       if (!connection.open) continue;
-      if (connection.wantsInput && connection.look()) return true;
+      if (connection.wantsInput && connection.intake.look()) return true;
       if (connection.replies.count > 0 && connection.send()) return true;
     }
     return false;
@@ -236,9 +238,13 @@ class NbdServer implements Shared, WaitSource {
   /** Takes what a client has sent, up to a limit, so that others have their turn. On the hot path. */
   #receiveFrom(connection: Connection): boolean {
     let worked = false;
-    for (let i = 0; i < RECEIVES_PER_TURN && connection.open && connection.wantsInput && connection.look(); i++) {
+    for (
+      let i = 0;
+      i < RECEIVES_PER_TURN && connection.open && connection.wantsInput && connection.intake.look();
+      i++
+    ) {
       worked = true;
-      const received = connection.taken();
+      const received = connection.intake.taken();
       connection.lastProgress = this.#now;
       if (received === 0) {
         // Between two requests a client may just have closed its own direction.
@@ -247,7 +253,7 @@ class NbdServer implements Shared, WaitSource {
         this.#endIfDone(connection);
         return true;
       }
-      const all = connection.filledUp(received);
+      const all = connection.intake.filledUp(received);
       connection.advance();
       if (!all) break;
     }

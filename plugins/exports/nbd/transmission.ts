@@ -10,20 +10,18 @@
 
 import { Operation, Status } from "../../../core/blkif.ts";
 import type { BlockQueue } from "../../../core/block_queue.ts";
-import {
-  Chunk,
-  CHUNK_BYTES,
-  CHUNK_DONE,
-  CommandFlag,
-  NbdCommand,
-  NbdError,
-  SIMPLE_REPLY_BYTES,
-  SIMPLE_REPLY_MAGIC,
-  STRUCTURED_REPLY_MAGIC,
-} from "../../nbd/protocol.ts";
+import { CommandFlag, NbdCommand, NbdError } from "../../nbd/protocol.ts";
 import type { ExportInfo } from "./export_info.ts";
-import { BASE_ALLOCATION_ID } from "./handshake.ts";
-import { MAX_REPLIES, NO_SLOT, type ReplyQueue } from "./reply_queue.ts";
+import {
+  writeBlockStatus,
+  writeDataChunk,
+  writeEmptyChunk,
+  writeErrorChunk,
+  writeErrorOffsetChunk,
+  writeSimpleReply,
+} from "./reply_heads.ts";
+import { MAX_REPLIES, NO_SLOT } from "./reply_queue.ts";
+import { NbdRequest, type Requester } from "./request.ts";
 import type { SlotPool } from "./slot_pool.ts";
 
 /** Bytes that one operation without data covers: as a device may have to write so many zeroes in one go. */
@@ -38,58 +36,6 @@ const KNOWN_FLAGS = {
   [NbdCommand.WriteZeroes]: CommandFlag.NoHole,
   [NbdCommand.BlockStatus]: CommandFlag.RequestOne,
 } as const;
-
-/** The client's end, as far as requests see it. */
-export interface Requester {
-  /** Its replies. */
-  readonly replies: ReplyQueue;
-  /** Whether it can still be answered. */
-  readonly open: boolean;
-  /** Whether it takes structured replies. */
-  readonly structured: boolean;
-  /** Whether it may ask for the block status. */
-  readonly baseAllocation: boolean;
-  /** Operations of the queue that are in flight for it. */
-  inFlight: number;
-  /** Slots that it has, in flight or waiting to be sent. */
-  held: number;
-  /** It has something to send. */
-  hasReplies(): void;
-  /** The last operation in flight of one that is not open is over. */
-  isIdle(): void;
-  /** It cannot be answered in a way that it understands: end the connection. */
-  fail(): void;
-}
-
-/** One request of a client. Made once and used again and again. */
-export class NbdRequest {
-  /** Whose it is. */
-  requester: Requester | null = null;
-  /** What it wants: one of {@link NbdCommand}, or something unknown. */
-  command = 0;
-  /** Bits of {@link CommandFlag}. */
-  flags = 0;
-  /** The client's name for it, in two words. */
-  cookieHigh = 0;
-  /** See {@link cookieHigh}. */
-  cookieLow = 0;
-  /** First byte on the export. */
-  offset = 0;
-  /** Bytes. */
-  length = 0;
-  /** For how many bytes operations were submitted. */
-  issued = 0;
-  /** Operations in flight. */
-  parts = 0;
-  /** The first error. */
-  error: number = NbdError.Okay;
-  /** Whether a flush follows before it is answered. */
-  flushFollows = false;
-  /** Slots of finished parts that wait for an earlier one, each plus 1; only for long reads in order. */
-  readonly waiting: number[] = [];
-  /** The part that is sent next. */
-  nextPart = 0;
-}
 
 /** The requests of all connections. */
 export class Transmission {
@@ -213,8 +159,7 @@ export class Transmission {
   /** Answers a request that no operation is needed for, or that is wrong. */
   answerAtOnce(request: NbdRequest, error: number): void {
     request.error = error;
-    if (request.command === NbdCommand.BlockStatus && error === NbdError.Okay) this.#answerBlockStatus(request);
-    else this.#answer(request);
+    this.#answer(request);
   }
 
   /** An operation is over. On the hot path. */
@@ -225,7 +170,7 @@ export class Transmission {
     request.parts--;
     requester.inFlight--;
     if (status !== Status.Okay && request.error === NbdError.Okay) {
-      request.error = status === Status.NotSupported ? NbdError.NotSupported : NbdError.InputOutput;
+      request.error = errorOf(status);
     }
     if (!requester.open) return this.#forget(request, requester, slot);
     const isLast = request.parts === 0 && request.issued === request.length;
@@ -287,41 +232,29 @@ export class Transmission {
   #sendChunk(request: NbdRequest, slot: number, status: number, isLast: boolean): void {
     const requester = request.requester as Requester;
     const { replies } = requester;
-    const { view } = replies;
-    const at = replies.nextHead;
-    const okay = status === Status.Okay;
-    const bytes = okay ? this.#partBytes[slot] : 0;
-    view.setUint32(at, STRUCTURED_REPLY_MAGIC);
-    view.setUint16(at + 4, isLast ? CHUNK_DONE : 0);
-    view.setUint16(at + 6, okay ? Chunk.OffsetData : Chunk.ErrorOffset);
-    view.setInt32(at + 8, request.cookieHigh);
-    view.setInt32(at + 12, request.cookieLow);
-    // An error, no message, and where: 4, 2 and 8 bytes. Data: where, in 8 bytes, and the data.
-    view.setUint32(at + 16, okay ? 8 + bytes : 14);
-    let end = at + CHUNK_BYTES;
-    if (!okay) {
-      view.setUint32(end, status === Status.NotSupported ? NbdError.NotSupported : NbdError.InputOutput);
-      view.setUint16(end + 4, 0);
-      end += 6;
-    }
+    const { view, nextHead } = replies;
     const offset = this.#partOffset[slot];
-    view.setUint32(end, offset / 2 ** 32);
-    view.setUint32(end + 4, offset);
-    if (!okay) this.returnSlot(requester, slot);
-    replies.add(end + 8 - at, okay ? slot : NO_SLOT, bytes);
-    this.#sent(requester);
+    if (status === Status.Okay) {
+      const bytes = this.#partBytes[slot];
+      replies.add(writeDataChunk(view, nextHead, request, offset, bytes, isLast), slot, bytes);
+    } else {
+      replies.add(writeErrorOffsetChunk(view, nextHead, request, errorOf(status), offset, isLast), NO_SLOT, 0);
+      this.returnSlot(requester, slot);
+    }
+    requester.hasReplies();
     if (isLast) this.#retire(request);
   }
 
   /** Sends a read of one part as a simple reply. On the hot path. */
   #sendWhole(request: NbdRequest, slot: number): void {
     const requester = request.requester as Requester;
+    const { replies } = requester;
     if (request.error !== NbdError.Okay) {
       this.returnSlot(requester, slot);
       return this.#answer(request);
     }
-    requester.replies.add(this.#simpleHead(request), slot, this.#partBytes[slot]);
-    this.#sent(requester);
+    replies.add(writeSimpleReply(replies.view, replies.nextHead, request), slot, this.#partBytes[slot]);
+    requester.hasReplies();
     this.#retire(request);
   }
 
@@ -344,11 +277,11 @@ export class Transmission {
       const next = waiting[request.nextPart] - 1;
       waiting[request.nextPart] = 0;
       const bytes = this.#partBytes[next];
-      if (request.nextPart === 0) replies.add(this.#simpleHead(request), next, bytes);
+      if (request.nextPart === 0) replies.add(writeSimpleReply(replies.view, replies.nextHead, request), next, bytes);
       else replies.addData(next, bytes);
       request.nextPart++;
     }
-    this.#sent(requester);
+    requester.hasReplies();
     if (!isLast) return;
     waiting.length = 0;
     this.#retire(request);
@@ -358,58 +291,17 @@ export class Transmission {
   #answer(request: NbdRequest): void {
     const requester = request.requester as Requester;
     const { replies } = requester;
-    if (requester.structured && (request.command === NbdCommand.Read || request.command === NbdCommand.BlockStatus)) {
-      const { view } = replies;
-      const at = replies.nextHead;
-      const failed = request.error !== NbdError.Okay;
-      view.setUint32(at, STRUCTURED_REPLY_MAGIC);
-      view.setUint16(at + 4, CHUNK_DONE);
-      view.setUint16(at + 6, failed ? Chunk.Error : Chunk.None);
-      view.setInt32(at + 8, request.cookieHigh);
-      view.setInt32(at + 12, request.cookieLow);
-      view.setUint32(at + 16, failed ? 6 : 0);
-      view.setUint32(at + CHUNK_BYTES, request.error);
-      view.setUint16(at + CHUNK_BYTES + 4, 0);
-      replies.add(CHUNK_BYTES + (failed ? 6 : 0), NO_SLOT, 0);
-    } else {
-      replies.add(this.#simpleHead(request), NO_SLOT, 0);
-    }
-    this.#sent(requester);
-    this.#retire(request);
-  }
-
-  /** All of it is allocated, as far as anybody here knows: in one extent. */
-  #answerBlockStatus(request: NbdRequest): void {
-    const requester = request.requester as Requester;
-    const { replies } = requester;
-    const { view } = replies;
-    const at = replies.nextHead;
-    view.setUint32(at, STRUCTURED_REPLY_MAGIC);
-    view.setUint16(at + 4, CHUNK_DONE);
-    view.setUint16(at + 6, Chunk.BlockStatus);
-    view.setInt32(at + 8, request.cookieHigh);
-    view.setInt32(at + 12, request.cookieLow);
-    view.setUint32(at + 16, 12);
-    view.setUint32(at + CHUNK_BYTES, BASE_ALLOCATION_ID);
-    view.setUint32(at + CHUNK_BYTES + 4, request.length);
-    view.setUint32(at + CHUNK_BYTES + 8, 0);
-    replies.add(CHUNK_BYTES + 12, NO_SLOT, 0);
-    this.#sent(requester);
-    this.#retire(request);
-  }
-
-  /** Writes the head of a simple reply. Returns its length. On the hot path. */
-  #simpleHead({ requester, error, cookieHigh, cookieLow }: NbdRequest): number {
-    const { view, nextHead } = (requester as Requester).replies;
-    view.setUint32(nextHead, SIMPLE_REPLY_MAGIC);
-    view.setUint32(nextHead + 4, error);
-    view.setInt32(nextHead + 8, cookieHigh);
-    view.setInt32(nextHead + 12, cookieLow);
-    return SIMPLE_REPLY_BYTES;
-  }
-
-  #sent(requester: Requester): void {
+    const { view, nextHead } = replies;
+    const { command, error } = request;
+    const mayBeSimple = command !== NbdCommand.Read && command !== NbdCommand.BlockStatus;
+    let headBytes: number;
+    if (mayBeSimple || !requester.structured) headBytes = writeSimpleReply(view, nextHead, request);
+    else if (error !== NbdError.Okay) headBytes = writeErrorChunk(view, nextHead, request);
+    else if (command === NbdCommand.BlockStatus) headBytes = writeBlockStatus(view, nextHead, request);
+    else headBytes = writeEmptyChunk(view, nextHead, request);
+    replies.add(headBytes, NO_SLOT, 0);
     requester.hasReplies();
+    this.#retire(request);
   }
 
   #retire(request: NbdRequest): void {
@@ -417,4 +309,8 @@ export class Transmission {
     if (request.error !== NbdError.Okay) this.errors++;
     this.drop(request);
   }
+}
+
+function errorOf(status: number): number {
+  return status === Status.NotSupported ? NbdError.NotSupported : NbdError.InputOutput;
 }
