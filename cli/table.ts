@@ -5,18 +5,19 @@
  */
 
 import { Table } from "console-table-printer";
-import type { CellResult, Estimate, Result, Sample } from "../core/runner/result.ts";
+import type { CellResult, Result, Sample } from "../core/runner/result.ts";
 import { median } from "../core/runner/summary.ts";
 import { renderExpectations } from "./expectations.ts";
+import { renderFigures } from "./figures_table.ts";
 import { labelsInLine, shorten, shortName, varyingLabels } from "./labels.ts";
 import { renderNotes } from "./notes.ts";
+import { digits, intervals, scaled, time } from "./quantities.ts";
+import { labelLengths, ShortNames } from "./short_names.ts";
 
 /** Labels that every cell has; of these, those that are the same in all cells go into the heading. */
 const COMMON_LABELS = ["policy", "device", "workload", "placement"];
 /** Width that a table keeps to where there is no terminal, which would be narrower or not. */
 export const LOG_COLUMNS = 160;
-/** Fewest characters of a label; a table with many labels is wider rather than say less. */
-const MIN_LABEL = 13;
 
 const METRICS = [
   "IOPS [low–high]",
@@ -34,7 +35,7 @@ type Metrics = Readonly<Record<Metric, string>>;
 const DISPENSABLE: readonly Metric[] = ["suppr.", "sent", "MB/s [low–high]", "CPU", "p50", "p99", "speed"];
 
 /**
- * A result as text: a heading, a row for each cell, what devices noted, the causes of failures, and what became of the expectations.
+ * A result as text: a heading, a row for each cell, what the workload says of itself, what devices noted, the causes of failures, and what became of the expectations.
  *
  * @param columns width of the table; the metrics for which there is no room are named below it
  */
@@ -44,10 +45,12 @@ export function renderResult(result: Result, columns: number = LOG_COLUMNS): str
   const shown = varying.length === 0 ? ["policy"] : varying;
   const fixed = COMMON_LABELS.filter((label) => !shown.includes(label));
   const { name, description } = result.scenario as { name: string; description: string };
+  const table = renderTable(cells, shown, columns);
   return [
     description === "" ? name : `${name}: ${description}`,
-    fixed.map((label) => `${label} ${inCommon(cells.map(({ labels }) => labels[label]))}`).join(", "),
-    ...renderTable(cells, shown, columns),
+    fixed.map((label) => `${label} ${shorten(inCommon(cells.map(({ labels }) => labels[label])), columns)}`).join(", "),
+    ...table,
+    ...renderFigures(result, shown, columns).filter((line) => !table.includes(line)),
     ...renderNotes(cells, shown),
     ...cells.filter(({ status }) => status === "failed").map(({ labels, error }) => {
       return `failed: ${labelsInLine(labels, shown)}: ${error}`;
@@ -90,40 +93,6 @@ function renderTable(cells: readonly CellResult[], shown: readonly string[], col
   return [table.render(), ...names.legend(), ...legend(cells, metrics), ...leftOut];
 }
 
-/** Short names of long labels, each different. */
-class ShortNames {
-  readonly #names = new Map<string, string>();
-
-  of(label: string, length: number): string {
-    if (label.length <= length) return label;
-    const taken = [...this.#names].filter(([other]) => other !== label).map(([, name]) => name);
-    let name = shorten(label, length);
-    for (let number = 2; taken.includes(name); number++) name = `${shorten(label, length - 3)}#${number}`;
-    this.#names.set(label, name);
-    return name;
-  }
-
-  legend(): string[] {
-    return [...this.#names].map(([label, name]) => `${name}  is  ${label}`);
-  }
-}
-
-/** How long labels may be: the columns that need less give the rest to the others. */
-function labelLengths(cells: readonly CellResult[], shown: readonly string[], width: number): number[] {
-  const needed = shown.map((label) => {
-    return Math.max(shortName(label, shown).length, ...cells.map(({ labels }) => (labels[label] ?? "").length));
-  });
-  const lengths = needed.map(() => 0);
-  let left = width;
-  const ascending = needed.map((_, column) => column).sort((a, b) => needed[a] - needed[b]);
-  for (const [index, column] of ascending.entries()) {
-    const share = Math.floor(left / (ascending.length - index));
-    lengths[column] = Math.min(needed[column], Math.max(MIN_LABEL, share));
-    left -= lengths[column];
-  }
-  return lengths;
-}
-
 /** Of labels such as `name(a=1, b=2)` the name, and the options that all of them have. */
 function inCommon(labels: readonly string[]): string {
   if (labels.every((label) => label === labels[0])) return labels[0];
@@ -150,21 +119,6 @@ function metricsOf(cells: readonly CellResult[]): Metrics[] {
       ? ""
       : `${digits(summary.iops.median / base.median)}×`,
   }));
-}
-
-/** Estimates below each other: `13,064 [12,838–14,993]`, with their parts aligned. */
-function intervals(estimates: readonly (Estimate | null)[]): string[] {
-  const parts = estimates.map((each) => each === null ? null : [each.median, each.low, each.high].map(count));
-  const [middle, low, high] = [0, 1, 2].map((part) => Math.max(0, ...parts.map((each) => each?.[part].length ?? 0)));
-  return parts.map((each) => {
-    return each === null ? "" : `${each[0].padStart(middle)} [${each[1].padStart(low)}–${each[2].padStart(high)}]`;
-  });
-}
-
-function scaled(estimate: Estimate | null, factor: number): Estimate | null {
-  if (estimate === null) return null;
-  const { median, low, high } = estimate;
-  return { ...estimate, median: median * factor, low: low * factor, high: high * factor };
 }
 
 /** Notifications of both sides for each operation, over all repetitions. */
@@ -211,20 +165,4 @@ function legend(cells: readonly CellResult[], metrics: readonly Metric[]): strin
         `${metrics.includes("suppr.") ? ", and those that the other side did not ask for" : ""}.`,
     ),
   ].filter((line) => line !== "");
-}
-
-function count(value: number): string {
-  return value.toLocaleString("en-US", value < 10 ? { maximumFractionDigits: 1 } : { maximumFractionDigits: 0 });
-}
-
-/** At least three digits, none of them too many. */
-function digits(value: number): string {
-  return value < 99.95 ? value.toPrecision(3) : count(value);
-}
-
-function time(estimate: Estimate | null): string {
-  if (estimate === null) return "";
-  const ns = estimate.median;
-  if (ns < 1e3) return `${Math.round(ns)} ns`;
-  return ns < 1e6 ? `${digits(ns / 1e3)} µs` : `${digits(ns / 1e6)} ms`;
 }

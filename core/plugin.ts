@@ -143,6 +143,11 @@ export interface WorkloadNeeds {
 export interface WorkloadPlugin<Schema extends z.ZodType = z.ZodType> extends PluginBase<"workload", Schema> {
   /** Names of the counters that it returns, each with one sentence; expectations can compare these alone. */
   readonly counters?: Readonly<Record<string, string>>;
+  /**
+   * Those of `counters` that tell how well it went, each with a heading: tables show them. What they count is told by
+   * their names: `…Ns` times, `…BytesPerSecond` bytes a second (shown in MB/s), all others numbers.
+   */
+  readonly figures?: Readonly<Record<string, string>>;
   /** True if it watches descriptors, such as sockets: its thread then sleeps by a system call that sees them. */
   readonly descriptors?: boolean;
   /** What its queues must have. */

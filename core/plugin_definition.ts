@@ -46,6 +46,10 @@ export function definitionMistakes(
   }
   const { counters } = plugin;
   expect("counters", counters === undefined || isRecordOfTexts(counters), "names, each with a sentence, or nothing");
+  const { figures } = plugin;
+  const counted = isRecordOfTexts(counters) ? Object.keys(counters) : [];
+  const areCounted = isRecordOfTexts(figures) && Object.keys(figures).every((name) => counted.includes(name));
+  expect("figures", figures === undefined || areCounted, "names of its counters, each with a heading, or nothing");
   expect("events", ["undefined", "boolean"].includes(typeof plugin.events), "true, false or nothing");
   return mistakes;
 }
@@ -56,7 +60,7 @@ function isSchema(value: unknown): boolean {
   return (value as { _zod?: { version?: { major?: unknown } } })._zod?.version?.major === 4;
 }
 
-function isRecordOfTexts(value: unknown): boolean {
+function isRecordOfTexts(value: unknown): value is Readonly<Record<string, string>> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   return Object.values(value).every((each) => typeof each === "string");
 }

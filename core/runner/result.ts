@@ -181,6 +181,8 @@ export interface Result {
   readonly interrupted: boolean;
   /** Where it ran. */
   readonly machine: Machine;
+  /** Those of the counters that the workload shows in tables, each with its heading. */
+  readonly figures: Readonly<Record<string, string>>;
   /** Its cells, in the matrix's order. */
   readonly cells: readonly CellResult[];
   /** What was expected of them, as far as the cells that it needs are measured. */

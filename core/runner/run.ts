@@ -6,7 +6,7 @@
 
 import { cpus } from "node:os";
 import { messageOf } from "../errors.ts";
-import type { Consent } from "../plugin.ts";
+import type { Consent, WorkloadPlugin } from "../plugin.ts";
 import type { Cell, ExpandedScenario } from "./cell.ts";
 import { missingConsent } from "./destruction.ts";
 import { ScenarioError } from "./diagnostics.ts";
@@ -62,6 +62,8 @@ export async function runScenario(expanded: ExpandedScenario, options: RunOption
   const { order, repetitions } = expanded.scenario.run;
   const startedAt = new Date().toISOString();
   const machine = describeMachine();
+  const workloads = expanded.cells.map(({ workload }) => workload.plugin as WorkloadPlugin);
+  const figures = Object.assign({}, ...workloads.map((workload) => workload.figures ?? {}));
   const states = expanded.cells.map((cell): CellState => ({ cell, samples: [], notes: new Set() }));
   const result = (): Result => {
     const cells = states.map((state) => cellResult(state, repetitions));
@@ -71,6 +73,7 @@ export async function runScenario(expanded: ExpandedScenario, options: RunOption
       startedAt,
       interrupted: signal?.aborted ?? false,
       machine,
+      figures,
       cells,
       expectations: judge(expanded.expectations, cells),
     };

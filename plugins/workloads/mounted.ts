@@ -16,7 +16,7 @@ import { duration, formatDuration, size } from "../../core/units.ts";
 import type { Workload, WorkloadContext } from "../../core/workload.ts";
 import { NBD_COUNTERS, serveNbd } from "../exports/nbd/server.ts";
 import { AttendantProcess, UNSHARE_PROGRAM } from "./mounted/attendant_process.ts";
-import { FIGURES, readableCommand, type Reader, readerFor, READERS, readFigures } from "./mounted/figures.ts";
+import { FIGURES, HEADINGS, readableCommand, type Reader, readerFor, READERS, readFigures } from "./mounted/figures.ts";
 import { type AttendantJob, SOCKET } from "./mounted/job.ts";
 import { mentions } from "./mounted/placeholders.ts";
 
@@ -72,6 +72,7 @@ const plugin: WorkloadPlugin<typeof options> = definePlugin({
   description: "A command on a file system on the device, which Linux mounts over NBD: takes root.",
   options,
   counters: { ...FIGURES, ...NBD_COUNTERS },
+  figures: HEADINGS,
   descriptors: true,
   permissions: () => ({ scratch: true, run: [UNSHARE_PROGRAM], ffi: [cLibraryNeed()] }),
   needs: ({ queueDepth, transferSize, timeout }) => {

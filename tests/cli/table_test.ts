@@ -55,13 +55,19 @@ function failed(labels: Record<string, string>, error: string): CellResult {
   };
 }
 
-function render(cells: readonly CellResult[], expectations: Result["expectations"] = [], columns?: number): string[] {
+function render(
+  cells: readonly CellResult[],
+  expectations: Result["expectations"] = [],
+  columns?: number,
+  figures: Result["figures"] = {},
+): string[] {
   return renderResult({
     schema: "iddr.result/v1",
     scenario: { name: "test", description: "What it shows." },
     startedAt: "",
     interrupted: false,
     machine: { cpuModel: null, cores: 2, kernel: null, deno: "", v8: "" },
+    figures,
     cells,
     expectations,
   }, columns).split("\n");
@@ -179,4 +185,64 @@ Deno.test("a note stands below the table once, with the cells that have it when 
   assert.deepEqual(notes([...some, noted("8")]), ["note: queueDepth=1; queueDepth=2; queueDepth=3: odd"]);
   assert.deepEqual(notes([...some, noted("5", "odd"), noted("8")]), ["note: 4 of 5 cells: odd"]);
   assert.deepEqual(notes([cell({}, 1, { notes: ["alone"] })]), ["note: alone"]);
+});
+
+/** Lines of the table of the workload's own figures, from its heading on. */
+function figuresOf(cells: readonly CellResult[], figures: Result["figures"], columns?: number): string[] {
+  const lines = render(cells, [], columns, figures);
+  const start = lines.indexOf("As the workload itself has it:");
+  return start < 0 ? [] : lines.slice(start);
+}
+
+function counting(labels: Record<string, string>, counters: Record<string, number>): CellResult {
+  const { summary, ...rest } = cell(labels, 1);
+  const estimates = Object.entries(counters).map(([name, median]) => [name, estimate(median)]);
+  return { ...rest, summary: { ...summary, counters: Object.fromEntries(estimates) } };
+}
+
+const FIGURES = {
+  readsPerSecond: "reads/s",
+  writesPerSecond: "writes/s",
+  copiedBytesPerSecond: "MB/s copied",
+  latencyP95Ns: "p95",
+};
+
+Deno.test("a workload's own figures are a table of their own, each with its unit, compared by the first of them", () => {
+  const cells = [
+    counting({}, { readsPerSecond: 2000, writesPerSecond: 0, latencyP95Ns: 280_000, copiedBytesPerSecond: 5e6 }),
+    counting({ policy: "fixed-spin" }, { readsPerSecond: 5000, writesPerSecond: 0, latencyP95Ns: 1_500_000 }),
+    { ...failed({ policy: "broken" }, "no luck") },
+  ];
+  const lines = figuresOf(cells, FIGURES);
+  assert.deepEqual(rows(lines), [
+    ["policy", "reads/s [low–high]", "MB/s copied [low–high]", "p95", "speed"],
+    ["interrupt", "2,000 [1,800–2,200]", "5 [4.5–5.5]", "280 µs", "1.00×"],
+    ["fixed-spin", "5,000 [4,500–5,500]", "", "1.50 ms", "2.50×"],
+    ["broken", "", "", "", ""],
+  ]);
+  assert.ok(lines.includes("speed: reads/s against the first row's."));
+});
+
+Deno.test("without figures there is no table of them: none marked, none counted, or all of them 0", () => {
+  const cells = [counting({}, { readsPerSecond: 0, events: 5 })];
+  assert.deepEqual(figuresOf(cells, {}), []);
+  assert.deepEqual(figuresOf(cells, FIGURES), []);
+});
+
+Deno.test("the table of figures keeps to a narrow terminal, and names what it left out", () => {
+  const cells = ["interrupt", "fixed-spin"].map((policy) => {
+    return counting({ policy }, { readsPerSecond: 123_456, writesPerSecond: 65_432, latencyP95Ns: 280_000 });
+  });
+  const lines = figuresOf(cells, FIGURES, 60);
+  const table = lines.filter((line) => /^[┌│├└]/.test(line));
+  assert.ok(table.every((line) => line.length <= 60), table.join("\n"));
+  assert.equal(rows(lines)[0][1], "reads/s [low–high]");
+  const leftOut = lines.filter((line) => line.endsWith(": left out, as the terminal is narrow."));
+  assert.deepEqual(leftOut, ["p95, writes/s [low–high]: left out, as the terminal is narrow."]);
+});
+
+Deno.test("a long label of the heading is shortened", () => {
+  const workload = `mounted(command=${"x".repeat(500)})`;
+  const [, heading] = render([cell({ workload }, 1)]);
+  assert.ok(heading.includes("workload mounted(command=xxx") && heading.includes("…") && heading.length < 300, heading);
 });

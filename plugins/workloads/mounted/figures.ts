@@ -37,6 +37,17 @@ export const FIGURES: Readonly<Record<string, string>> = {
   writeLatencyP99Ns: "The 99th percentile of the latency of writes (fio with one job, or one group).",
 };
 
+/** Those that tables show, each with its heading. */
+export const HEADINGS: Readonly<Record<string, string>> = {
+  readsPerSecond: "reads/s",
+  writesPerSecond: "writes/s",
+  copiedBytesPerSecond: "MB/s copied",
+  latencyP95Ns: "p95",
+  latencyP99Ns: "p99",
+  readLatencyP99Ns: "read p99",
+  writeLatencyP99Ns: "write p99",
+};
+
 /** Who can read the output of a command, by the name of its program; null if nobody. */
 export function readerFor([program]: readonly string[]): Reader | null {
   const name = program.slice(program.lastIndexOf("/") + 1);
