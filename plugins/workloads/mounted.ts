@@ -50,11 +50,12 @@ const options = z.strictObject({
     .describe("The export of another server, which is attached in place of the device: something to compare with."),
   connections: z.int().min(1).max(64).optional()
     .describe("Connections to the export; by default as many as nbdfuse takes, 4 where the server allows several."),
-  queueDepth: z.int().min(1).max(512).default(64).describe("Operations on the device that can be in flight."),
-  transferSize: size().refine((bytes) => bytes > 0 && bytes % 4096 === 0, "must be a multiple of 4KiB").prefault(
-    "128KiB",
-  )
-    .describe("Bytes of the longest operation on the device; what clients ask for beyond it is split."),
+  queueDepth: z.int().min(2).max(512).default(64).describe("Operations on the device that can be in flight."),
+  transferSize: size().refine(
+    (bytes) => bytes >= 65536 && bytes % 4096 === 0,
+    "must be 64KiB or more, in pages of 4KiB",
+  ).prefault("128KiB")
+    .describe("Bytes of the longest operation on the device; what clients ask for beyond it is done in parts."),
 }).refine(
   ({ fileSystem, prepare, command, cleanup }) => {
     return fileSystem !== "none" || ![...prepare, command, ...cleanup].some((argv) => mentions(argv, "mount"));

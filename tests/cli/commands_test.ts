@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describePlugins } from "../../core/runner/describe.ts";
 import { builtins } from "../../plugins/mod.ts";
-import { flags, type Outcome, outcome, PROJECT, start } from "../e2e/command.ts";
+import { flags, type Outcome, outcome, PROJECT, start, withDirectory, writeScenario } from "../e2e/command.ts";
 
 /** Runs a command that saves nothing. */
 async function iddr(...args: string[]): Promise<Outcome> {
@@ -90,4 +90,14 @@ Deno.test("help says what each command is for, and what --quick does", async () 
   const { stdout } = await iddr("run", "--help");
   assert.match(stdout.replaceAll(/\s+/g, " "), /1 repetition of each cell, 100ms of warm-up, 200ms of measurement/);
   for (const line of stdout.split("\n")) assert.ok(line.length <= 120, line);
+});
+
+Deno.test("check says how long a scenario takes, and at most how long where programs decide that", async () => {
+  await withDirectory(async (directory) => {
+    const timed = await writeScenario(directory, { run: { warmup: "500ms", duration: "1s", repetitions: 4 } });
+    assert.match((await iddr("check", timed)).stdout, /: valid, 1 cell, 4 repetitions, about 6 s\n/);
+    const workload = { use: "mounted", with: { command: ["dd", "of=x"], timeout: "1min" } };
+    const conducted = await writeScenario(directory, { workload, run: { repetitions: 2 } });
+    assert.match((await iddr("check", conducted)).stdout, /: valid, 1 cell, 2 repetitions, 180 s at most\n/);
+  });
 });

@@ -44,6 +44,24 @@ Deno.test("permissions that are no function are refused", async () => {
   await assert.rejects(loadPlugin("policy", url), /permissions is an object, allowed is a function or nothing/);
 });
 
+Deno.test("figures are counters with headings, and nothing else", async () => {
+  const load = (figures: string) => {
+    const members = {
+      ...MEMBERS,
+      kind: 'kind: "workload"',
+      needs: "needs() {}",
+      counters: 'counters: { hits: "Hits." }',
+    };
+    return loadPlugin("workload", moduleUrl(`export default {${Object.values({ ...members, figures })}}`));
+  };
+  await load('figures: { hits: "hits/s" }');
+  for (const [figures, found] of [['{ misses: "x" }', "an object"], ["{ hits: 7 }", "an object"], ["7", "7"]]) {
+    await assert.rejects(load(`figures: ${figures}`), {
+      message: new RegExp(`figures is ${found}, allowed is names of its counters, each with a heading, or nothing`),
+    });
+  }
+});
+
 const wrong: Readonly<Record<string, string>> = {
   "has no default export": "export const plugin = {};",
   "exports null": "export default null;",

@@ -44,6 +44,16 @@ Deno.test("a built-in and the same module by its path have the same labels and d
   assert.notEqual(builtIn.id, byPath.id);
 });
 
+Deno.test("a label has no defaults, where an option must be given, too", async () => {
+  const document = ScenarioDocument.parse(
+    "test.yaml",
+    `{ apiVersion: iddr/v1, kind: Scenario, name: test, policy: { use: interrupt }, device: { use: ramdisk },
+      workload: { use: mounted, with: { command: [dd, of=x], queueDepth: 64, timeout: 60s } } }`,
+  );
+  const { cells: [{ labels }] } = await expandScenario(document, builtins);
+  assert.equal(labels.workload, 'mounted(command=["dd","of=x"], timeout=1min)');
+});
+
 Deno.test("a reference is a path that says it is one, a file URL or a package; all else is a name", () => {
   for (const use of ["./a.ts", "../a.ts", "/a.ts", "file:///a.ts", "npm:a@1", "npm:@a/b"]) {
     assert(isReference(use), use);
