@@ -36,7 +36,11 @@ export async function startProgram(path: string, name: string, ...args: string[]
 }
 
 /** Starts our server: the bench's cell with what differs from it. */
-export async function startOurs(path: string, size: string, overrides: Readonly<Record<string, string>>): Promise<Peer> {
+export async function startOurs(
+  path: string,
+  size: string,
+  overrides: Readonly<Record<string, string>>,
+): Promise<Peer> {
   const cell = await benchCell({
     "device.with.size": size,
     "workload": `{ use: nbd-export, with: { listen: "unix:${path}" } }`,
@@ -61,7 +65,8 @@ export async function startOurs(path: string, size: string, overrides: Readonly<
 
 async function answers(path: string): Promise<void> {
   for (const deadline = performance.now() + START_MS; performance.now() < deadline;) {
-    const info = await new Deno.Command("nbdinfo", { args: ["--size", uri(path)], stdout: "null", stderr: "null" }).output();
+    const info = await new Deno.Command("nbdinfo", { args: ["--size", uri(path)], stdout: "null", stderr: "null" })
+      .output();
     if (info.success) return;
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
