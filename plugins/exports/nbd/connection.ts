@@ -57,6 +57,8 @@ export interface Shared {
   readonly exported: ExportInfo;
   /** A connection has replies that were not sent. */
   hasReplies(connection: Connection): void;
+  /** A connection is about to close. */
+  closes(connection: Connection): void;
   /** A connection is closed and nothing of it is in flight. */
   isIdle(connection: Connection): void;
 }
@@ -145,6 +147,8 @@ export class Connection implements Requester {
   }
 
   isIdle(): void {
+    // Not sooner: who sees the descriptor closed may rely on it that no write of this client is still to come.
+    this.#shared.sockets.close(this.descriptor);
     this.#shared.isIdle(this);
   }
 
@@ -181,7 +185,8 @@ export class Connection implements Requester {
     if (!this.open) return;
     this.open = false;
     this.paused = false;
-    this.#shared.sockets.close(this.descriptor);
+    this.#shared.closes(this);
+    this.#shared.sockets.shutdown(this.descriptor);
     this.held -= this.replies.abandon();
     const { transmission } = this.#shared;
     if (this.intake.slot !== NO_SLOT) transmission.returnSlot(this, this.intake.takeSlot());

@@ -15,6 +15,7 @@ import {
   OPTION_REPLY_BYTES,
   OPTION_REPLY_MAGIC,
   OptionReply,
+  TransmissionFlag,
 } from "../../nbd/protocol.ts";
 import type { ExportInfo } from "./export_info.ts";
 
@@ -108,11 +109,10 @@ export class Handshake {
 
   #exportName(data: Uint8Array, reply: Reply): Outcome {
     if (!this.#leadsHere(decode(data))) return Outcome.Close;
-    const { sizeBytes, flags } = this.#export;
     const bytes = new Uint8Array(10 + (this.noZeroes ? 0 : EXPORT_NAME_ZEROES));
     const view = new DataView(bytes.buffer);
-    view.setBigUint64(0, BigInt(sizeBytes));
-    view.setUint16(8, flags);
+    view.setBigUint64(0, BigInt(this.#export.sizeBytes));
+    view.setUint16(8, this.#flags);
     reply(bytes);
     return Outcome.Transmit;
   }
@@ -136,11 +136,11 @@ export class Handshake {
       answer(option, OptionReply.Unknown, reply, text("no export has this name"));
       return Outcome.Continue;
     }
-    const { sizeBytes, flags, minimumBytes, preferredBytes, maximumBytes } = this.#export;
+    const { sizeBytes, minimumBytes, preferredBytes, maximumBytes } = this.#export;
     const inform = (kind: number, ...parts: Uint8Array[]): void => {
       answer(option, OptionReply.Info, reply, short(kind), ...parts);
     };
-    inform(Info.Export, word(Math.floor(sizeBytes / 2 ** 32)), word(sizeBytes), short(flags));
+    inform(Info.Export, word(Math.floor(sizeBytes / 2 ** 32)), word(sizeBytes), short(this.#flags));
     if (wanted.includes(Info.Name)) inform(Info.Name, encoder.encode(this.#export.name));
     if (wanted.includes(Info.Description) && this.#export.description !== "") {
       inform(Info.Description, encoder.encode(this.#export.description));
@@ -152,15 +152,15 @@ export class Handshake {
   }
 
   #metaContext(option: number, data: Uint8Array, reply: Reply): Outcome {
+    const sets = option === Option.SetMetaContext;
+    if (sets) this.baseAllocation = false; // Also when the question is refused.
     const reader = new Reader(data);
     const name = reader.name();
     const count = reader.word();
     if (name === null || count === null || count > MAX_QUERIES) return invalid(option, reply, "its lengths are wrong");
     const queries = Array.from({ length: count }, () => reader.name());
     if (queries.includes(null) || !reader.atEnd) return invalid(option, reply, "its lengths do not add up");
-    const sets = option === Option.SetMetaContext;
     if (sets && !this.structured) return invalid(option, reply, "structured replies come first");
-    if (sets) this.baseAllocation = false;
     if (!this.#leadsHere(name)) {
       answer(option, OptionReply.Unknown, reply, text("no export has this name"));
       return Outcome.Continue;
@@ -172,6 +172,12 @@ export class Handshake {
     }
     answer(option, OptionReply.Ack, reply);
     return Outcome.Continue;
+  }
+
+  /** What the export can do for this client: whether a read may come in pieces is a matter of structured replies. */
+  get #flags(): number {
+    const { flags } = this.#export;
+    return this.structured ? flags : flags & ~TransmissionFlag.SendDontFragment;
   }
 
   #leadsHere(name: string | null): boolean {

@@ -159,6 +159,11 @@ class NbdServer implements Shared, WaitSource {
     this.#sending.push(connection);
   }
 
+  closes({ descriptor }: Connection): void {
+    this.#set.remove(descriptor);
+    this.#byDescriptor.delete(descriptor);
+  }
+
   isIdle(connection: Connection): void {
     const index = this.#connections.indexOf(connection);
     if (index >= 0) this.#connections.splice(index, 1);
