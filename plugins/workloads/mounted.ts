@@ -15,6 +15,7 @@ import { API_VERSION, type ConductContext, definePlugin, type WorkloadPlugin } f
 import { duration, formatDuration, size } from "../../core/units.ts";
 import type { Workload, WorkloadContext } from "../../core/workload.ts";
 import { NBD_COUNTERS, serveNbd } from "../exports/nbd/server.ts";
+import { ATTACHERS } from "./mounted/attachment.ts";
 import { AttendantProcess, UNSHARE_PROGRAM } from "./mounted/attendant_process.ts";
 import { FIGURES, HEADINGS, readableCommand, type Reader, readerFor, READERS, readFigures } from "./mounted/figures.ts";
 import { type AttendantJob, SOCKET } from "./mounted/job.ts";
@@ -34,6 +35,10 @@ const options = z.strictObject({
     .describe("What is made on the device and mounted; with none the command gets the block device."),
   mkfsOptions: z.array(z.string()).default([]).describe("More arguments of mkfs; -E replaces those that it has."),
   mountOptions: z.string().default("").describe("Options of mount, as after its -o."),
+  attach: z.enum(["auto", ...ATTACHERS]).default("auto")
+    .describe(
+      "How Linux attaches the device: by its own NBD client, or where it has none by libnbd's nbdfuse and a loop device; auto chooses.",
+    ),
   prepare: z.array(command).default([]).describe(
     "Commands that run before the measured one, such as sysbench's prepare.",
   ),
@@ -49,7 +54,9 @@ const options = z.strictObject({
   uri: z.string().min(1).optional()
     .describe("The export of another server, which is attached in place of the device: something to compare with."),
   connections: z.int().min(1).max(64).optional()
-    .describe("Connections to the export; by default as many as nbdfuse takes, 4 where the server allows several."),
+    .describe(
+      "Connections to the export; by default 4 by nbdfuse, where the server allows several, and 1 by nbd-client.",
+    ),
   queueDepth: z.int().min(2).max(512).default(64).describe("Operations on the device that can be in flight."),
   transferSize: size().refine(
     (bytes) => bytes >= 65536 && bytes % 4096 === 0,
@@ -107,7 +114,8 @@ async function conduct(given: Options, context: ConductContext): Promise<Counter
   const reader = given.figures === "auto" ? readerFor(given.command) : given.figures === "none" ? null : given.figures;
   const attendant = new AttendantProcess(jobOf(given, reader, folderOf(context)));
   try {
-    await attendant.next("prepared", signal);
+    const { attacher } = await attendant.next("prepared", signal);
+    if (given.attach === "auto") context.note(`attached by ${attacher}`);
     await context.measure();
     attendant.order("run");
     const { output } = await attendant.next("ran", signal);
@@ -122,10 +130,11 @@ async function conduct(given: Options, context: ConductContext): Promise<Counter
 }
 
 function jobOf(given: Options, reader: Reader | null, folder: string): AttendantJob {
-  const { fileSystem, mkfsOptions, mountOptions, connections = null, prepare, command, cleanup, check } = given;
+  const { attach, fileSystem, mkfsOptions, mountOptions, connections = null, prepare, command, cleanup, check } = given;
   return {
     ...{ mkfsOptions, mountOptions, connections, prepare, cleanup, check, folder },
     uri: given.uri ?? null,
+    attach: attach === "auto" ? null : attach,
     fileSystem: fileSystem === "none" ? null : fileSystem,
     command: readableCommand(command, reader),
   };

@@ -12,7 +12,7 @@ const WRITE_FOR_EVER = ["sh", "-c", "while :; do dd if=/dev/zero of=x bs=64k cou
 function mounted(options: Record<string, unknown>, parts: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     device: { use: "ramdisk", with: { size: "64MiB" } },
-    workload: { use: "mounted", with: options },
+    workload: { use: "mounted", with: { attach: "nbdfuse", ...options } },
     run: { repetitions: 1 },
     ...parts,
   };

@@ -14,15 +14,18 @@
 
 import { messageOf, WorkloadError } from "../../../core/errors.ts";
 import { unlessAborted } from "../../../core/phases.ts";
+import type { Attacher, Attachment } from "./attachment.ts";
+import { exportInfo } from "./export_info.ts";
 import { type AttendantJob, type AttendantMessage, type AttendantOrder, SOCKET } from "./job.ts";
 import { linesOf } from "./lines.ts";
-import { attachLoopDevice, type LoopDevice } from "./loop_device.ts";
-import { exportInfo, NbdFuse } from "./nbdfuse.ts";
+import { attachByClient, hasKernelClient } from "./nbd_client.ts";
+import { attachByFuse } from "./nbdfuse.ts";
 import { fillPlaceholders, type Places } from "./placeholders.ts";
 import { runCommand, runProgram } from "./program.ts";
-import { checkRequirements } from "./requirements.ts";
+import { checkRequirements, type System } from "./requirements.ts";
+import { exists } from "./system_files.ts";
 
-/** How long what still uses the mount or the device may take to let go of it. */
+/** How long what still uses the mount may take to let go of it. */
 const RELEASE_MS = 10_000;
 const LOOK_MS = 10;
 /** Options of mke2fs: nothing is discarded, and nothing is left to be done while the command runs. */
@@ -72,28 +75,25 @@ async function attend(job: AttendantJob): Promise<void> {
   const { fileSystem } = job;
   const folder = Deno.realPathSync(job.folder);
   const uri = job.uri ?? `nbd+unix:///?socket=${encodeURIComponent(`${folder}/${SOCKET}`)}`;
-  checkRequirements(job, { exists, programFolders: (Deno.env.get("PATH") ?? "").split(":") });
+  const system: System = { exists, programFolders: (Deno.env.get("PATH") ?? "").split(":"), hasKernelClient };
+  const attacher = checkRequirements(job, system);
   const info = await exportInfo(uri, signal);
   if (fileSystem !== null && info.readOnly) {
     throw new WorkloadError(`The device is read-only: ${fileSystem} cannot be made on it; allowed is fileSystem none`);
   }
-  const file = `${folder}/export`;
-  Deno.writeTextFileSync(file, "");
-  const directory = `${folder}/mount`;
-  Deno.mkdirSync(directory);
-  const fuse = await NbdFuse.start(uri, file, { ...job, ...info, signal });
-  await thenUndo(async () => {
-    const device = attachLoopDevice({ file, ...info });
-    const places = { uri, device: device.path, mount: directory };
-    await thenUndo(() => work(job, places, fuse), () => detach(device));
-  }, () => fuse.stop(always));
+  const mount = `${folder}/mount`;
+  Deno.mkdirSync(mount);
+  const attach = attacher === "nbd-client" ? attachByClient : attachByFuse;
+  const attached = await attach({ ...info, uri, folder, connections: job.connections, signal });
+  const places = { uri, device: attached.device, mount };
+  await thenUndo(() => work(job, places, attached, attacher), () => attached.detach());
 }
 
 /** Mounts the device, if that is wanted, and runs the programs. */
-async function work(job: AttendantJob, places: Places, fuse: NbdFuse): Promise<void> {
+async function work(job: AttendantJob, places: Places, attached: Attachment, attacher: Attacher): Promise<void> {
   const { fileSystem, check } = job;
   const { device, mount } = places;
-  const run = () => thenUndo(() => runAll(job, places), () => Promise.resolve(endOthers(fuse.pid)));
+  const run = () => thenUndo(() => runAll(job, places, attacher), () => Promise.resolve(endOthers(attached.pid)));
   try {
     if (fileSystem === null) return await run();
     const mkfs = `mkfs.${fileSystem}`;
@@ -103,20 +103,24 @@ async function work(job: AttendantJob, places: Places, fuse: NbdFuse): Promise<v
     await thenUndo(run, () => unmount(mount));
     if (check) await runProgram(["e2fsck", "-fn", device], { signal });
   } catch (thrown) {
-    const words = signal.aborted ? "" : await fuse.lastWords();
+    const words = signal.aborted ? "" : await attached.lastWords();
     if (words === "") throw thrown;
     throw new WorkloadError(`${messageOf(thrown)}. ${words}`, { cause: thrown });
   }
 }
 
-async function runAll({ folder, fileSystem, prepare, command, cleanup }: AttendantJob, places: Places): Promise<void> {
+async function runAll(
+  { folder, fileSystem, prepare, command, cleanup }: AttendantJob,
+  places: Places,
+  attacher: Attacher,
+): Promise<void> {
   const run = (argv: readonly string[]) => {
     return runCommand(fillPlaceholders(argv, places), { directory: places.mount, folder, signal });
   };
   for (const argv of prepare) await run(argv);
   // What it wrote is not to be written while the command runs.
   if (fileSystem !== null) await runProgram(["sync", "--file-system", places.mount], { signal });
-  say({ type: "prepared" });
+  say({ type: "prepared", attacher });
   await unlessAborted(runOrder.promise, signal);
   say({ type: "ran", output: await run(command) });
   await unlessAborted(endOrder.promise, signal);
@@ -160,24 +164,6 @@ async function unmount(mount: string): Promise<void> {
       if (performance.now() > until) throw thrown;
       await delay(LOOK_MS);
     }
-  }
-}
-
-async function detach(device: LoopDevice): Promise<void> {
-  device.close();
-  const until = performance.now() + RELEASE_MS;
-  while (exists(`/sys/block/${device.path.slice("/dev/".length)}/loop/backing_file`)) {
-    if (performance.now() > until) throw new WorkloadError(`Something goes on using ${device.path}`);
-    await delay(LOOK_MS);
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Attacher } from "./attachment.ts";
+
 /** The socket of the device's own export, in the folder of the run. */
 export const SOCKET = "nbd.sock";
 
@@ -13,13 +15,15 @@ export interface AttendantJob {
   readonly uri: string | null;
   /** A folder for this run alone. */
   readonly folder: string;
+  /** How it is attached; null: by the kernel's client where there is one. */
+  readonly attach: Attacher | null;
   /** The file system to make; null: the command gets the block device. */
   readonly fileSystem: "ext2" | "ext4" | null;
   /** More arguments of mkfs. */
   readonly mkfsOptions: readonly string[];
   /** Options of mount, separated by commas; empty for none. */
   readonly mountOptions: string;
-  /** Connections to the server; null: as many as nbdfuse takes. */
+  /** Connections to the server; null: as many as is usual. */
   readonly connections: number | null;
   /** What runs before the command. */
   readonly prepare: readonly (readonly string[])[];
@@ -45,7 +49,7 @@ export interface CommandOutput {
 /** What the attendant says. */
 export type AttendantMessage =
   /** The export is attached and mounted, and what runs before the command has run. */
-  | { readonly type: "prepared" }
+  | { readonly type: "prepared"; readonly attacher: Attacher }
   /** The command has succeeded. */
   | { readonly type: "ran"; readonly output: CommandOutput }
   /** Everything is put back. */

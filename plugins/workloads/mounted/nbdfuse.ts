@@ -1,141 +1,60 @@
 /**
- * An export of an NBD server as a file, by libnbd's nbdfuse.
+ * An export as a block device by way of a file: libnbd's nbdfuse presents it as one, and Linux's loop device makes a
+ * block device of that.
  *
  * @module
  */
 
 import { WorkloadError } from "../../../core/errors.ts";
+import type { Attachment, AttachOptions } from "./attachment.ts";
+import { KeptProgram } from "./kept_program.ts";
+import { attachLoopDevice, type LoopDevice } from "./loop_device.ts";
 import { runProgram } from "./program.ts";
+import { exists } from "./system_files.ts";
 
-/** How long a server may take until it answers, and nbdfuse until there is the file. */
-const START_MS = 30_000;
-/** How long nbdfuse may take to end after its file is unmounted. */
-const END_MS = 5000;
-const LOOK_MS = 5;
-/** How much of what nbdfuse says is kept for a message. */
-const TOLD_CHARACTERS = 500;
-/** Sector sizes that a loop device can have. */
-const MIN_SECTOR = 512;
-const MAX_SECTOR = 4096;
-
-/** What a server says of an export. */
-export interface ExportInfo {
-  /** Its size. */
-  readonly sizeBytes: number;
-  /** The unit of its transfers: 512 to 4096 bytes. */
-  readonly sectorSize: number;
-  /** Whether writes are refused. */
-  readonly readOnly: boolean;
-}
+/** How long what still uses the device may take to let go of it. */
+const RELEASE_MS = 10_000;
+const LOOK_MS = 10;
 
 /**
- * Asks a server of an export. It may have just begun to listen, so it is asked until it answers.
+ * Attaches an export.
  *
- * @throws {WorkloadError} when it never does
+ * @throws {WorkloadError} when nbdfuse cannot present it
+ * @throws {DeviceError} when Linux cannot make a device of it
  */
-export async function exportInfo(uri: string, signal: AbortSignal): Promise<ExportInfo> {
-  const until = performance.now() + START_MS;
-  for (;;) {
-    try {
-      const { exports: [found] } = JSON.parse(await runProgram(["nbdinfo", "--json", "--no-content", uri], { signal }));
-      return {
-        sizeBytes: found["export-size"],
-        sectorSize: Math.min(MAX_SECTOR, Math.max(MIN_SECTOR, found["block_size_minimum"] ?? MIN_SECTOR)),
-        readOnly: found["is_read_only"],
-      };
-    } catch (thrown) {
-      signal.throwIfAborted();
-      if (performance.now() > until) throw thrown;
-      await delay(LOOK_MS);
-    }
-  }
-}
-
-/** An export that is there as a file. */
-export class NbdFuse {
-  readonly #child: Deno.ChildProcess;
-  readonly #said: Promise<void>;
-  #errors = "";
-  #status: Deno.CommandStatus | undefined;
-
-  private constructor(readonly file: string, child: Deno.ChildProcess) {
-    this.#child = child;
-    this.#said = this.#listen();
-    child.status.then((status) => this.#status = status);
-  }
-
-  /**
-   * Presents an export as a file, which must exist and is covered.
-   *
-   * @param connections to the server; null: as many as nbdfuse takes
-   * @throws {WorkloadError} when nbdfuse cannot do that
-   */
-  static async start(
-    uri: string,
-    file: string,
-    { connections, readOnly, signal }: {
-      readonly connections: number | null;
-      readonly readOnly: boolean;
-      readonly signal: AbortSignal;
+export async function attachByFuse(
+  { uri, folder, connections, readOnly, sectorSize, signal }: AttachOptions,
+): Promise<Attachment> {
+  const file = `${folder}/export`;
+  const pidFile = `${folder}/nbdfuse.pid`;
+  Deno.writeTextFileSync(file, ""); // It is covered by what nbdfuse presents.
+  const program = new KeptProgram([
+    "nbdfuse",
+    ...(connections === null ? [] : [`--connections=${connections}`]),
+    ...(readOnly ? ["--readonly"] : []),
+    ...["--pidfile", pidFile, file, uri],
+  ]);
+  // It writes its number when the file is there.
+  if (!(await program.begins(() => exists(pidFile), signal))) throw new WorkloadError(await program.lastWords());
+  const device = attachLoopDevice({ file, sectorSize, readOnly });
+  return {
+    device: device.path,
+    pid: program.pid,
+    lastWords: () => program.lastWords(),
+    async detach() {
+      await release(device);
+      if (!program.ended) await runProgram(["umount", file], { signal: new AbortController().signal });
+      await program.ends();
     },
-  ): Promise<NbdFuse> {
-    const pidFile = `${file}.pid`;
-    const args = [
-      ...(connections === null ? [] : [`--connections=${connections}`]),
-      ...(readOnly ? ["--readonly"] : []),
-      ...["--pidfile", pidFile, file, uri],
-    ];
-    // A group of its own: Ctrl-C in a terminal is not for it.
-    const child = new Deno.Command("nbdfuse", {
-      ...{ args, detached: true, stdin: "null", stdout: "null", stderr: "piped" },
-    }).spawn();
-    const started = new NbdFuse(file, child);
-    const until = performance.now() + START_MS;
-    // It writes its number when the file is there.
-    while (await Deno.stat(pidFile).then(() => false, () => true)) {
-      signal.throwIfAborted();
-      if (started.#status !== undefined) throw new WorkloadError(await started.lastWords());
-      if (performance.now() > until) throw new WorkloadError(`nbdfuse did not begin within ${START_MS / 1000} s`);
-      await delay(LOOK_MS);
-    }
-    return started;
-  }
-
-  /** Its process. */
-  get pid(): number {
-    return this.#child.pid;
-  }
-
-  /** What it has said of what went wrong; empty if nothing. */
-  async lastWords(): Promise<string> {
-    if (this.#status === undefined) return this.#errors.trim() === "" ? "" : `nbdfuse said: ${this.#told()}`;
-    await this.#said;
-    const { code, signal } = this.#status;
-    const how = signal === null ? `ended with status ${code}` : `was killed by ${signal}`;
-    return `nbdfuse ${how}${this.#errors.trim() === "" ? "" : `: ${this.#told()}`}`;
-  }
-
-  /** Takes the file away, which ends it. */
-  async stop(signal: AbortSignal): Promise<void> {
-    if (this.#status === undefined) await runProgram(["umount", this.file], { signal });
-    const until = performance.now() + END_MS;
-    while (this.#status === undefined) {
-      if (performance.now() > until) throw new WorkloadError(`nbdfuse did not end within ${END_MS / 1000} s`);
-      await delay(LOOK_MS);
-    }
-  }
-
-  #told(): string {
-    return this.#errors.trim().slice(-TOLD_CHARACTERS);
-  }
-
-  async #listen(): Promise<void> {
-    for await (const chunk of this.#child.stderr.pipeThrough(new TextDecoderStream())) {
-      this.#errors = (this.#errors + chunk).slice(-2 * TOLD_CHARACTERS);
-    }
-  }
+  };
 }
 
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+/** Lets go of a loop device, and waits until it is detached: nbdfuse is needed until then. */
+async function release(device: LoopDevice): Promise<void> {
+  device.close();
+  const until = performance.now() + RELEASE_MS;
+  while (exists(`/sys/block/${device.path.slice("/dev/".length)}/loop/backing_file`)) {
+    if (performance.now() > until) throw new WorkloadError(`Something goes on using ${device.path}`);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
 }

@@ -30,7 +30,14 @@ function testAttached(
       Deno.mkdirSync(`${folder}/run`);
       const start = (job: Partial<AttendantJob>): AttendantProcess => {
         const attendant = new AttendantProcess({
-          ...{ uri: server.uri, folder: `${folder}/run`, fileSystem: "ext2", mkfsOptions: [], mountOptions: "" },
+          ...{
+            uri: server.uri,
+            attach: "nbdfuse",
+            folder: `${folder}/run`,
+            fileSystem: "ext2",
+            mkfsOptions: [],
+            mountOptions: "",
+          },
           ...{ connections: null, prepare: [], command: ["true"], cleanup: [], check: true },
           ...job,
         });

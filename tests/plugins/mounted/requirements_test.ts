@@ -1,22 +1,48 @@
 import assert from "node:assert/strict";
 import type { AttendantJob } from "../../../plugins/workloads/mounted/job.ts";
+import type { Attacher } from "../../../plugins/workloads/mounted/attachment.ts";
 import { checkRequirements } from "../../../plugins/workloads/mounted/requirements.ts";
 
 const JOB: AttendantJob = {
-  ...{ uri: null, folder: "/run", fileSystem: "ext2", mkfsOptions: [], mountOptions: "", connections: null },
+  ...{
+    uri: null,
+    attach: null,
+    folder: "/run",
+    fileSystem: "ext2",
+    mkfsOptions: [],
+    mountOptions: "",
+    connections: null,
+  },
   ...{ prepare: [["sysbench", "prepare"]], command: ["sysbench", "run"], cleanup: [["./mine"]], check: true },
 };
-const PROGRAMS = ["nbdinfo", "nbdfuse", "umount", "mkfs.ext2", "mount", "sync", "e2fsck", "sysbench"];
+const PROGRAMS = ["nbd-client", "nbdinfo", "nbdfuse", "umount", "mkfs.ext2", "mount", "sync", "e2fsck", "sysbench"];
 const DEVICES = ["/dev/fuse", "/dev/loop-control"];
 
-function check(job: AttendantJob, without: readonly string[]): void {
+function check(job: AttendantJob, without: readonly string[] = [], kernel = false): Attacher {
   const there = [...PROGRAMS.map((name) => `/bin/${name}`), ...DEVICES].filter((path) => !without.includes(path));
-  checkRequirements(job, { exists: (path) => there.includes(path), programFolders: ["/none", "/bin"] });
+  const exists = (path: string): boolean => there.includes(path);
+  return checkRequirements(job, { exists, programFolders: ["/none", "/bin"], hasKernelClient: () => kernel });
 }
 
-Deno.test("with all that it takes there is nothing to say", () => check(JOB, []));
+Deno.test("with all that it takes there is nothing to say; the kernel's client is taken where there is one", () => {
+  assert.equal(check(JOB), "nbdfuse");
+  assert.equal(check(JOB, [], true), "nbd-client");
+  assert.equal(check(JOB, ["/bin/nbd-client"], true), "nbdfuse");
+  assert.equal(check({ ...JOB, attach: "nbdfuse" }, [], true), "nbdfuse");
+  assert.equal(check({ ...JOB, attach: "nbd-client" }, ["/bin/nbdfuse", ...DEVICES], true), "nbd-client");
+});
 
-for (const program of PROGRAMS) {
+Deno.test("a kernel without a client, or a system without its program, is told of where that is asked for", () => {
+  const job: AttendantJob = { ...JOB, attach: "nbd-client" };
+  assert.throws(() => check(job), {
+    message: /there is no \/dev\/nbd0: load the kernel's module nbd, or use attach: nbdfuse$/,
+  });
+  assert.throws(() => check(job, ["/bin/nbd-client"], true), {
+    message: /there is no program nbd-client; on Debian, install nbd-client$/,
+  });
+});
+
+for (const program of PROGRAMS.filter((program) => program !== "nbd-client")) {
   Deno.test(`${program} is missed, and the package that has it is named`, () => {
     assert.throws(() => check(JOB, [`/bin/${program}`]), {
       name: "WorkloadError",
