@@ -119,7 +119,7 @@ async function runAll(
   };
   for (const argv of prepare) await run(argv);
   // What it wrote is not to be written while the command runs.
-  if (fileSystem !== null) await runProgram(["sync", "--file-system", places.mount], { signal });
+  if (fileSystem !== null) await runProgram(["sync", "-f", places.mount], { signal });
   say({ type: "prepared", attacher });
   await unlessAborted(runOrder.promise, signal);
   say({ type: "ran", output: await run(command) });
