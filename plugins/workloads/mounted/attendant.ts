@@ -99,7 +99,8 @@ async function work(job: AttendantJob, places: Places, attached: Attachment, att
     const mkfs = `mkfs.${fileSystem}`;
     await runProgram([mkfs, "-F", "-q", "-E", EXTENDED_OPTIONS, ...job.mkfsOptions, device], { signal });
     const options = job.mountOptions === "" ? [] : ["-o", job.mountOptions];
-    await runProgram(["mount", "-t", fileSystem, ...options, device, mount], { signal });
+    // Not ended early: it would not be known whether there is something to unmount.
+    await runProgram(["mount", "-t", fileSystem, ...options, device, mount], { signal: always });
     await thenUndo(run, () => unmount(mount));
     if (check) await runProgram(["e2fsck", "-fn", device], { signal });
   } catch (thrown) {

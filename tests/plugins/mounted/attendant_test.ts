@@ -216,3 +216,42 @@ testAttached("a program that is not there is named before anything is attached",
   const attendant = start({ command: ["no-such-program", "run"], prepare: [["/no/such/file"]] });
   await assert.rejects(runToEnd(attendant), /there is no program \/no\/such\/file, no-such-program/);
 });
+
+for (
+  const [what, script, expected] of [
+    [
+      "not root",
+      "echo 'unshare: unshare failed: Operation not permitted' >&2; exit 1",
+      /it takes root to mount and to attach/,
+    ],
+    [
+      "stopped by something else",
+      "echo 'out of order' >&2; exit 4",
+      /which mounts the device, ended with status 4: out of order$/,
+    ],
+    ["without unshare", null, /there is no program unshare; on Debian, install util-linux$/],
+  ] as const
+) {
+  Deno.test(`an attendant that cannot begin says why: ${what}`, async () => {
+    const folder = Deno.makeTempDirSync();
+    if (script !== null) Deno.writeTextFileSync(`${folder}/unshare`, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    const path = Deno.env.get("PATH") ?? "";
+    Deno.env.set("PATH", folder);
+    try {
+      await assert.rejects(async () => {
+        const attendant = new AttendantProcess({
+          ...{ uri: null, attach: null, folder, fileSystem: null, mkfsOptions: [], mountOptions: "", check: false },
+          ...{ connections: null, prepare: [], command: ["true"], cleanup: [] },
+        });
+        try {
+          await attendant.next("prepared", NEVER);
+        } finally {
+          await attendant.close();
+        }
+      }, expected);
+    } finally {
+      Deno.env.set("PATH", path);
+      Deno.removeSync(folder, { recursive: true });
+    }
+  });
+}
