@@ -225,10 +225,8 @@ export class Connection implements Requester {
     if (input.length < 4) return false;
     const flags = input.view.getUint32(input.start);
     input.start += 4;
-    if ((flags & ~KNOWN_CLIENT_FLAGS) !== 0 || (flags & HandshakeFlag.FixedNewstyle) === 0) {
-      this.close();
-      return false;
-    }
+    // A client of before the fixed newstyle has no flags, and goes on with EXPORT_NAME.
+    if ((flags & ~KNOWN_CLIENT_FLAGS) !== 0) return this.#closeNow();
     this.#handshake.noZeroes = (flags & HandshakeFlag.NoZeroes) !== 0;
     this.#state = State.Option;
     return true;
