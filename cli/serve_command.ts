@@ -12,7 +12,7 @@ import { permissionNeeds } from "../core/runner/plan.ts";
 import type { Sample } from "../core/runner/result.ts";
 import { serveScenario, servingOverrides } from "../core/runner/serve.ts";
 import { isLocal, parseSocketAddress } from "../core/socket_address.ts";
-import { formatDuration, formatSize } from "../core/units.ts";
+import { formatSize } from "../core/units.ts";
 import type { ServeArguments } from "./arguments.ts";
 import { forceMistake } from "./consent.ts";
 import { ExitStatus } from "./exit_status.ts";
@@ -73,7 +73,7 @@ function printNote(text: string, json: boolean): void {
 }
 
 function summary({ operations, bytes, durationNs }: Sample): string {
-  return `served ${counted(operations, "operation")}, ${formatSize(bytes)}, in ${formatDuration(durationNs)}`;
+  return `served ${counted(operations, "operation")}, ${formatSize(bytes)}, in ${(durationNs / 1e9).toFixed(1)} s`;
 }
 
 /** Why an address cannot be listened on; NBD as it is spoken here has neither passwords nor encryption. */

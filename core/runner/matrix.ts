@@ -77,7 +77,7 @@ export function combine(matrix: Scenario["matrix"], keys: readonly string[], mis
 /** What is wrong with several cells where one is wanted, with a line for each that chooses it on the command line. */
 export function tooManyCells(combinations: readonly (readonly Choice[])[]): string {
   const lines = combinations.slice(0, NAMED_CELLS).map((choices) => {
-    return choices.map((choice) => `  --set ${shellQuote(overrideText({ ...choice, path: choice.key }))}`).join("");
+    return ` ${choices.map(({ key, value }) => ` --set ${shellQuote(overrideText({ path: key, value }))}`).join("")}`;
   });
   const more = combinations.length > NAMED_CELLS ? [`  and ${combinations.length - NAMED_CELLS} more`] : [];
   return [`makes ${combinations.length} cells; allowed is one here. Choose it by one of these:`, ...lines, ...more]
