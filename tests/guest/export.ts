@@ -10,7 +10,7 @@ import type { HostDisk } from "./disks.ts";
 import { EXPORT } from "./inside/agenda.ts";
 import { contentOf, FILES } from "./inside/known_files.ts";
 import { linesOf } from "./lines.ts";
-import { tool, toolText } from "./tool.ts";
+import { tool } from "./tool.ts";
 import type { Check } from "./verdict.ts";
 
 /** An export that QEMU can connect to. */
@@ -98,27 +98,25 @@ function hostDisk(image: string, path: string): HostDisk {
 
 /** The file system must be whole, and its files hold what the guest wrote: e2fsprogs read them, no code of ours. */
 async function checkFiles(image: string, folder: string): Promise<Check[]> {
-  const checks = [
+  return [
     await check("the file system that the guest made on it is whole", async () => {
       await tool("e2fsck", ["-f", "-n", image]);
     }),
+    await check(`${FILES.length} files hold what the guest wrote`, async () => {
+      for (const name of FILES) await checkFile(image, name, join(folder, name));
+    }),
   ];
-  for (const name of FILES) {
-    checks.push(
-      await check(`it holds ${name} as the guest wrote it`, async () => {
-        const copy = join(folder, name);
-        await toolText("debugfs", "-R", `dump /${name} ${copy}`, image);
-        const [found, written] = [await Deno.readFile(copy), contentOf(name)];
-        if (found.length !== written.length) throw new Error(`${found.length} bytes are there, not ${written.length}`);
-        const at = found.findIndex((byte, index) => byte !== written[index]);
-        if (at >= 0) throw new Error(`byte ${at} is ${found[at]}, not ${written[at]}`);
-      }),
-    );
-  }
-  return checks;
+}
+
+async function checkFile(image: string, name: string, copy: string): Promise<void> {
+  await tool("debugfs", ["-R", `dump /${name} ${copy}`, image]);
+  const [found, written] = [await Deno.readFile(copy), contentOf(name)];
+  if (found.length !== written.length) throw new Error(`${name} has ${found.length} bytes, not ${written.length}`);
+  const at = found.findIndex((byte, index) => byte !== written[index]);
+  if (at >= 0) throw new Error(`byte ${at} of ${name} is ${found[at]}, not ${written[at]}`);
 }
 
 async function check(name: string, look: () => Promise<void>): Promise<Check> {
-  const found = await look().then(() => null, (thrown) => (thrown as Error).message);
-  return { name: `the export: ${name}`, failure: found };
+  const failure = await look().then(() => null, (thrown) => (thrown as Error).message);
+  return { name: `the export: ${name}`, failure };
 }
