@@ -12,7 +12,6 @@ import { permissionNeeds } from "../core/runner/plan.ts";
 import type { Sample } from "../core/runner/result.ts";
 import { serveScenario, servingOverrides } from "../core/runner/serve.ts";
 import { isLocal, parseSocketAddress } from "../core/socket_address.ts";
-import { formatSize } from "../core/units.ts";
 import type { ServeArguments } from "./arguments.ts";
 import { forceMistake } from "./consent.ts";
 import { ExitStatus } from "./exit_status.ts";
@@ -25,6 +24,8 @@ import { printMistakes, readScenarios } from "./scenarios.ts";
 
 /** The workload that serves. */
 const EXPORT = "nbd-export";
+/** Operations in flight, unless `--set` says otherwise: as many as the smallest ring holds. */
+const QUEUE_DEPTH = 32;
 
 /** Runs the command. */
 export async function serveCommand(args: ServeArguments, plugins: PluginTable): Promise<number> {
@@ -32,7 +33,9 @@ export async function serveCommand(args: ServeArguments, plugins: PluginTable): 
   if (mistake !== undefined) return refuse(mistake);
   const { scenarios: [scenario], mistakes } = await readScenarios({
     ...{ files: [args.file], set: args.set, allowPlugin: args.allowPlugin, oneCell: true },
-    overrides: servingOverrides(EXPORT, { listen: args.nbd, name: args.name, readOnly: args.readOnly }),
+    overrides: servingOverrides(EXPORT, {
+      ...{ listen: args.nbd, name: args.name, readOnly: args.readOnly, queueDepth: QUEUE_DEPTH },
+    }),
   }, plugins);
   const refused = scenario === undefined ? [] : missingConsent(scenario, args.allowDestructive);
   if (mistakes.length > 0 || refused.length > 0) {
@@ -72,8 +75,13 @@ function printNote(text: string, json: boolean): void {
   else console.log(json ? JSON.stringify({ listening }) : text);
 }
 
-function summary({ operations, bytes, durationNs }: Sample): string {
-  return `served ${counted(operations, "operation")}, ${formatSize(bytes)}, in ${(durationNs / 1e9).toFixed(1)} s`;
+function summary({ counters, bytes, durationNs }: Sample): string {
+  const clients = counted(counters.nbdConnections, "connection");
+  const requests = counted(counters.nbdRequests, "request");
+  const failed = counters.nbdErrors > 0 ? ` (${counters.nbdErrors} failed)` : "";
+  return `served ${clients}, ${requests}${failed}, ${(bytes / 2 ** 20).toFixed(1)} MiB in ${
+    (durationNs / 1e9).toFixed(1)
+  } s`;
 }
 
 /** Why an address cannot be listened on; NBD as it is spoken here has neither passwords nor encryption. */
