@@ -24,8 +24,6 @@ import { printMistakes, readScenarios } from "./scenarios.ts";
 
 /** The workload that serves. */
 const EXPORT = "nbd-export";
-/** Operations in flight, unless `--set` says otherwise: as many as the smallest ring holds. */
-const QUEUE_DEPTH = 32;
 
 /** Runs the command. */
 export async function serveCommand(args: ServeArguments, plugins: PluginTable): Promise<number> {
@@ -33,9 +31,7 @@ export async function serveCommand(args: ServeArguments, plugins: PluginTable): 
   if (mistake !== undefined) return refuse(mistake);
   const { scenarios: [scenario], mistakes } = await readScenarios({
     ...{ files: [args.file], set: args.set, allowPlugin: args.allowPlugin, oneCell: true },
-    overrides: servingOverrides(EXPORT, {
-      ...{ listen: args.nbd, name: args.name, readOnly: args.readOnly, queueDepth: QUEUE_DEPTH },
-    }),
+    overrides: servingOverrides(EXPORT, { listen: args.nbd, name: args.name, readOnly: args.readOnly }),
   }, plugins);
   const refused = scenario === undefined ? [] : missingConsent(scenario, args.allowDestructive);
   if (mistakes.length > 0 || refused.length > 0) {

@@ -20,7 +20,7 @@ for (const setup of SETUPS) {
         ...["--name=verify", "--ioengine=nbd", `--uri=${served.uri}`, "--size=4M", "--rw=randwrite"],
         ...["--bsrange=512-256k", "--iodepth=16", "--fsync=32", "--randseed=7"],
         ...["--verify=crc32c", "--do_verify=1", "--verify_fatal=1", "--verify_state_save=0"],
-        "--output-format=json",,
+        "--output-format=json",
       );
       const { jobs: [job] } = JSON.parse(printed.slice(printed.indexOf("{")));
       assert.equal(job.error, 0);
