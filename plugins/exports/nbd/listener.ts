@@ -72,7 +72,7 @@ function removeStale(sockets: Sockets, address: SocketAddress & { readonly kind:
 
 function uriOf(address: SocketAddress, exportName: string, port: () => number): string {
   const name = encodeURIComponent(exportName);
-  if (address.kind === "unix") return `nbd+unix:///${name}?socket=${encodeURI(address.path)}`;
+  if (address.kind === "unix") return `nbd+unix:///${name}?socket=${encodeURIComponent(address.path).replaceAll("%2F", "/")}`;
   const host = address.kind === "tcp6" ? `[${address.host}]` : address.host;
   return `nbd://${host}:${address.port === 0 ? port() : address.port}/${name}`;
 }
