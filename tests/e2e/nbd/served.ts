@@ -34,15 +34,21 @@ export interface ServeSettings {
   readonly nbd?: string;
   /** More arguments. */
   readonly args?: readonly string[];
+  /** More of Deno's permissions. */
+  readonly permissions?: readonly string[];
 }
 
 /** An export that listens. It is ended at the test's end if the test has not done so. */
 export interface Served extends AsyncDisposable {
   /** What clients call it. */
   readonly uri: string;
-  /** The process. */
-  readonly child: Deno.ChildProcess;
-  /** Ends it by a signal. */
+  /** Sends it a signal. */
+  kill(signal: Deno.Signal): void;
+  /** What it has said on its standard error until now. */
+  stderr(): string;
+  /** Its end. */
+  readonly ended: Promise<Outcome>;
+  /** Ends it by a signal, and waits for that. */
   end(signal?: Deno.Signal): Promise<Outcome>;
 }
 
@@ -56,7 +62,7 @@ export async function serve(directory: string, settings: ServeSettings = {}): Pr
 /** Serves a device, or says how `serve` ended without having listened. */
 export async function tryToServe(
   directory: string,
-  { parts = {}, nbd = `unix:${join(directory, "nbd.sock")}`, args = [] }: ServeSettings = {},
+  { parts = {}, nbd = `unix:${join(directory, "nbd.sock")}`, args = [], permissions = [] }: ServeSettings = {},
 ): Promise<Served | Outcome> {
   const ramdisk = { use: "ramdisk", with: { size: `${4 * MIB}B` } };
   const scenario = await writeScenario(directory, {
@@ -64,7 +70,12 @@ export async function tryToServe(
     recovery: { hangTimeout: "20s" },
     ...parts,
   });
-  const child = start(["serve", scenario, "--nbd", nbd, ...args], flags(directory));
+  const child = start(
+    ["serve", scenario, "--nbd", nbd, ...args],
+    [...flags(directory), ...permissions],
+    false,
+    directory,
+  );
   const listening = Promise.withResolvers<string>();
   const said = { stdout: "", stderr: "" };
   const hear = async (name: keyof typeof said): Promise<void> => {
@@ -79,13 +90,17 @@ export async function tryToServe(
   });
   let over = false;
   ended.then(() => over = true);
-  const end = async (signal: Deno.Signal = "SIGTERM"): Promise<Outcome> => {
+  const kill = (signal: Deno.Signal): void => {
     if (!over) child.kill(signal);
+  };
+  const end = async (signal: Deno.Signal = "SIGTERM"): Promise<Outcome> => {
+    kill(signal);
     return await ended;
   };
   const first = await Promise.race([listening.promise, ended]);
   if (typeof first !== "string") return first;
-  return { uri: first, child, end, [Symbol.asyncDispose]: async () => void await end("SIGKILL") };
+  const stderr = (): string => said.stderr;
+  return { uri: first, kill, stderr, ended, end, [Symbol.asyncDispose]: async () => void await end("SIGKILL") };
 }
 
 /** Why a client is not to be had, or null. */
