@@ -5,8 +5,17 @@
  * @module
  */
 
-import { BAD_READ_LBA, BAD_READ_VARIABLE, BAD_WRITE_LBA, BAD_WRITE_VARIABLE, DISKS, RESULTS, STEPS } from "./agenda.ts";
-import { diskWithSerial, driveDisk, driveWhatComes, kernelDisks, scsiTargets } from "./sysfs.ts";
+import {
+  BAD_READ_LBA,
+  BAD_READ_VARIABLE,
+  BAD_WRITE_LBA,
+  BAD_WRITE_VARIABLE,
+  DISKS,
+  EXPORT,
+  RESULTS,
+  STEPS,
+} from "./agenda.ts";
+import { diskWithSerial, driveDisk, driveWhatComes, kernelDisks, scsiTargets, virtioDisk } from "./sysfs.ts";
 
 const paths = await findDisks();
 const variables: Record<string, string> = {
@@ -36,7 +45,8 @@ async function findDisks(): Promise<Map<string, string>> {
     const sectors = `sectors of ${logicalSectorBytes}/${physicalSectorBytes} bytes (logical/physical)`;
     console.log(`  ${path}: ${vendor} ${model}, serial ${serial}, ${sizeBytes} bytes, ${sectors}`);
   }
-  return new Map(disks.map(({ serial, path }) => [serial, path]));
+  const served = await until(`the kernel does not show ${EXPORT.serial}`, () => virtioDisk(EXPORT.serial));
+  return new Map([...disks.map(({ serial, path }) => [serial, path] as const), [EXPORT.serial, served]]);
 }
 
 async function until<T>(otherwise: string, look: () => T | null): Promise<T> {

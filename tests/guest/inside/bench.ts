@@ -17,7 +17,7 @@ export { BAD_READ_LBA, BAD_WRITE_LBA, DISKS } from "./agenda.ts";
 
 /** Why there is no such disk, or null. */
 export function refusalOf(disk: BenchDisk): string | null {
-  return Deno.env.has(disk.variable) ? null : `${disk.variable} is not set; deno task test:sata sets it`;
+  return Deno.env.has(disk.variable) ? null : `${disk.variable} is not set; deno task test:guest sets it`;
 }
 
 /** The disk's path at present: one that was plugged again may have another than before. */

@@ -7,7 +7,7 @@
 
 import { join } from "node:path";
 import type { Findings } from "../helpers/check_from_outside.ts";
-import { type IntegrityStep, STEPS } from "./guest/agenda.ts";
+import { type IntegrityStep, STEPS } from "./inside/agenda.ts";
 
 /** Checks by their outcome. */
 export interface Counts {

@@ -12,6 +12,8 @@ const PACKAGES: Readonly<Record<string, string>> = {
   "dpkg-deb": "dpkg",
   ldd: "libc-bin",
   "mkfs.ext4": "e2fsprogs",
+  debugfs: "e2fsprogs",
+  e2fsck: "e2fsprogs",
   "qemu-system-x86_64": "qemu-system-x86",
   tar: "tar",
   xz: "xz-utils",

@@ -9,8 +9,14 @@ import { join } from "node:path";
 import { type KernelModule, loadOrder } from "./kernel_modules.ts";
 import { BenchError, tool, toolText } from "./tool.ts";
 
-/** Modules that the guest loads; those that they need come by themselves. */
-const MODULES = ["ahci", "sd_mod", "sg", "virtio_pci", "virtio_scsi", "virtio_console", "loop", "ext4"];
+/**
+ * Modules that the guest loads; those that they need come by themselves, but for crc32c_generic: ext4 asks for it when it
+ * mounts.
+ */
+const MODULES = [
+  ...["ahci", "sd_mod", "sg", "virtio_pci", "virtio_scsi", "virtio_blk", "virtio_console", "loop"],
+  ...["crc32c_generic", "ext4"],
+];
 
 /** The guest's parts, in the cache. */
 export interface GuestPackages {
@@ -27,7 +33,7 @@ export interface GuestPackages {
 /** Where the cache is: `$XDG_CACHE_HOME/iddr`, or `~/.cache/iddr`. */
 export function cacheFolder(): string {
   const home = Deno.env.get("XDG_CACHE_HOME") ?? join(Deno.env.get("HOME") ?? "/tmp", ".cache");
-  return join(home, "iddr", "sata-guest");
+  return join(home, "iddr", "guest");
 }
 
 /** Finds the packages in the cache, or fetches them. What another version of a package left there is removed. */

@@ -1,5 +1,5 @@
 /**
- * The guest's first file system: busybox and kernel modules from Debian's packages; Deno and blkid from the host, with the
+ * The guest's first file system: busybox and kernel modules from Debian's packages; Deno, blkid and mkfs.ext4 from the host, with the
  * libraries that they are linked to; the project as it is now; and the npm packages of its lock file.
  *
  * @module
@@ -13,8 +13,8 @@ import { BenchError, pathOf, toolText } from "./tool.ts";
 /** What the guest needs of the project. */
 const PROJECT_PARTS = ["mod.ts", "deno.json", "deno.lock", "core", "plugins", "cli", "scenarios", "tests"];
 
-const GUEST_TESTS = "tests/sata/guest";
-/** Where the project is in the guest. `guest/init.sh` says so too. */
+const GUEST_TESTS = "tests/guest/inside";
+/** Where the project is in the guest. `inside/init.sh` says so too. */
 const GUEST_PROJECT = "/project";
 
 /** Writes the file system's archive to `path`. */
@@ -22,14 +22,14 @@ export async function writeImage(path: string, packages: GuestPackages, project:
   using out = await Deno.open(path, { write: true, create: true, truncate: true });
   const archive = new CpioWriter(out);
   archive.device("/dev/console", [5, 1]);
-  archive.file("/init", await Deno.readFile(join(project, "tests/sata/guest/init.sh")), true);
+  archive.file("/init", await Deno.readFile(join(project, "tests/guest/inside/init.sh")), true);
   archive.file("/bin/busybox", await Deno.readFile(packages.busybox), true);
   for (const [index, module] of packages.modules.entries()) {
     const name = module.slice(module.lastIndexOf("/") + 1);
     archive.file(`/modules/${String(index).padStart(3, "0")}-${name}`, await Deno.readFile(module));
   }
   await addProgram(archive, "/bin/deno", Deno.execPath());
-  await addProgram(archive, "/sbin/blkid", pathOf("blkid"));
+  for (const program of ["blkid", "mkfs.ext4"]) await addProgram(archive, `/sbin/${program}`, pathOf(program));
   for (const part of PROJECT_PARTS) await addTree(archive, `${GUEST_PROJECT}/${part}`, join(project, part));
   await addNpmPackages(archive, project);
   archive.end();

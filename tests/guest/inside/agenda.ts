@@ -33,6 +33,9 @@ export const DISKS = {
   unplugScsi: { serial: "IDDR-UNPLUG-SCSI", variable: "IDDR_SATA_UNPLUG_SCSI" },
 } as const satisfies Record<string, BenchDisk>;
 
+/** A virtio disk that `serve` on the host serves to QEMU. Empty at first; its path is found by its serial number. */
+export const EXPORT = { serial: "IDDR-NBD", sizeBytes: 64 * 2 ** 20 } as const;
+
 /** The 512-byte sector of {@link DISKS.bad} that cannot be read. */
 export const BAD_READ_LBA = 4096;
 /** The 512-byte sector of {@link DISKS.bad} that cannot be written. */
@@ -112,11 +115,16 @@ export const STEPS: readonly Step[] = [
     limitSeconds: 300,
     args: [
       ...["test", ...OFFLINE, "--sanitize-ops", "--sanitize-resources", `--junit-path=${RESULTS}/tests.xml`],
-      "tests/sata/guest",
+      "tests/guest/inside",
     ],
   },
   { name: "list", limitSeconds: 60, args: [...CLI, "sata", "list"] },
   { name: "identify", limitSeconds: 60, args: [...CLI, "sata", "identify", `{${DISKS.plain.serial}}`] },
   scenario("scenario", "rndrw", DISKS.plain.serial, []),
+  {
+    name: "file-system",
+    limitSeconds: 120,
+    args: ["run", ...OFFLINE, "tests/guest/inside/file_system.ts", `{${EXPORT.serial}}`],
+  },
   ...INTEGRITY_STEPS,
 ];

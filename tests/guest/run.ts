@@ -1,5 +1,5 @@
 /**
- * `deno task test:sata`: builds a guest, boots it, prints its console, and checks from outside what it has left on its
+ * `deno task test:guest`: builds a guest, boots it, prints its console, and checks from outside what it has left on its
  * disks. Ends with 0 if all is well, with 1 if something failed, with 2 if the guest cannot be made, with 130 after
  * Ctrl-C. Its last line has the counts.
  *
@@ -10,7 +10,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { checkFromOutside } from "../helpers/check_from_outside.ts";
 import { createDisks } from "./disks.ts";
-import { INTEGRITY_STEPS } from "./guest/agenda.ts";
+import { serveDisk } from "./export.ts";
+import { INTEGRITY_STEPS } from "./inside/agenda.ts";
 import { fetchNpmPackages, writeImage } from "./image.ts";
 import { runMachine } from "./machine.ts";
 import { guestPackages } from "./packages.ts";
@@ -36,7 +37,8 @@ async function run(folder: string, signal: AbortSignal): Promise<boolean> {
   await fetchNpmPackages(PROJECT);
   const image = join(folder, "guest.cpio");
   await writeImage(image, packages, PROJECT);
-  const disks = await createDisks(folder);
+  await using served = await serveDisk({ project: PROJECT, folder, say });
+  const disks = [...await createDisks(folder), served.disk];
   say(`the guest is made of ${packages.versions.join(", ")} and Deno ${Deno.version.deno}`);
   signal.throwIfAborted();
   const print = (line: string): void => console.log(line);
@@ -55,6 +57,7 @@ async function run(folder: string, signal: AbortSignal): Promise<boolean> {
     const path = disks.find(({ serial }) => serial === step.serial)?.image as string;
     checks.push(await checkImage(step, results, () => checkFromOutside(path, step.sizeBytes)));
   }
+  checks.push(...await served.end());
   const failures = checks.filter(({ failure }) => failure !== null).length + tests.failed;
   if (failures > 0) await printKernelLog(results);
   print("");
@@ -78,12 +81,12 @@ async function printKernelLog(results: string): Promise<void> {
 const interruption = new AbortController();
 const interrupt = (): void => interruption.abort();
 for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, interrupt);
-const folder = await Deno.makeTempDir({ prefix: "iddr-sata-" });
+const folder = await Deno.makeTempDir({ prefix: "iddr-guest-" });
 try {
   Deno.exitCode = await run(folder, interruption.signal) ? 0 : 1;
 } catch (thrown) {
   if (!interruption.signal.aborted && !(thrown instanceof BenchError)) throw thrown;
-  console.error(interruption.signal.aborted ? "interrupted" : `test:sata: ${(thrown as Error).message}`);
+  console.error(interruption.signal.aborted ? "interrupted" : `test:guest: ${(thrown as Error).message}`);
   Deno.exitCode = interruption.signal.aborted ? 130 : 2;
 } finally {
   await Deno.remove(folder, { recursive: true });

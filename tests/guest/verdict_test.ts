@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { INTEGRITY_STEPS, STEPS } from "./guest/agenda.ts";
+import { INTEGRITY_STEPS, STEPS } from "./inside/agenda.ts";
 import { checkImage, checkSteps, countTests, failedTests } from "./verdict.ts";
 
 const REPORT = `<?xml version="1.0" encoding="UTF-8"?>

@@ -1,5 +1,5 @@
 #!/bin/busybox sh
-# The guest's first process: loads the modules, runs tests/sata/guest/main.ts, hands out /results, and powers off.
+# The guest's first process: loads the modules, runs tests/guest/inside/main.ts, hands out /results, and powers off.
 /bin/busybox mkdir -p /bin /sbin /proc /sys /dev /tmp /root /results
 /bin/busybox --install -s /bin
 export PATH=/bin:/sbin HOME=/root DENO_DIR=/deno DENO_NO_UPDATE_CHECK=1 NO_COLOR=1
@@ -20,7 +20,7 @@ done
 echo "The guest is up: $(uname -sr), $(cut -d ' ' -f 1 /proc/uptime) s after its start"
 cd /project
 # Through a pipe, as Deno writes to a terminal what is meant to be overwritten.
-deno run --allow-all --cached-only --no-check --quiet tests/sata/guest/main.ts 2>&1 | cat
+deno run --allow-all --cached-only --no-check --quiet tests/guest/inside/main.ts 2>&1 | cat
 dmesg >/results/kernel.log
 for port in /sys/class/virtio-ports/*; do
   if [ "$(cat "$port/name")" = iddr.results ]; then

@@ -1,11 +1,11 @@
 /**
- * What tests in the guest ask of the host: lines on a port of the guest (`guest/bench.ts`), answered by `ok …` or
+ * What tests in the guest ask of the host: lines on a port of the guest (`inside/bench.ts`), answered by `ok …` or
  * `error …`.
  *
  * @module
  */
 
-import type { HostStats } from "./guest/bench.ts";
+import type { HostStats } from "./inside/bench.ts";
 import type { AtaPlugs, HostDisk } from "./disks.ts";
 import { linesOf } from "./lines.ts";
 import type { Qmp } from "./qmp.ts";

@@ -6,7 +6,7 @@
  */
 
 import { join } from "node:path";
-import { BAD_READ_LBA, BAD_WRITE_LBA, DISKS } from "./guest/agenda.ts";
+import { BAD_READ_LBA, BAD_WRITE_LBA, DISKS } from "./inside/agenda.ts";
 import { tool } from "./tool.ts";
 
 const MIB = 2 ** 20;

@@ -48,6 +48,13 @@ export function diskWithSerial(serial: string): string | null {
   }
 }
 
+/** The path of the virtio disk with this serial number; null if there is none yet. */
+export function virtioDisk(serial: string): string | null {
+  const names = [...Deno.readDirSync("/sys/block")].map(({ name }) => name).filter((name) => /^vd[a-z]+$/.test(name));
+  const found = names.find((name) => text(`/sys/block/${name}/serial`) === serial);
+  return found === undefined ? null : `/dev/${found}`;
+}
+
 /** Disks by serial number, as targets of the kernel's SCSI layer (`0:0:0:0`): they are there before it drives them. */
 export function scsiTargets(): Map<string, string> {
   const names = [...Deno.readDirSync("/sys/bus/scsi/devices")].map(({ name }) => name);
