@@ -1,0 +1,18 @@
+/**
+ * Waiting for what becomes true in its own time.
+ *
+ * @module
+ */
+
+import { DEADLINE_MS } from "./wire.ts";
+
+const PAUSE_MS = 2;
+
+/** Asks until the answer is yes. Throws after a generous time. */
+export async function until(isTrue: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const end = performance.now() + DEADLINE_MS;
+  while (!await isTrue()) {
+    if (performance.now() > end) throw new Error(`waited ${DEADLINE_MS / 1000} s in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
+}
