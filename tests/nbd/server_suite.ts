@@ -8,13 +8,26 @@
  */
 
 import type { Expectations, NbdServerUnderTest, StartServer, SuiteCase } from "./server.ts";
+import { blockStatusCases } from "./suite/block_status.ts";
+import { commandCases } from "./suite/commands.ts";
+import { disconnectCases } from "./suite/disconnects.ts";
+import { errorCases } from "./suite/errors.ts";
 import { handshakeCases } from "./suite/handshake.ts";
+import { loadCases } from "./suite/load.ts";
 import { optionCases } from "./suite/options.ts";
 import { livesOn } from "./suite/support.ts";
 import { until } from "./until.ts";
 
 /** All that a server is held to. */
-export const suiteCases: readonly SuiteCase[] = [...handshakeCases, ...optionCases];
+export const suiteCases: readonly SuiteCase[] = [
+  ...handshakeCases,
+  ...optionCases,
+  ...commandCases,
+  ...errorCases,
+  ...blockStatusCases,
+  ...disconnectCases,
+  ...loadCases,
+];
 
 /**
  * Registers the tests for one server.

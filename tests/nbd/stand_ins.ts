@@ -24,13 +24,17 @@ export function missing(program: string): string | null {
   }
 }
 
-/** nbdkit with a disk in memory, which refuses requests that are not of whole sectors, or longer than 32 MiB. */
+/**
+ * nbdkit with a disk in memory, which refuses requests that are not of whole sectors, or longer than 32 MiB.
+ *
+ * It has one thread for each connection: with more, nbdkit 1.32 aborts when a client leaves at the wrong moment.
+ */
 export function nbdkit({ sizeBytes, sectorSize }: StandInOptions): StartServer {
   const policy = ["blocksize-error-policy=error", `blocksize-minimum=${sectorSize}`, "blocksize-maximum=32M"];
   return async ({ readOnly }) => {
     const socketAt = (folder: string): string => join(folder, "nbd.sock");
     const argumentsIn = (folder: string): string[] => [
-      ...["--foreground", "--unix", socketAt(folder), ...(readOnly ? ["--readonly"] : [])],
+      ...["--foreground", "--threads=1", "--unix", socketAt(folder), ...(readOnly ? ["--readonly"] : [])],
       ...["--filter=exportname", "--filter=blocksize-policy", "memory", `size=${sizeBytes}`, ...policy],
       ...["exportname=disk", "exportname=", "exportname-strict=true"],
       ...["default-export=disk", "exportname-list=defaultonly"],

@@ -10,13 +10,24 @@ import { fillPattern } from "../../helpers/devices.ts";
 import { type ConnectOptions, NbdClient, type Request } from "../client.ts";
 import { Command, nameOf, NbdError } from "../protocol.ts";
 import { describeRequest } from "../replies.ts";
-import type { NbdServerUnderTest } from "../server.ts";
+import type { NbdServerUnderTest, SuiteCase } from "../server.ts";
 
 /** Both kinds of replies: everything but BLOCK_STATUS works with either. */
 export const REPLY_MODES: readonly { readonly mode: string; readonly options: ConnectOptions }[] = [
   { mode: "simple replies", options: { structured: false } },
   { mode: "structured replies", options: { structured: true } },
 ];
+
+/** A case for each kind of replies, with a client in the transmission. */
+export function inBothModes(
+  name: string,
+  run: (client: NbdClient, server: NbdServerUnderTest) => Promise<void>,
+): SuiteCase[] {
+  return REPLY_MODES.map(({ mode, options }) => ({
+    name: `${name}, with ${mode}`,
+    run: (server) => withClient(server, options, (client) => run(client, server)),
+  }));
+}
 
 /** Bytes that tell where they were written, and by whom. */
 export function pattern(length: number, seed: number): Uint8Array<ArrayBuffer> {
