@@ -17,7 +17,12 @@ export interface NbdServerUnderTest {
   readonly readOnly: boolean;
   /** How much memory it holds. Absent where nobody can tell. */
   memoryBytes?(): number;
-  /** How many descriptors it has open: all of its process's, if it has one of its own. Absent where nobody can tell. */
+  /**
+   * How many descriptors it has open: all of its process's, if it has one of its own. Absent where nobody can tell.
+   *
+   * A connection's is closed only when nothing that it has asked for goes on: a client that connects again must not
+   * find that an older write of its own lands on a newer one.
+   */
   openDescriptors?(): number;
   /** Ends it. Connections that are open end too. */
   stop(): Promise<void>;

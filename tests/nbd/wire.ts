@@ -64,8 +64,8 @@ export class Wire implements Disposable {
     throw new ConnectionEnded(`the server ended the connection with ${waiting} bytes not taken: awaited was ${what}`);
   }
 
-  /** Waits for some bytes more. Tells whether there were any before the server ended the connection. */
-  async fillOrEnd(what: string): Promise<boolean> {
+  /** Waits for some bytes more. Tells whether there were any before the connection ended. */
+  async fillOrEnd(what: string | (() => string)): Promise<boolean> {
     const count = await this.#bounded(this.#connection.read(this.#chunk), what);
     if (count === null) return false;
     this.received.append(this.#chunk.subarray(0, count));
@@ -96,7 +96,7 @@ export class Wire implements Disposable {
   }
 
   /** The operation's result; null if the connection has ended. */
-  async #bounded<T>(operation: Promise<T>, what: string): Promise<T | null> {
+  async #bounded<T>(operation: Promise<T>, what: string | (() => string)): Promise<T | null> {
     let late = false;
     const timer = setTimeout(() => {
       late = true;
@@ -105,8 +105,10 @@ export class Wire implements Disposable {
     try {
       return await operation;
     } catch (thrown) {
-      if (late) throw new Error(`waited ${DEADLINE_MS / 1000} s in vain for ${what}`);
-      if (hasEnded(thrown)) return null;
+      if (late) {
+        throw new Error(`waited ${DEADLINE_MS / 1000} s in vain for ${typeof what === "string" ? what : what()}`);
+      }
+      if (this.#closed || hasEnded(thrown)) return null;
       throw thrown;
     } finally {
       clearTimeout(timer);
