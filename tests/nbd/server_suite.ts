@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Expectations, NbdServerUnderTest, StartServer, SuiteCase } from "./server.ts";
+import type { Expectations, StartServer, SuiteCase } from "./server.ts";
 import { blockStatusCases } from "./suite/block_status.ts";
 import { commandCases } from "./suite/commands.ts";
 import { disconnectCases } from "./suite/disconnects.ts";
@@ -15,7 +15,7 @@ import { errorCases } from "./suite/errors.ts";
 import { handshakeCases } from "./suite/handshake.ts";
 import { loadCases } from "./suite/load.ts";
 import { optionCases } from "./suite/options.ts";
-import { livesOn } from "./suite/support.ts";
+import { livesOn, settledDescriptors } from "./suite/support.ts";
 import { until } from "./until.ts";
 
 /** All that a server is held to. */
@@ -63,15 +63,4 @@ export async function runCase(suiteCase: SuiteCase, start: StartServer, expectat
   } finally {
     await server.stop();
   }
-}
-
-/** How many descriptors are open when no connection is. */
-async function settledDescriptors({ openDescriptors }: NbdServerUnderTest): Promise<number> {
-  if (openDescriptors === undefined) return 0;
-  let [before, now] = [NaN, openDescriptors()];
-  await until(() => {
-    [before, now] = [now, openDescriptors()];
-    return now === before;
-  }, "the number of open descriptors to settle");
-  return now;
 }

@@ -34,7 +34,14 @@ export function nbdkit({ sizeBytes, sectorSize }: StandInOptions): StartServer {
   return async ({ readOnly }) => {
     const socketAt = (folder: string): string => join(folder, "nbd.sock");
     const argumentsIn = (folder: string): string[] => [
-      ...["--foreground", "--threads=1", "--unix", socketAt(folder), ...(readOnly ? ["--readonly"] : [])],
+      ...[
+        "--foreground",
+        "--exit-with-parent",
+        "--threads=1",
+        "--unix",
+        socketAt(folder),
+        ...(readOnly ? ["--readonly"] : []),
+      ],
       ...["--filter=exportname", "--filter=blocksize-policy", "memory", `size=${sizeBytes}`, ...policy],
       ...["exportname=disk", "exportname=", "exportname-strict=true"],
       ...["default-export=disk", "exportname-list=defaultonly"],

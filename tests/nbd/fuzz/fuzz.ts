@@ -8,7 +8,7 @@
 import { NbdClient } from "../client.ts";
 import { Command } from "../protocol.ts";
 import type { NbdServerUnderTest } from "../server.ts";
-import { assertBytes, contentOf } from "../suite/support.ts";
+import { assertBytes, contentOf, settledDescriptors } from "../suite/support.ts";
 import { until } from "../until.ts";
 import { changedRanges, checkRange, checkReads, type Operation } from "./effects.ts";
 import { mutate } from "./mutate.ts";
@@ -27,6 +27,8 @@ export interface FuzzOptions {
   readonly sessions: number;
   /** The first one's number; 0 when absent. A session is the same whichever come before. */
   readonly first?: number;
+  /** Ends it between two sessions, with the signal's reason. */
+  readonly signal?: AbortSignal;
   /** Is told how many sessions are over, from time to time. */
   readonly progress?: (sessions: number) => void;
 }
@@ -51,10 +53,11 @@ export interface FuzzReport {
  * @throws at the first session that a right server would have answered otherwise: how to play it again, alone
  */
 export async function fuzz(server: NbdServerUnderTest, options: FuzzOptions): Promise<FuzzReport> {
-  const { seed, sessions, first = 0, progress } = options;
+  const { seed, sessions, first = 0, progress, signal } = options;
   const report: FuzzReport = { sessions: 0, transmissions: 0, requests: 0, done: 0, refused: 0, abandoned: 0 };
   using observer = await Observer.create(server);
   for (let session = first; session < first + sessions; session++) {
+    signal?.throwIfAborted();
     const random = new Random(seed, session);
     const messages = validSession(random, server);
     const mutations = mutate(random, messages, server);
@@ -107,12 +110,7 @@ class Observer implements Disposable {
     try {
       const disk = await client.read(0, server.sizeBytes);
       await contentOf(server);
-      let [before, now] = [NaN, server.openDescriptors?.() ?? 0];
-      await until(() => {
-        [before, now] = [now, server.openDescriptors?.() ?? 0];
-        return before === now;
-      }, "the number of open descriptors to settle");
-      return new Observer(server, client, disk, now);
+      return new Observer(server, client, disk, await settledDescriptors(server));
     } catch (thrown) {
       client.close();
       throw thrown;
@@ -167,8 +165,7 @@ class Observer implements Disposable {
   }
 
   async #untilClosed(): Promise<void> {
-    const { openDescriptors } = this.#server;
-    if (openDescriptors === undefined) return;
-    await until(() => openDescriptors() <= this.#descriptors, `no more than ${this.#descriptors} open descriptors`);
+    const isClosed = (): boolean => (this.#server.openDescriptors?.() ?? 0) <= this.#descriptors;
+    await until(isClosed, `no more than ${this.#descriptors} open descriptors`);
   }
 }

@@ -29,8 +29,6 @@ export const EVERY_SERVER_TAKES_BYTES = 8192;
 
 /** What the handshake has come to so far. */
 export interface HandshakeState {
-  /** Whether the client has asked for the fixed newstyle, without which a server may refuse all options. */
-  readonly fixed: boolean;
   readonly structured: boolean;
 }
 
@@ -46,11 +44,6 @@ export interface TransmissionState {
 
 /** Judges an option with all of its data. EXPORT_NAME and ABORT are not judged here. */
 export function judgeOption(option: number, data: Uint8Array, target: Target, state: HandshakeState): Verdict {
-  const verdict = judgeFixed(option, data, target, state);
-  return verdict === "valid" && !state.fixed ? "either" : verdict;
-}
-
-function judgeFixed(option: number, data: Uint8Array, target: Target, state: HandshakeState): Verdict {
   switch (option) {
     case Option.List:
       // A server may keep its list to itself.

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Command, concat, OPTION_HEADER_BYTES, PORTABLE_MAX_BYTES, REQUEST_BYTES } from "../protocol.ts";
+import { Command, concat, HandshakeFlag, OPTION_HEADER_BYTES, PORTABLE_MAX_BYTES, REQUEST_BYTES } from "../protocol.ts";
 import type { Random } from "./random.ts";
 import type { Message, Target } from "./session.ts";
 
@@ -37,6 +37,20 @@ const TOTAL_WEIGHT = MUTATIONS.reduce((sum, [, weight]) => sum + weight, 0);
 /** Changes messages in place, and tells how. */
 export function mutate(random: Random, messages: Message[], target: Target): string[] {
   if (random.chance(0.05)) return [];
+  const names = change(random, messages, target);
+  keepFixedNewstyle(messages);
+  return names;
+}
+
+/** Without the fixed newstyle, what becomes of options is anybody's guess: a client that has any keeps asking for it. */
+function keepFixedNewstyle(messages: Message[]): void {
+  const all = concat(...messages.map(({ bytes }) => bytes));
+  if (all.length < 4 || all[3] & HandshakeFlag.FixedNewstyle) return;
+  all[3] |= HandshakeFlag.FixedNewstyle;
+  messages.splice(0, messages.length, { kind: "flags", bytes: all });
+}
+
+function change(random: Random, messages: Message[], target: Target): string[] {
   return Array.from({ length: random.pick([1, 1, 1, 2, 2, 3, 5]) }, () => {
     let left = random.below(TOTAL_WEIGHT * 1000) / 1000;
     const [name, , run] = MUTATIONS.find(([, weight]) => (left -= weight) < 0) ?? MUTATIONS[0];

@@ -35,15 +35,23 @@ const MAX_REQUESTS = 16;
 /** Most requests meet in the first so many blocks. */
 const HOT_BLOCKS = 256;
 
+/** What a client has agreed on, if the server did. */
+interface Agreed {
+  readonly options: readonly Uint8Array<ArrayBuffer>[];
+  readonly structured: boolean;
+  readonly contexts: boolean;
+}
+
 /** All that a client sends in one session, in the order in which it does. */
 export function validSession(random: Random, target: Target): Message[] {
   const { FixedNewstyle, NoZeroes } = HandshakeFlag;
-  const flags = random.chance(0.9) ? FixedNewstyle | NoZeroes : random.pick([FixedNewstyle, 0, NoZeroes]);
+  const flags = random.chance(0.9) ? FixedNewstyle | NoZeroes : FixedNewstyle;
+  const agreed = handshake(random, target.exportName);
   const messages: Message[] = [{ kind: "flags", bytes: u32(flags) }];
-  for (const bytes of options(random, target.exportName)) messages.push({ kind: "option", bytes });
+  for (const bytes of agreed.options) messages.push({ kind: "option", bytes });
   let cookie = BigInt(random.u32()) << BigInt(random.pick([0, 8, 32]));
   for (let left = random.between(1, MAX_REQUESTS); left > 0; left--) {
-    messages.push({ kind: "request", bytes: request(random, target, cookie++) });
+    messages.push({ kind: "request", bytes: request(random, target, agreed, cookie++) });
   }
   if (random.chance(0.5)) {
     const goodbye = { command: Command.Disconnect, flags: 0, cookie, offset: 0n, length: 0 };
@@ -52,23 +60,26 @@ export function validSession(random: Random, target: Target): Message[] {
   return messages;
 }
 
-function options(random: Random, exportName: string): Uint8Array<ArrayBuffer>[] {
+function handshake(random: Random, exportName: string): Agreed {
   const name = random.chance(0.7) ? exportName : "";
-  const chosen: Uint8Array<ArrayBuffer>[] = [];
   const others = random.chance(0.6) ? 0 : random.between(1, 4);
-  for (let count = 0; count < others; count++) chosen.push(otherOption(random, exportName));
-  if (random.chance(0.7)) {
-    chosen.push(encodeOption(Option.StructuredReply));
-    const queries = random.pick([[BASE_ALLOCATION], [BASE_ALLOCATION, "x-foreign:thing"], ["base:"], []]);
-    if (random.chance(0.7)) chosen.push(encodeOption(Option.SetMetaContext, encodeContextData(name, queries)));
+  const options = Array.from({ length: others }, () => otherOption(random, exportName));
+  const structured = random.chance(0.7);
+  const contexts = structured && random.chance(0.7);
+  if (structured) options.push(encodeOption(Option.StructuredReply));
+  if (contexts) {
+    const queries = random.pick([[BASE_ALLOCATION], [BASE_ALLOCATION], [BASE_ALLOCATION, "x-foreign:thing"], [
+      "base:",
+    ]]);
+    options.push(encodeOption(Option.SetMetaContext, encodeContextData(name, queries)));
   }
   const entry = random.below(100);
-  if (entry < 3) chosen.push(encodeOption(Option.Abort));
-  else if (entry < 15) chosen.push(encodeOption(Option.ExportName, utf8(name)));
-  else {chosen.push(
+  if (entry < 2) options.push(encodeOption(Option.Abort));
+  else if (entry < 15) options.push(encodeOption(Option.ExportName, utf8(name)));
+  else {options.push(
       encodeOption(Option.Go, encodeInfoData(name, random.pick([[], [InfoType.BlockSize], [0, 1, 2, 3]]))),
     );}
-  return chosen;
+  return { options, structured, contexts };
 }
 
 function otherOption(random: Random, name: string): Uint8Array<ArrayBuffer> {
@@ -90,9 +101,11 @@ function otherOption(random: Random, name: string): Uint8Array<ArrayBuffer> {
   }
 }
 
-function request(random: Random, { sizeBytes, sectorSize }: Target, cookie: bigint): Uint8Array<ArrayBuffer> {
+function request(random: Random, target: Target, agreed: Agreed, cookie: bigint): Uint8Array<ArrayBuffer> {
   const { Read, Write, Flush, Trim, WriteZeroes, BlockStatus } = Command;
-  const command = random.pick([Read, Read, Read, Write, Write, Write, Write, Flush, Trim, WriteZeroes, BlockStatus]);
+  const { sizeBytes, sectorSize } = target;
+  const last = agreed.contexts ? BlockStatus : Read;
+  const command = random.pick([Read, Read, Read, Write, Write, Write, Write, Flush, Trim, WriteZeroes, last]);
   if (command === Flush) return encodeRequest({ command, flags: 0, cookie, offset: 0n, length: 0 });
   const block = Math.max(sectorSize, 512);
   const blocks = random.chance(0.8) ? Math.min(HOT_BLOCKS, sizeBytes / block) : sizeBytes / block;
@@ -100,7 +113,7 @@ function request(random: Random, { sizeBytes, sectorSize }: Target, cookie: bigi
   const length = Math.min(blocks - first, random.chance(0.9) ? random.between(1, 16) : random.between(1, 256)) * block;
   const header = encodeRequest({
     command,
-    flags: flagsFor(random, command),
+    flags: flagsFor(random, command, agreed),
     cookie,
     offset: BigInt(first * block),
     length,
@@ -108,10 +121,10 @@ function request(random: Random, { sizeBytes, sectorSize }: Target, cookie: bigi
   return command === Write ? concat(header, payload(random, length, sizeBytes)) : header;
 }
 
-function flagsFor(random: Random, command: number): number {
+function flagsFor(random: Random, command: number, { structured }: Agreed): number {
   const { Fua, NoHole, Df, ReqOne } = CommandFlag;
   if (random.chance(0.7)) return 0;
-  if (command === Command.Read) return Df;
+  if (command === Command.Read) return structured ? Df : 0;
   if (command === Command.BlockStatus) return ReqOne;
   return command === Command.WriteZeroes ? random.pick([Fua, NoHole, Fua | NoHole]) : Fua;
 }

@@ -49,7 +49,6 @@ export class SessionModel {
   #over = "";
   #mayEnd = "";
   #ended = false;
-  #fixed = true;
   #structured = false;
   #contexts: Verdict = "invalid";
   #contextIds: readonly number[] = [];
@@ -114,8 +113,6 @@ export class SessionModel {
     const flags = this.#sent.u32(0);
     this.#sent.skip(4);
     if (flags > (HandshakeFlag.FixedNewstyle | HandshakeFlag.NoZeroes)) return this.#stop("the client's flags");
-    this.#fixed = (flags & HandshakeFlag.FixedNewstyle) !== 0;
-    if (!this.#fixed) this.#mayEnd = "only the fixed newstyle has options";
     for (let count = 1; this.#over === "" && this.transmission === null; count++) {
       if (count > EVERY_SERVER_TAKES_OPTIONS) this.#mayEnd = "there are too many options";
       yield { side: "client", bytes: OPTION_HEADER_BYTES, what: "an option" };
@@ -135,11 +132,10 @@ export class SessionModel {
     if (option === Option.Abort) {
       this.#mayEnd = "ABORT was sent";
       yield { side: "server", bytes: OPTION_REPLY_HEADER_BYTES, what };
-      const reply = takeOptionReply(this.#received, option);
-      if (reply?.type === OptionReplyType.Ack) return this.#stop("ABORT was sent");
-      return demand(!this.#fixed, "ABORT is refused");
+      demand(takeOptionReply(this.#received, option)?.type === OptionReplyType.Ack, "ABORT is refused");
+      return this.#stop("ABORT was sent");
     }
-    const verdict = judgeOption(option, data, this.#target, { fixed: this.#fixed, structured: this.#structured });
+    const verdict = judgeOption(option, data, this.#target, { structured: this.#structured });
     const replies: OptionReply[] = [];
     for (let bytes = OPTION_REPLY_HEADER_BYTES;;) {
       yield { side: "server", bytes, what };

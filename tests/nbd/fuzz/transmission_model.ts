@@ -79,13 +79,15 @@ export class TransmissionModel {
     const sentTick = sent.tickAt(REQUEST_BYTES - 1);
     const [magic, flags, command, length] = [sent.u32(0), sent.u16(4), sent.u16(6), sent.u32(24)];
     const request: RequestHeader = { flags, command, cookie: sent.u64(8), offset: sent.u64(16), length };
-    if (magic !== REQUEST_MAGIC) this.#over = "a request begins with something else";
+    const isRequest = magic === REQUEST_MAGIC;
+    if (!isRequest) this.#over = "a request begins with something else";
     else if (command === Command.Disconnect) this.#over = "DISC was sent";
-    if (this.#over !== "") return false;
+    if (isRequest && this.#over !== "") return false;
     sent.skip(REQUEST_BYTES);
     const operation: Operation = {
       request,
-      verdict: judgeRequest(request, this.#state),
+      // Some servers refuse what is no request before they end the connection.
+      verdict: isRequest ? judgeRequest(request, this.#state) : "invalid",
       sentTick,
       payload: new Uint8Array(),
       complete: command !== Command.Write || length === 0,

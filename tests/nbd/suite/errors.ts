@@ -157,9 +157,9 @@ export const errorCases: readonly SuiteCase[] = [
     name: "it ends the connection of a request that does not begin as one, and does nothing of what follows",
     async run(server) {
       const block = blockOf(server);
-      for (const { options } of REPLY_MODES) {
+      await changesNothing(server, async () => {
         for (const magic of [0, REQUEST_MAGIC ^ 1, SIMPLE_REPLY_MAGIC, 0xffffffff]) {
-          await changesNothing(server, async () => {
+          for (const { options } of REPLY_MODES) {
             using client = await NbdClient.connect(server, options);
             const header = { command: Write, flags: 0, cookie: 1n, offset: 0n, length: block };
             await client.wire.write(encodeRequest(header, magic));
@@ -170,9 +170,9 @@ export const errorCases: readonly SuiteCase[] = [
               if (!(thrown instanceof ConnectionEnded)) throw thrown;
             }
             await client.wire.ended("the request has another magic");
-          });
+          }
         }
-      }
+      });
       await livesOn(server);
     },
   },

@@ -11,6 +11,7 @@ import { type ConnectOptions, NbdClient, type Request } from "../client.ts";
 import { Command, nameOf, NbdError } from "../protocol.ts";
 import { describeRequest } from "../replies.ts";
 import type { NbdServerUnderTest, SuiteCase } from "../server.ts";
+import { until } from "../until.ts";
 
 /** Both kinds of replies: everything but BLOCK_STATUS works with either. */
 export const REPLY_MODES: readonly { readonly mode: string; readonly options: ConnectOptions }[] = [
@@ -91,4 +92,14 @@ export async function changesNothing(server: NbdServerUnderTest, body: () => Pro
   const before = await contentOf(server);
   await body();
   assertBytes(await contentOf(server), before, "the export");
+}
+
+/** How many descriptors are open when no connection is; zero if nobody can tell. */
+export async function settledDescriptors(server: NbdServerUnderTest): Promise<number> {
+  let [before, now] = [NaN, server.openDescriptors?.() ?? 0];
+  await until(() => {
+    [before, now] = [now, server.openDescriptors?.() ?? 0];
+    return now === before;
+  }, "the number of open descriptors to settle");
+  return now;
 }
