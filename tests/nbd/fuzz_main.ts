@@ -9,11 +9,14 @@
 import { parseArgs } from "node:util";
 import { fuzz } from "./fuzz/fuzz.ts";
 import type { StartServer } from "./server.ts";
+import { ours } from "./ours.ts";
 import { nbdkit } from "./stand_ins.ts";
 
 const SESSIONS = 100_000;
 const SIZE_BYTES = 1 << 20;
 const SERVERS: Readonly<Record<string, StartServer>> = {
+  iddr: ours({ sizeBytes: SIZE_BYTES, parts: {} }),
+  "iddr-monolithic": ours({ sizeBytes: SIZE_BYTES, parts: { placement: "monolithic" } }),
   nbdkit: nbdkit({ sizeBytes: SIZE_BYTES, sectorSize: 512 }),
 };
 

@@ -42,6 +42,8 @@ export interface ServeSettings {
 export interface Served extends AsyncDisposable {
   /** What clients call it. */
   readonly uri: string;
+  /** The process that was started, whose child drives the device. */
+  readonly pid: number;
   /** Sends it a signal. */
   kill(signal: Deno.Signal): void;
   /** What it has said on its standard error until now. */
@@ -100,7 +102,15 @@ export async function tryToServe(
   const first = await Promise.race([listening.promise, ended]);
   if (typeof first !== "string") return first;
   const stderr = (): string => said.stderr;
-  return { uri: first, kill, stderr, ended, end, [Symbol.asyncDispose]: async () => void await end("SIGKILL") };
+  return {
+    uri: first,
+    pid: child.pid,
+    kill,
+    stderr,
+    ended,
+    end,
+    [Symbol.asyncDispose]: async () => void await end("SIGKILL"),
+  };
 }
 
 /** Why a client is not to be had, or null. */
