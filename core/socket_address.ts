@@ -64,7 +64,7 @@ export function socketAddressBytes(address: SocketAddress): Uint8Array<ArrayBuff
  * @throws {RangeError} when the name in the folder is too long even so
  */
 export function unixSocketPath<T>(address: SocketAddress, use: (address: SocketAddress) => T): T {
-  if (address.kind !== "unix" || byteLength(address.path) <= UNIX_PATH_BYTES) return use(address);
+  if (address.kind !== "unix" || !isTooLong(address.path)) return use(address);
   const name = basename(address.path);
   if (byteLength(name) > UNIX_NAME_BYTES) {
     throw new RangeError(`The socket's name ${JSON.stringify(name)} is too long: allowed are ${UNIX_NAME_BYTES} bytes`);
@@ -75,6 +75,16 @@ export function unixSocketPath<T>(address: SocketAddress, use: (address: SocketA
   } finally {
     closeSync(folder);
   }
+}
+
+/** The paths that must be readable to use an address: a Unix socket's, and its folder if that must be opened. */
+export function pathsOf(address: SocketAddress): readonly string[] {
+  if (address.kind !== "unix") return [];
+  return isTooLong(address.path) ? [address.path, dirname(address.path)] : [address.path];
+}
+
+function isTooLong(path: string): boolean {
+  return byteLength(path) > UNIX_PATH_BYTES;
 }
 
 function byteLength(text: string): number {

@@ -8,7 +8,7 @@ import { z } from "../../core/schema.ts";
 import { WorkloadError } from "../../core/errors.ts";
 import { cLibraryNeed } from "../../core/libc.ts";
 import { API_VERSION, definePlugin, type WorkloadPlugin } from "../../core/plugin.ts";
-import { parseSocketAddress } from "../../core/socket_address.ts";
+import { parseSocketAddress, pathsOf } from "../../core/socket_address.ts";
 import { size } from "../../core/units.ts";
 import type { Workload } from "../../core/workload.ts";
 import { NBD_COUNTERS, serveNbd } from "../exports/nbd/server.ts";
@@ -52,7 +52,8 @@ const plugin: WorkloadPlugin<typeof options> = definePlugin({
   permissions({ listen }) {
     const address = listen === undefined ? undefined : parseSocketAddress(listen);
     const path = address?.kind === "unix" ? [address.path] : [];
-    return { ffi: [cLibraryNeed()], read: path, write: path, scratch: listen === undefined };
+    const read = address === undefined ? [] : pathsOf(address);
+    return { ffi: [cLibraryNeed()], read, write: path, scratch: listen === undefined };
   },
 
   needs: ({ queueDepth, transferSize }) => ({ queueDepth, transferBytes: transferSize, exceedsRing: true }),

@@ -8,7 +8,6 @@ import { DeviceError } from "../../../core/errors.ts";
 import type { Sockets } from "../../../core/socket.ts";
 import { isLocal, parseSocketAddress, type SocketAddress } from "../../../core/socket_address.ts";
 
-const ENOENT = 2;
 const ECONNREFUSED = 111;
 
 /** A socket that listens, until {@link close}. */
@@ -63,16 +62,20 @@ export class Listener {
 /** Removes a socket that a server has left behind which is no more. */
 function removeStale(sockets: Sockets, address: SocketAddress & { readonly kind: "unix" }): void {
   const connected = sockets.connect(address);
-  if (connected >= 0) sockets.close(connected);
-  else if (connected === -ENOENT) return;
-  else if (connected === -ECONNREFUSED && Deno.lstatSync(address.path).isSocket) return Deno.removeSync(address.path);
-  const what = connected === -ECONNREFUSED ? "there is something that is no socket" : "another server listens there";
-  throw new DeviceError(`Cannot listen on unix:${address.path}: ${what}`);
+  if (connected >= 0) {
+    sockets.close(connected);
+    throw new DeviceError(`Cannot listen on unix:${address.path}: another server listens there`);
+  }
+  if (connected !== -ECONNREFUSED) return; // There is nothing, or what there is keeps us from listening, with a reason.
+  if (Deno.lstatSync(address.path).isSocket) return Deno.removeSync(address.path);
+  throw new DeviceError(`Cannot listen on unix:${address.path}: there is something that is no socket`);
 }
 
 function uriOf(address: SocketAddress, exportName: string, port: () => number): string {
   const name = encodeURIComponent(exportName);
-  if (address.kind === "unix") return `nbd+unix:///${name}?socket=${encodeURI(address.path)}`;
+  if (address.kind === "unix") {
+    return `nbd+unix:///${name}?socket=${encodeURIComponent(address.path).replaceAll("%2F", "/")}`;
+  }
   const host = address.kind === "tcp6" ? `[${address.host}]` : address.host;
   return `nbd://${host}:${address.port === 0 ? port() : address.port}/${name}`;
 }
