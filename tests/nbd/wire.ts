@@ -127,16 +127,15 @@ export class Wire implements Disposable {
       this.close();
     }, deadline.ms);
     try {
-      return await operation;
+      const result = await operation;
+      if (!late) return result;
     } catch (thrown) {
-      if (late) {
-        throw new Error(inVain(typeof what === "string" ? what : what()));
-      }
-      if (this.#closed || hasEnded(thrown)) return null;
-      throw thrown;
+      if (!late && (this.#closed || hasEnded(thrown))) return null;
+      if (!late) throw thrown;
     } finally {
       clearTimeout(timer);
     }
+    throw new Error(inVain(typeof what === "string" ? what : what()));
   }
 }
 
