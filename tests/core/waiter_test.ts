@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
+import type { NotificationPolicy, WaitPlan } from "../../core/notification.ts";
 import { AtomicsWaiter, MAX_SLEEP_MS } from "../../core/waiter.ts";
 import { peeksUntil, policy, RecordingEventPage, TestSource } from "../helpers/waiting.ts";
 
