@@ -80,7 +80,7 @@ async function start(
   argumentsIn: (folder: string) => string[],
   socketAt: (folder: string) => string,
 ): Promise<Running> {
-  const folder = await Deno.makeTempDir({ prefix: "iddr-nbd-" });
+  const folder = await Deno.makeTempDir({ prefix: "nbd-under-test-" });
   const path = socketAt(folder);
   const child = new Deno.Command(program, {
     args: argumentsIn(folder),

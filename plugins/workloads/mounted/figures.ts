@@ -7,7 +7,7 @@
 import type { Counters } from "../../../core/counters.ts";
 import { ddFigures } from "./dd_output.ts";
 import { fioFigures } from "./fio_output.ts";
-import type { CommandOutput } from "./job.ts";
+import type { CommandOutput } from "./program.ts";
 import { sysbenchFigures } from "./sysbench_output.ts";
 
 /** Whose output can be read. */

@@ -5,6 +5,7 @@
  */
 
 import type { Attacher } from "./attachment.ts";
+import type { CommandOutput } from "./program.ts";
 
 /** The socket of the device's own export, in the folder of the run. */
 export const SOCKET = "nbd.sock";
@@ -37,14 +38,6 @@ export interface AttendantJob {
 
 /** What the attendant is told after its job: run the command; put everything back; or give up and put everything back. */
 export type AttendantOrder = "run" | "end" | "abort";
-
-/** What the command did. */
-export interface CommandOutput {
-  /** The end of what it printed on its standard output. */
-  readonly stdout: string;
-  /** The end of what it printed on its standard error. */
-  readonly stderr: string;
-}
 
 /** What the attendant says. */
 export type AttendantMessage =

@@ -5,7 +5,14 @@
  */
 
 import { WorkloadError } from "../../../core/errors.ts";
-import type { CommandOutput } from "./job.ts";
+
+/** What a program printed. */
+export interface CommandOutput {
+  /** The end of what it printed on its standard output. */
+  readonly stdout: string;
+  /** The end of what it printed on its standard error. */
+  readonly stderr: string;
+}
 
 /** How long a program may take to end in order once it was told to. */
 const GRACE_MS = 2000;

@@ -34,6 +34,8 @@ export interface ServeSettings {
   readonly nbd?: string;
   /** More arguments. */
   readonly args?: readonly string[];
+  /** Whether the scenario may name devices that misbehave. */
+  readonly fixtures?: boolean;
   /** More of Deno's permissions. */
   readonly permissions?: readonly string[];
 }
@@ -64,7 +66,8 @@ export async function serve(directory: string, settings: ServeSettings = {}): Pr
 /** Serves a device, or says how `serve` ended without having listened. */
 export async function tryToServe(
   directory: string,
-  { parts = {}, nbd = `unix:${join(directory, "nbd.sock")}`, args = [], permissions = [] }: ServeSettings = {},
+  { parts = {}, nbd = `unix:${join(directory, "nbd.sock")}`, args = [], permissions = [], fixtures }: ServeSettings =
+    {},
 ): Promise<Served | Outcome> {
   const ramdisk = { use: "ramdisk", with: { size: `${4 * MIB}B` } };
   const scenario = await writeScenario(directory, {
@@ -75,7 +78,7 @@ export async function tryToServe(
   const child = start(
     ["serve", scenario, "--nbd", nbd, ...args],
     [...flags(directory), ...permissions],
-    false,
+    fixtures,
     directory,
   );
   const listening = Promise.withResolvers<string>();
