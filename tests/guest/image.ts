@@ -29,9 +29,11 @@ export async function writeImage(path: string, packages: GuestPackages, project:
     archive.file(`/modules/${String(index).padStart(3, "0")}-${name}`, await Deno.readFile(module));
   }
   await addProgram(archive, "/bin/deno", Deno.execPath());
-  for (const program of ["blkid", "mkfs.ext4", "nbd-client"]) {
+  for (const program of ["blkid", "e2fsck", "mkfs.ext4", "nbd-client", "nbdinfo"]) {
     await addProgram(archive, `/sbin/${program}`, pathOf(program));
   }
+  // For who looks here before busybox's, which knows fewer options.
+  await addProgram(archive, "/opt/bin/unshare", pathOf("unshare"));
   for (const part of PROJECT_PARTS) await addTree(archive, `${GUEST_PROJECT}/${part}`, join(project, part));
   await addNpmPackages(archive, project);
   archive.end();

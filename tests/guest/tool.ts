@@ -15,8 +15,10 @@ const PACKAGES: Readonly<Record<string, string>> = {
   debugfs: "e2fsprogs",
   e2fsck: "e2fsprogs",
   "nbd-client": "nbd-client",
+  nbdinfo: "libnbd-bin",
   "qemu-system-x86_64": "qemu-system-x86",
   tar: "tar",
+  unshare: "util-linux",
   xz: "xz-utils",
 };
 

@@ -127,5 +127,6 @@ export const STEPS: readonly Step[] = [
     args: ["run", ...OFFLINE, "tests/guest/inside/file_system.ts", `{${EXPORT.serial}}`],
   },
   { name: "kernel-client", limitSeconds: 300, args: ["run", ...OFFLINE, "tests/guest/inside/kernel_client.ts"] },
+  { name: "mounted", limitSeconds: 420, args: ["run", ...OFFLINE, "tests/guest/inside/mounted.ts"] },
   ...INTEGRITY_STEPS,
 ];
