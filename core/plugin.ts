@@ -150,6 +150,11 @@ export interface WorkloadPlugin<Schema extends z.ZodType = z.ZodType> extends Pl
   readonly figures?: Readonly<Record<string, string>>;
   /** True if it watches descriptors, such as sockets: its thread then sleeps by a system call that sees them. */
   readonly descriptors?: boolean;
+  /**
+   * What its conductor has lost or changed that was not made for that, such as another server's export: as a device's
+   * `destroys`.
+   */
+  destroys?(options: z.output<Schema>): readonly string[];
   /** What its queues must have. */
   needs(options: z.output<Schema>): WorkloadNeeds;
   /**
@@ -208,19 +213,31 @@ export async function loadPlugin<Kind extends PluginKind>(kind: Kind, url: strin
 }
 
 /**
- * The paths whose content a device would destroy.
+ * The paths whose content a device or a workload would destroy.
  *
  * @throws {PluginError} when the plugin does not say it with a list of texts: what cannot be read must not pass for none
  */
-export function destroyedPaths(plugin: DevicePlugin, options: unknown): readonly string[] {
+export function destroyedPaths(plugin: DevicePlugin | WorkloadPlugin, options: unknown): readonly string[] {
   if (plugin.destroys === undefined) return [];
   const paths: unknown = plugin.destroys(options);
   if (!Array.isArray(paths) || paths.some((path) => typeof path !== "string" || path === "")) {
     throw new PluginError(
-      `The device ${plugin.name} says that it destroys ${JSON.stringify(paths)}; allowed is a list of paths`,
+      `The ${plugin.kind} ${plugin.name} says that it destroys ${JSON.stringify(paths)}; allowed is a list of paths`,
     );
   }
   return paths;
+}
+
+/**
+ * Makes sure that nothing is destroyed which the person has not agreed to lose.
+ *
+ * @throws {DeviceError} when it would be
+ */
+export function checkConsent(plugin: DevicePlugin | WorkloadPlugin, options: unknown, consent: Consent): void {
+  const refused = destroyedPaths(plugin, options).filter((path) => !consent.allowDestructive.includes(path));
+  if (refused.length > 0) {
+    throw new DeviceError(`It would destroy what is on ${refused.join(" and ")}, which allowDestructive does not name`);
+  }
 }
 
 /**
@@ -230,10 +247,7 @@ export function destroyedPaths(plugin: DevicePlugin, options: unknown): readonly
  * @throws what the plugin throws
  */
 export function openMedium(plugin: DevicePlugin, options: unknown, context: MediumContext): unknown {
-  const refused = destroyedPaths(plugin, options).filter((path) => !context.allowDestructive.includes(path));
-  if (refused.length > 0) {
-    throw new DeviceError(`It would destroy what is on ${refused.join(" and ")}, which allowDestructive does not name`);
-  }
+  checkConsent(plugin, options, context);
   return plugin.openMedium(options, context);
 }
 

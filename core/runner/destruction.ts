@@ -1,12 +1,12 @@
 /**
  * What running a scenario would destroy, and whether the person has agreed to it.
  *
- * A scenario is data, and data must not cost anybody a disk: what a device destroys is named again by who runs it.
+ * A scenario is data, and data must not cost anybody a disk: what a device or a workload destroys is named again by who runs it.
  *
  * @module
  */
 
-import { destroyedPaths, type DevicePlugin } from "../plugin.ts";
+import { destroyedPaths, type DevicePlugin, type WorkloadPlugin } from "../plugin.ts";
 import type { Diagnostic } from "./diagnostics.ts";
 import type { Path } from "./load.ts";
 import { shellQuote } from "./plugin_reference.ts";
@@ -25,27 +25,27 @@ interface Destructive {
   readonly destructions: readonly Destruction[];
 }
 
-/** A path that a cell's device destroys, where it stands in the scenario, and what to say of it. */
+/** A path that a cell's device or workload destroys, where it stands in the scenario, and what to say of it. */
 export interface DestroyedPath {
   /** The path. */
   readonly path: string;
-  /** The option that is this path; the device itself where no option is. */
+  /** The option that is this path; the plugin itself where no option is. */
   readonly place: Path;
   /** What to say to who has not agreed. */
   readonly message: string;
 }
 
 /**
- * What a device destroys.
+ * What a device or a workload destroys.
  *
  * @throws {PluginError} when its plugin does not say it with a list of texts
  */
 export function destroyedBy({ plugin, options, written }: ResolvedPlugin): readonly DestroyedPath[] {
-  return destroyedPaths(plugin as DevicePlugin, options).map((path) => {
+  return destroyedPaths(plugin as DevicePlugin | WorkloadPlugin, options).map((path) => {
     const option = Object.keys(written).find((name) => written[name] === path);
     return {
       path,
-      place: option === undefined ? ["device"] : ["device", "with", option],
+      place: option === undefined ? [plugin.kind] : [plugin.kind, "with", option],
       message: `writes to ${path}, and what is on it would be lost. If that is meant, add ${destructionFlag(path)}`,
     };
   });

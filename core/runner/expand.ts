@@ -65,7 +65,7 @@ export async function expandScenario(
       const cell = await resolveCell(parsed.data, choices, sources, mistakes);
       if (cell === undefined) continue;
       cells.push(cell);
-      for (const { path, place, message } of destroyedBy(cell.device)) {
+      for (const { path, place, message } of [...destroyedBy(cell.device), ...destroyedBy(cell.workload)]) {
         const diagnostic = mistakes.diagnose(place, choices, message);
         destructions.set(JSON.stringify(diagnostic), { path, diagnostic });
       }

@@ -13,7 +13,7 @@ import { DomainError, messageOf } from "../errors.ts";
 import { Hypervisor } from "../hypervisor.ts";
 import { allowedCpus, peakMemoryBytes } from "../measure/thread.ts";
 import { type Conductor, timedWindow, untilFinished } from "../phases.ts";
-import { loadPlugin, type MediumContext } from "../plugin.ts";
+import { checkConsent, loadPlugin, type MediumContext } from "../plugin.ts";
 import { ABORT, FINISH, type MachineAnswer, type MachineJob, RECORD } from "./machine_protocol.ts";
 
 /** Exit status after the runner has gone. */
@@ -77,6 +77,7 @@ async function conductorOf({ plan, window }: MachineJob): Promise<Conductor> {
   if (workload === undefined || plugin?.conduct === undefined) {
     return window === null ? untilFinished : timedWindow(window);
   }
+  checkConsent(plugin, workload.options, context);
   const conduct = plugin.conduct.bind(plugin);
   return async (phases) => {
     conducted = await conduct(workload.options, { ...phases, scratchDirectory, note: context.note });

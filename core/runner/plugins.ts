@@ -84,7 +84,7 @@ export async function resolvePlugin(
     }
     checkPermissions(plugin, parsed.data);
     if (plugin.kind === "workload") checkNeeds(plugin, parsed.data);
-    if (plugin.kind === "device") destroyedPaths(plugin, parsed.data);
+    if (plugin.kind !== "policy") destroyedPaths(plugin, parsed.data);
     const written = writeOptions(plugin, parsed.data);
     const label = pluginLabel(plugin, written);
     const reference = isReference(use.use) ? use.use : undefined;

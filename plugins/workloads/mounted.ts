@@ -52,7 +52,9 @@ const options = z.strictObject({
     .describe("The longest time for all of a repetition's programs together; after it the repetition has failed."),
   check: z.boolean().default(true).describe("Whether e2fsck must find the file system clean in the end."),
   uri: z.string().min(1).optional()
-    .describe("The export of another server, which is attached in place of the device: something to compare with."),
+    .describe(
+      "The export of another server, which is attached in place of the device, to compare with; what is on it is lost.",
+    ),
   connections: z.int().min(1).max(64).optional()
     .describe(
       "Connections to the export; by default 4 by nbdfuse, where the server allows several, and 1 by nbd-client.",
@@ -83,6 +85,8 @@ const plugin: WorkloadPlugin<typeof options> = definePlugin({
   figures: HEADINGS,
   descriptors: true,
   permissions: () => ({ scratch: true, run: [UNSHARE_PROGRAM], ffi: [cLibraryNeed()] }),
+  // A file system is made there, or the command has the whole disk.
+  destroys: ({ uri }) => uri === undefined ? [] : [uri],
   needs: ({ queueDepth, transferSize, timeout }) => {
     return { queueDepth, transferBytes: transferSize, conductNs: timeout + UNDO_NS, exceedsRing: true };
   },

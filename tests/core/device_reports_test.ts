@@ -8,7 +8,16 @@ import { DeviceError, DomainError, PluginError } from "../../core/errors.ts";
 import { type DomainResult, Hypervisor } from "../../core/hypervisor.ts";
 import { timedWindow } from "../../core/phases.ts";
 import { threadUsage } from "../../core/measure/thread.ts";
-import { destroyedPaths, type DevicePlugin, makeDevice, type MediumContext, openMedium } from "../../core/plugin.ts";
+import {
+  checkConsent,
+  destroyedPaths,
+  type DevicePlugin,
+  makeDevice,
+  type MediumContext,
+  NO_CONSENT,
+  openMedium,
+  type WorkloadPlugin,
+} from "../../core/plugin.ts";
 import { promised } from "../../core/promise_device.ts";
 import { builtins } from "../../plugins/mod.ts";
 import { deviceInfo, MemoryDevice } from "../helpers/devices.ts";
@@ -86,6 +95,17 @@ Deno.test("several paths must all be named, and a plugin must name them as a lis
     assert.throws(() => destroyedPaths(destroying(wrong), {}), PluginError, JSON.stringify(wrong));
   }
   assert.deepEqual(destroyedPaths({ ...both, destroys: undefined }, {}), []);
+});
+
+Deno.test("what a workload's conductor destroys must be named, too", () => {
+  const workload = { kind: "workload", name: "mine", destroys: () => ["nbd://host"] } as unknown as WorkloadPlugin;
+  assert.throws(() => checkConsent(workload, {}, NO_CONSENT), /It would destroy what is on nbd:\/\/host, which/);
+  checkConsent(workload, {}, { allowDestructive: ["nbd://host"], force: false });
+  const wrong = { ...workload, destroys: () => "nbd://host" } as unknown as WorkloadPlugin;
+  assert.throws(
+    () => checkConsent(wrong, {}, NO_CONSENT),
+    /The workload mine says that it destroys "nbd:\/\/host"; allowed/,
+  );
 });
 
 Deno.test("a device that counts what its plugin does not name is refused when it is made", () => {

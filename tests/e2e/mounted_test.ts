@@ -19,11 +19,15 @@ function mounted(options: Record<string, unknown>, parts: Record<string, unknown
 }
 
 /** Writes a scenario and starts it. */
-async function launch(directory: string, parts: Record<string, unknown>): Promise<Deno.ChildProcess> {
+async function launch(
+  directory: string,
+  parts: Record<string, unknown>,
+  ...args: string[]
+): Promise<Deno.ChildProcess> {
   const scenario = await writeScenario(directory, parts);
   Deno.env.set(MARK, directory);
   try {
-    return start([scenario, "--out", directory], flags(directory));
+    return start([scenario, "--out", directory, ...args], flags(directory));
   } finally {
     Deno.env.delete(MARK);
   }
@@ -120,19 +124,28 @@ testUnless(attachRefusal, "a disk with sectors of 4 KiB is one when it is mounte
   });
 });
 
-testUnless(attachRefusal, "another server's export is attached in place of the device", async () => {
-  await withDirectory(async (directory) => {
-    await using server = await startNbdkit(directory);
-    const command = ["dd", "if=/dev/zero", "of=file", "bs=1M", "count=8", "oflag=direct"];
-    const { code, stderr } = await outcome(
-      await launch(directory, { ...mounted({ uri: server.uri, command }), device: { use: "null" } }),
-    );
-    assert.equal(code, 0, stderr);
-    const [{ samples: [{ counters, operations }] }] = (await savedResult(directory)).cells;
-    assert.ok(counters.copiedBytesPerSecond > 0);
-    assert.equal(operations, 0, "the device of the scenario has nothing to do");
-  });
-});
+testUnless(
+  attachRefusal,
+  "another server's export is attached in place of the device, by who agrees to lose it",
+  async () => {
+    await withDirectory(async (directory) => {
+      await using server = await startNbdkit(directory);
+      const command = ["dd", "if=/dev/zero", "of=file", "bs=1M", "count=8", "oflag=direct"];
+      const parts = { ...mounted({ uri: server.uri, command }), device: { use: "null" } };
+      const refused = await outcome(await launch(directory, parts));
+      assert.equal(refused.code, 2);
+      assert.match(
+        refused.stderr,
+        /workload\.with\.uri: writes to nbd\+unix:.*If that is meant, add --allow-destructive='nbd/,
+      );
+      const { code, stderr } = await outcome(await launch(directory, parts, `--allow-destructive=${server.uri}`));
+      assert.equal(code, 0, stderr);
+      const [{ samples: [{ counters, operations }] }] = (await savedResult(directory)).cells;
+      assert.ok(counters.copiedBytesPerSecond > 0);
+      assert.equal(operations, 0, "the device of the scenario has nothing to do");
+    });
+  },
+);
 
 testUnless(attachRefusal, "a command that fails fails the cell with its words; the other cells run", async () => {
   await withDirectory(async (directory) => {
