@@ -27,3 +27,11 @@ Deno.test("no two shipped scenarios have the same name: results are named by it"
   }));
   assert.deepEqual(names.filter((name, index) => names.indexOf(name) !== index), []);
 });
+
+Deno.test("the scenarios in docs/nbd.md are right", async () => {
+  const text = Deno.readTextFileSync(new URL("../../docs/nbd.md", import.meta.url));
+  const whole = [...text.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, yaml]) => yaml)
+    .filter((yaml) => yaml.includes("apiVersion:"));
+  assert.ok(whole.length > 0);
+  for (const yaml of whole) await expandScenario(ScenarioDocument.parse("docs/nbd.md", yaml), builtins);
+});
