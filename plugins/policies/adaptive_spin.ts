@@ -4,7 +4,9 @@
  * Most of the time it spins. What takes longer than a few microseconds it looks for with its core offered to other threads
  * between looks: where each thread has a core of its own that costs half a microsecond, and where there are more busy
  * threads than cores, whoever is waited for can run. When it notices that others take the core, it offers it nearly at
- * once: blind spinning would then take away the time that it waits for.
+ * once: blind spinning would then take away the time that it waits for. When somebody takes the core and computes for so
+ * long that the scheduler has to end it, it goes to sleep instead for a while: a sleeper that is woken comes before such
+ * a one, and who offers his core comes after.
  *
  * How long it looks in all, the rule is that of KVM's halt polling (Linux, `Documentation/virt/kvm/halt-polling.rst`). It goes by waits that ended
  * with a sleep; a spin that found work was long enough, and says no more.
@@ -49,6 +51,11 @@ const options = z.strictObject({
 const CONTENDED_SPIN_NS = 1000;
 /** Waits for which it is remembered that others wanted the core. */
 const CONTENDED_WAITS = 100;
+/** Who keeps a core for so long is not waited for by anybody: he computes. */
+const HOGGED_NS = 1e6;
+/** Waits for which that is remembered; each time that it was remembered in vain doubles them. */
+const MIN_HOGGED_WAITS = 100;
+const MAX_HOGGED_WAITS = 10_000;
 
 /** The policy `adaptive-spin`. */
 const plugin: PolicyPlugin<typeof options> = definePlugin({
@@ -60,16 +67,15 @@ const plugin: PolicyPlugin<typeof options> = definePlugin({
   options,
   create({ floor, ceiling, yieldAfter }) {
     let spinNs = ceiling;
-    let contended = 0;
+    const neighbours = new Neighbours();
     const contendedSpinNs = Math.min(yieldAfter, CONTENDED_SPIN_NS);
     return {
       plan(plan: WaitPlan): void {
-        plan.spinNs = Math.min(spinNs, contended > 0 ? contendedSpinNs : yieldAfter);
-        plan.yieldNs = spinNs - plan.spinNs;
+        plan.spinNs = Math.min(spinNs, neighbours.wantCore ? contendedSpinNs : yieldAfter);
+        plan.yieldNs = neighbours.keepCore ? 0 : spinNs - plan.spinNs;
       },
       waited(outcome: WaitOutcome): void {
-        if (outcome.lostNs > 0) contended = CONTENDED_WAITS;
-        else if (contended > 0) contended--;
+        neighbours.waited(outcome.lostNs);
         // Nothing to learn: the spin was long enough, or something else than work ended the wait before a sleep.
         if (outcome.spinHit || outcome.sleptNs === 0) return;
         if (outcome.spunNs + outcome.lostNs + outcome.sleptNs <= ceiling) {
@@ -83,3 +89,33 @@ const plugin: PolicyPlugin<typeof options> = definePlugin({
 });
 
 export default plugin;
+
+/** What a thread has noticed of others that run on its core. */
+class Neighbours {
+  #contended = 0;
+  #hogged = 0;
+  #hoggedWaits = MIN_HOGGED_WAITS;
+
+  /** Whether they want the core. */
+  get wantCore(): boolean {
+    return this.#contended > 0 || this.#hogged > 0;
+  }
+
+  /** Whether who takes the core keeps it. */
+  get keepCore(): boolean {
+    return this.#hogged > 0;
+  }
+
+  /** Learns for how long others had the core during a wait. On the hot path. */
+  waited(lostNs: number): void {
+    if (lostNs >= HOGGED_NS) {
+      this.#hogged = this.#hoggedWaits;
+      this.#hoggedWaits = Math.min(MAX_HOGGED_WAITS, this.#hoggedWaits * 2);
+      return;
+    }
+    if (lostNs > 0) this.#contended = CONTENDED_WAITS;
+    else if (this.#contended > 0) this.#contended--;
+    if (this.#hogged > 0) this.#hogged--;
+    else if (this.#hoggedWaits > MIN_HOGGED_WAITS) this.#hoggedWaits--;
+  }
+}

@@ -127,3 +127,25 @@ Deno.test("adaptive-spin keeps the core for its first looks, and offers it at on
   }
   assert.deepEqual(planned(), [20 * US, CEILING - 20 * US]);
 });
+
+Deno.test("adaptive-spin does not offer its core to who keeps it, for longer each time that this goes on", () => {
+  const policy = adaptiveSpin.create(adaptiveSpin.options.parse({}));
+  const plan: WaitPlan = { spinNs: 0, yieldNs: 0, preSleepNs: 0, armDistance: 1, blockNs: 0 };
+  const offers = (): boolean => {
+    policy.plan(plan);
+    return plan.yieldNs > 0;
+  };
+  const found = { spinHit: true, spunNs: 30 * US, lostNs: 0, sleptNs: 0 };
+  for (const waits of [100, 200, 400]) {
+    assert(offers());
+    policy.waited?.({ ...found, lostNs: 3000 * US });
+    for (let wait = 0; wait < waits; wait++) {
+      assert(!offers() && plan.spinNs === 1 * US, `wait ${wait} of ${waits}`);
+      policy.waited?.(found);
+    }
+  }
+  for (let wait = 0; wait < 1000; wait++) policy.waited?.(found);
+  policy.waited?.({ ...found, lostNs: 3000 * US });
+  for (let wait = 0; wait < 100; wait++) policy.waited?.(found);
+  assert(offers(), "it forgets in time");
+});
