@@ -49,11 +49,11 @@ function testAttached(
       } finally {
         for (const attendant of started) await attendant.close();
       }
+      await waitFor(() => leftIn(folder).every((line) => line.includes(`process ${server.pid}:`)));
     } finally {
       Deno.env.delete(MARK);
+      Deno.removeSync(folder, { recursive: true });
     }
-    await waitFor(() => leftIn(folder).length === 0);
-    Deno.removeSync(folder, { recursive: true });
   });
 }
 
