@@ -137,6 +137,11 @@ export interface BlockDevice {
    */
   readonly descriptor?: number;
   /**
+   * Called before the thread sleeps while the device has no request, and so at least every 100 ms unless the thread
+   * spins. Whatever makes the {@link descriptor} readable then must be seen to here: the thread would not sleep.
+   */
+  idle?(): void;
+  /**
    * Only for a device that completes requests by events (promises, timers): takes a function to call whenever
    * {@link poll} has something new. A driver domain then serves its event loop between looks; an application domain
    * has none, so such a device must be isolated.

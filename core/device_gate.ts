@@ -116,6 +116,7 @@ export class DeviceGate implements WaitSource {
    * unless it watches the {@link descriptor}.
    */
   arm(): boolean {
+    if (this.inFlight === 0) this.#device.idle?.();
     return this.inFlight === 0 || this.eventDriven;
   }
 
