@@ -259,8 +259,13 @@ export class Sockets {
 
   /** Asked at once after a call that returned −1: whether the connection is broken, and not merely busy. */
   get failed(): boolean {
-    const errno = this.#library.errno();
+    const errno = this.errno;
     return errno !== EAGAIN && errno !== EINTR;
+  }
+
+  /** Asked at once after a call that returned −1: why. */
+  get errno(): number {
+    return this.#library.errno();
   }
 
   /** Ends a connection in both directions; the descriptor stays. */
