@@ -53,8 +53,8 @@ export class NbdConnection {
   descriptor = NOTHING;
   /** Commands that it has. */
   inFlight = 0;
-  /** Why the last attempt failed, or the connection was lost. */
-  failure = "it was not tried yet";
+  /** Why the last attempt failed, or the connection was lost; empty before that. */
+  failure = "";
   /** Whether to try again would not help, as far as anybody can know. */
   refused = false;
   /** Whether it is that the export is not what it was. */
@@ -95,8 +95,11 @@ export class NbdConnection {
 
   /** Why it is not ready, in words. */
   get trouble(): string {
-    if (this.state === "connecting") return "it does not accept the connection";
-    return this.state === "shaking hands" ? `it has not sent ${this.#handshake?.awaited}` : this.failure;
+    if (this.state === "waiting" || this.state === "ready") return this.failure;
+    const now = this.state === "connecting"
+      ? "it does not accept the connection"
+      : `it has not sent ${this.#handshake?.awaited}`;
+    return this.failure === "" ? now : `${this.failure}; and now ${now}`;
   }
 
   /** Whether the server has answered any command since the connection is ready. */
@@ -109,6 +112,7 @@ export class NbdConnection {
     if (this.state === "waiting") {
       if (now >= this.#nextAt) this.#begin(now);
     } else if (this.state !== "ready" && now >= this.#deadline) {
+      this.failure = "";
       this.#failAttempt(`${this.trouble} within ${this.#settings.attemptMs / 1000} s`, now);
     }
   }
@@ -261,6 +265,7 @@ export class NbdConnection {
     this.found = found;
     this.#handshake = null;
     this.state = "ready";
+    this.failure = "";
     this.refused = false;
     this.inFlight = 0;
     this.#replies?.reset(found.structured);

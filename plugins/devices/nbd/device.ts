@@ -223,7 +223,7 @@ export class NbdDevice implements BlockDevice {
       this.#giveUp(`The server of ${server} cannot be used any more: ${objecting.trouble}`);
     } else if (this.#downMs + now - this.#downSince >= reconnectTimeoutNs / NS_PER_MS) {
       const { trouble } = this.#connections[0];
-      this.#giveUp(`There is no connection to ${server} since ${formatDuration(reconnectTimeoutNs)}: ${trouble}`);
+      this.#giveUp(`There has been no connection to ${server} for ${formatDuration(reconnectTimeoutNs)}: ${trouble}`);
     }
   }
 

@@ -120,7 +120,7 @@ function establish(
 ): { readonly found: NbdExport } {
   for (let begun = false;;) {
     const now = performance.now();
-    connection.tend(now);
+    if (!connection.refused) connection.tend(now);
     if (connection.state === "ready" && connection.found !== null) return { found: connection.found };
     const isFailed = connection.state === "waiting" && begun && once;
     if (connection.refused || isFailed || now >= deadline) throw new DeviceError(connection.trouble);

@@ -1,0 +1,443 @@
+// Servers that break the protocol, change, or go away for long: the connection ends, and nothing else does.
+import assert from "node:assert/strict";
+import { Operation, Status } from "../../core/blkif.ts";
+import { DeviceError } from "../../core/errors.ts";
+import { Chunk, NbdError, TransmissionFlag } from "../../plugins/nbd/protocol.ts";
+import { NbdBench } from "../helpers/nbd_device.ts";
+import { diskScript, patterned } from "../helpers/nbd_disk.ts";
+import {
+  ALL_FLAGS,
+  chunk,
+  dataChunk,
+  errorChunk,
+  type ExportModel,
+  greeting,
+  holeChunk,
+  message,
+  nextRequest,
+  optionReply,
+  type ReceivedRequest,
+  type Script,
+  ScriptedServer,
+  shakeHands,
+  simpleReply,
+} from "../helpers/nbd_script.ts";
+
+const { Read, Write, Flush } = Operation;
+const SIZE = 256 * 1024;
+const NONE = new Uint8Array();
+
+interface Breach {
+  readonly what: string;
+  readonly structured?: boolean;
+  readonly operation?: typeof Read | typeof Write;
+  /** The answer to a read, or a write, of 1024 bytes at byte 4096. */
+  readonly answer: (request: ReceivedRequest) => Uint8Array;
+  /** What is said of it. */
+  readonly said: RegExp;
+}
+
+const kib = new Uint8Array(1024);
+const breaches: readonly Breach[] = [
+  { what: "no reply", answer: () => message([0xdeadbeef, 4], NONE, kib), said: /a reply begins with 0xdeadbeef/ },
+  { what: "a request", answer: () => message([0x25609513, 4], kib), said: /begins with 0x25609513/ },
+  {
+    what: "a structured reply that was not agreed",
+    structured: false,
+    answer: ({ cookie }) => dataChunk(cookie, 4096, kib),
+    said: /begins with 0x668e33ef/,
+  },
+  {
+    what: "a simple reply to a read where structured ones were agreed",
+    answer: ({ cookie }) => simpleReply(cookie, 0, kib),
+    said: /a read got a simple reply/,
+  },
+  {
+    what: "another slot's cookie",
+    answer: ({ cookie }) => dataChunk(cookie + 1n, 4096, kib),
+    said: /a request that was not sent, or was answered before/,
+  },
+  { what: "a slot that is none", answer: ({ cookie }) => simpleReply(cookie | 0xffffffffn), said: /was not sent/ },
+  {
+    what: "a cookie of another time",
+    structured: false,
+    answer: ({ cookie }) => simpleReply(cookie + 2n ** 32n, 0, kib),
+    said: /was answered before/,
+  },
+  {
+    what: "two replies to a write",
+    operation: Write,
+    answer: ({ cookie }) => message(simpleReply(cookie), simpleReply(cookie)),
+    said: /was answered before/,
+  },
+  {
+    what: "no data",
+    answer: ({ cookie }) => dataChunk(cookie, 4096, NONE),
+    said: /chunk of data has a payload of 8 bytes/,
+  },
+  {
+    what: "data before what was asked for",
+    answer: ({ cookie }) => dataChunk(cookie, 4095, kib),
+    said: /1024 bytes of data at byte 4095 are more than a read of 1024 bytes asked for/,
+  },
+  { what: "data after it", answer: ({ cookie }) => dataChunk(cookie, 4097, kib), said: /at byte 4097 are more than/ },
+  {
+    what: "data far away",
+    answer: ({ cookie }) => dataChunk(cookie, 2 ** 50, kib.subarray(0, 16)),
+    said: /at byte 1125899906842624 are more than/,
+  },
+  {
+    what: "more data than memory",
+    answer: ({ cookie }) => message([0x668e33ef, 4], [1, 2], [1, 2], [cookie, 8], [0xffffffff, 4], [4096, 8]),
+    said: /4294967287 bytes of data at byte 4096/,
+  },
+  {
+    what: "the same data twice",
+    answer: ({ cookie }) => message(dataChunk(cookie, 4096, kib, 0), dataChunk(cookie, 4096, kib)),
+    said: /1024 bytes of data at byte 4096 are more than/,
+  },
+  {
+    what: "half the data",
+    answer: ({ cookie }) => dataChunk(cookie, 4096, kib.subarray(0, 512)),
+    said: /a read of 1024 bytes got 512/,
+  },
+  {
+    what: "nothing but the end",
+    answer: ({ cookie }) => chunk(cookie, Chunk.None, NONE),
+    said: /a read of 1024 bytes got 0/,
+  },
+  {
+    what: "data for a write",
+    operation: Write,
+    answer: ({ cookie }) => dataChunk(cookie, 4096, kib),
+    said: /data came for a command that reads nothing/,
+  },
+  {
+    what: "a hole that is too long",
+    answer: ({ cookie }) => holeChunk(cookie, 4096, 1025),
+    said: /1025 bytes of a hole at byte 4096 are more/,
+  },
+  {
+    what: "a hole for a write",
+    operation: Write,
+    answer: ({ cookie }) => holeChunk(cookie, 4096, 1024),
+    said: /a hole came for a command that reads nothing/,
+  },
+  {
+    what: "a hole of another form",
+    answer: ({ cookie }) => chunk(cookie, Chunk.OffsetHole, new Uint8Array(16)),
+    said: /a hole's payload has 16 bytes where 12 are due/,
+  },
+  {
+    what: "an empty chunk with bytes",
+    answer: ({ cookie }) => chunk(cookie, Chunk.None, new Uint8Array(4)),
+    said: /an empty chunk has 4 bytes/,
+  },
+  {
+    what: "an empty chunk that is not the last",
+    answer: ({ cookie }) => chunk(cookie, Chunk.None, NONE, 0),
+    said: /and is not the last/,
+  },
+  {
+    what: "an error without a number",
+    answer: ({ cookie }) => chunk(cookie, Chunk.Error, new Uint8Array(4)),
+    said: /an error's payload has 4 bytes/,
+  },
+  {
+    what: "an error without end",
+    answer: ({ cookie }) => message([0x668e33ef, 4], [1, 2], [Chunk.Error, 2], [cookie, 8], [2 ** 31, 4]),
+    said: /an error's payload has 2147483648 bytes/,
+  },
+  {
+    what: "an error whose text is longer than it",
+    answer: ({ cookie }) => chunk(cookie, Chunk.Error, message([5, 4], [9, 2], new Uint8Array(8))),
+    said: /text of 9 bytes is longer than its chunk, of 14/,
+  },
+  { what: "error 0", answer: ({ cookie }) => errorChunk(cookie, 0, "fine"), said: /reports error 0/ },
+  {
+    what: "a chunk that nobody asked for",
+    answer: ({ cookie }) => chunk(cookie, Chunk.BlockStatus, new Uint8Array(12)),
+    said: /a chunk has type 5, which was not asked for/,
+  },
+];
+
+Deno.test("nbd: a server that breaks the protocol loses the connection, and what it had goes to the next", () => {
+  for (const { what, structured = true, operation = Read, answer, said } of breaches) {
+    const disk = patterned(2);
+    const expected = disk.slice();
+    const honest = diskScript(disk, { structured });
+    const script: Script = function* (server) {
+      if (server.accepted > 1) return yield* honest(server);
+      yield* shakeHands(server, { sizeBytes: SIZE, structured });
+      server.send(answer(yield* nextRequest()));
+      yield 1; // It keeps the connection.
+    };
+    using server = new ScriptedServer(script);
+    using bench = new NbdBench(server, {}, 2);
+    bench.submit(0, operation, 4096, [512, 512]);
+    bench.until(() => server.accepted === 2);
+    bench.finish();
+    assert.equal(bench.requests[0].status, Status.Okay, what);
+    if (operation === Read) assert.deepEqual(bench.bytesOf(0), expected.slice(4096, 5120), what);
+    assert.equal(bench.run(Flush, 0, []), Status.Okay, what);
+    assert.deepEqual(bench.reports, [], what);
+    assert.match(bench.notes[0], said, what);
+    assert.match(bench.notes[0], /^The connection to nbd\+unix:.* was lost: the server breaks the protocol: /);
+    assert.match(bench.notes[1], / is back$/);
+    assert.equal(bench.device.counters().nbdReconnects, 1, what);
+  }
+});
+
+Deno.test("nbd: an error of any known or unknown kind, of the greatest length, is the request's and not the connection's", () => {
+  const text = "e".repeat(4096);
+  const script: Script = function* (server) {
+    yield* shakeHands(server, { sizeBytes: SIZE });
+    for (;;) {
+      const { cookie } = yield* nextRequest();
+      const payload = message([5, 4], [text.length, 2], new TextEncoder().encode(text), [4096, 8]);
+      server.send(chunk(cookie, Chunk.ErrorOffset, payload, 0));
+      server.send(chunk(cookie, 0x8077, message([22, 4], [0, 2], new Uint8Array(30))));
+    }
+  };
+  using server = new ScriptedServer(script);
+  server.pieceBytes = () => 1000;
+  using bench = new NbdBench(server);
+  assert.equal(bench.run(Read, 4096, [1024]), Status.Error);
+  assert.equal(bench.run(Read, 4096, [1024]), Status.Error);
+  assert.match(bench.reports[0], /EIO .*: it says "e{200}…"$/);
+  assert.equal(server.accepted, 1);
+});
+
+Deno.test("nbd: a server that shuts down is waited for, and what it refused for that goes out again", () => {
+  for (const structured of [false, true]) {
+    const disk = patterned(2);
+    const honest = diskScript(disk, { structured });
+    const script: Script = function* (server) {
+      if (server.accepted > 1) return yield* honest(server);
+      yield* shakeHands(server, { sizeBytes: SIZE, structured });
+      const { cookie } = yield* nextRequest();
+      server.send(structured ? errorChunk(cookie, NbdError.Shutdown, "later") : simpleReply(cookie, NbdError.Shutdown));
+      yield 1;
+    };
+    using server = new ScriptedServer(script);
+    using bench = new NbdBench(server);
+    assert.equal(bench.run(Read, 0, [512]), Status.Okay);
+    assert.match(bench.notes[0], /the server is shutting down/);
+    assert.deepEqual(bench.device.counters(), { nbdReconnects: 1, nbdReissued: 1 });
+  }
+});
+
+Deno.test("nbd: a connection that ends, or speaks out of turn, while there is nothing to do is made again by then", () => {
+  for (const spontaneous of [true, false]) {
+    const disk = patterned(2);
+    const honest = diskScript(disk, {});
+    const script: Script = function* (server) {
+      if (server.accepted === 1) {
+        yield* shakeHands(server, { sizeBytes: SIZE });
+        yield 1;
+      } else yield* honest(server);
+    };
+    using server = new ScriptedServer(script);
+    using bench = new NbdBench(server);
+    if (spontaneous) server.send(simpleReply(0n));
+    else server.close();
+    bench.until(() => bench.device.counters().nbdReconnects === 1);
+    assert.equal(bench.run(Read, 0, [512]), Status.Okay);
+    assert.equal(bench.device.counters().nbdReissued, 0);
+  }
+});
+
+/** A server that says another thing of its export at every connection. */
+function changing(...models: readonly Partial<ExportModel>[]): Script {
+  const disk = patterned(2);
+  return function* (server) {
+    const model = models[Math.min(server.accepted, models.length) - 1];
+    yield* diskScript(disk, model)(server);
+  };
+}
+
+Deno.test("nbd: an export that is not what it was fails everything, with what has changed, until it is that again", () => {
+  const first: Partial<ExportModel> = { flags: ALL_FLAGS, blockSizes: [512, 4096, 65_536] };
+  const cases: [Partial<ExportModel>, RegExp][] = [
+    [{ sizeBytes: SIZE + 512 }, /has 262656 bytes now, where it had 262144/],
+    [{ sizeBytes: SIZE - 1 }, /has 262143 bytes now/],
+    [{ flags: ALL_FLAGS | TransmissionFlag.ReadOnly }, /does not take writes any more/],
+    [{ flags: TransmissionFlag.HasFlags }, /take flushes, durable writes, discards, write-zeroes any more/],
+    [{ blockSizes: [4096, 4096, 65_536] }, /blocks of 4096 bytes at least now; the device has sectors of 512/],
+    [{ blockSizes: [512, 4096, 4096] }, /takes 4096 bytes at most now, where it took 65536/],
+  ];
+  for (const [changes, expected] of cases) {
+    using server = new ScriptedServer(changing(first, { ...first, ...changes }, { ...first, ...changes }, first));
+    using bench = new NbdBench(server, { retryFrom: "20ms", retryTo: "20ms" }, 2);
+    server.closeAt = 0;
+    bench.submit(0, Read, 0, [512]);
+    bench.submit(1, Write, 512, [512]);
+    bench.finish();
+    assert.deepEqual(bench.requests.map(({ status }) => status), [Status.Error, Status.Error]);
+    assert.match(bench.reports[0], expected);
+    assert.match(bench.reports[0], /^The server of .* cannot be used any more: /);
+    bench.until(() => bench.device.counters().nbdReconnects === 1);
+    assert.equal(bench.run(Read, 0, [512]), Status.Okay);
+  }
+});
+
+Deno.test("nbd: more than it had, and other replies than before, are as good", () => {
+  const flags = ALL_FLAGS | TransmissionFlag.CanMultiConn;
+  using server = new ScriptedServer(
+    changing({ structured: false, blockSizes: [512, 512, 4096] }, { structured: true, flags }),
+  );
+  using bench = new NbdBench(server);
+  assert.equal(bench.run(Read, 0, [8192]), Status.Okay);
+  server.close();
+  bench.until(() => bench.device.counters().nbdReconnects === 1);
+  assert.equal(bench.run(Read, 0, [8192]), Status.Okay);
+  assert.deepEqual(bench.reports, []);
+});
+
+Deno.test("nbd: without a connection for so long, what waits fails and what comes too, until there is one again", () => {
+  const disk = patterned(2);
+  const honest = diskScript(disk, {});
+  let open = true;
+  const script: Script = function* (server) {
+    if (open) yield* honest(server);
+    else server.close();
+  };
+  using server = new ScriptedServer(script);
+  using bench = new NbdBench(server, { reconnectTimeout: "60ms" }, 700);
+  open = false;
+  server.closeAt = 0;
+  for (let slot = 0; slot < 700; slot++) bench.submit(slot, slot % 2 === 0 ? Read : Write, slot * 128 & ~511, [512]);
+  bench.finish();
+  assert(bench.requests.every(({ status }) => status === Status.Error));
+  assert.match(
+    bench.reports[0],
+    /^There has been no connection to nbd\+unix:.* for 60ms: it closed the connection before its greeting/,
+  );
+  const before = performance.now();
+  assert.equal(bench.run(Read, 0, [512]), Status.Error);
+  assert(performance.now() - before < 10_000);
+  open = true;
+  bench.until(() => bench.device.counters().nbdReconnects === 1);
+  for (let slot = 0; slot < 700; slot++) bench.submit(slot, Read, 8192 + slot * 128 & ~511, [512]);
+  bench.finish();
+  assert(bench.requests.every(({ status }) => status === Status.Okay));
+});
+
+Deno.test("nbd: a server that greets and never answers a request is as none: the wait for it ends", () => {
+  const script: Script = function* (server) {
+    yield* shakeHands(server, { sizeBytes: SIZE });
+    yield* nextRequest();
+    server.close();
+  };
+  using server = new ScriptedServer(script);
+  using bench = new NbdBench(server, { reconnectTimeout: "60ms" });
+  assert.equal(bench.run(Read, 0, [512]), Status.Error);
+  assert(server.accepted > 3, `only ${server.accepted} attempts`);
+});
+
+/** What opening a device says, for a server that does this. */
+function refusal(script: Script, given: Record<string, unknown> = {}): string {
+  using server = new ScriptedServer(script);
+  try {
+    using _bench = new NbdBench(server, { connectTimeout: "60ms", ...given });
+  } catch (thrown) {
+    assert(thrown instanceof DeviceError, String(thrown));
+    assert(thrown.message.startsWith("Cannot use nbd+unix:"), thrown.message);
+    return thrown.message;
+  }
+  return assert.fail("it was opened");
+}
+
+Deno.test("nbd: a server that is silent, leaves or cannot be used is told from the others when the device is made", () => {
+  const says = (...bytes: readonly Uint8Array[]): Script =>
+    function* (server) {
+      for (const each of bytes) server.send(each);
+      yield 10_000;
+    };
+  assert.match(refusal(says()), /within 60ms: it has not sent its greeting/);
+  assert.match(refusal(says(greeting())), /within 60ms: it has not sent its answer to option 8/);
+  assert.match(refusal(says(greeting(), optionReply(8, 1))), /it has not sent its answer to option 7/);
+  assert.match(
+    refusal(says(new TextEncoder().encode("HTTP/1.1 400"))),
+    /: it is no NBD server, as it greets with 0x4854/,
+  );
+  assert.match(refusal(says(greeting(0))), /does not speak fixed newstyle/);
+  // deno-lint-ignore require-yield
+  assert.match(
+    refusal(function* (server) {
+      server.close();
+    }),
+    /within 60ms: it closed the connection before its greeting/,
+  );
+  const shaken = (model: Partial<ExportModel>, more = NONE): Script =>
+    function* (server) {
+      yield* shakeHands(server, { sizeBytes: SIZE, ...model });
+      server.send(more);
+      yield 10_000;
+    };
+  assert.match(refusal(shaken({ blockSizes: [65_536, 65_536, 65_536] })), /sectors of at most 4KiB can be served/);
+  assert.match(refusal(shaken({ sizeBytes: 100 })), /has 100 bytes/);
+  assert.match(refusal(shaken({}, new Uint8Array(3))), /it goes on after the handshake without being asked/);
+});
+
+Deno.test("nbd: a server that cannot be used is left politely, and one that comes late is waited for", () => {
+  const rest: number[] = [];
+  const script: Script = function* (server) {
+    server.send(greeting());
+    yield 4;
+    yield 16;
+    server.send(optionReply(8, 2 ** 31 + 5));
+    for (;;) rest.push((yield 1)[0]);
+  };
+  using server = new ScriptedServer(script);
+  assert.throws(() => new NbdBench(server), /requires TLS/);
+  for (let i = 0; i < 3; i++) server.step();
+  assert.deepEqual(Uint8Array.from(rest), message(new TextEncoder().encode("IHAVEOPT"), [2, 4], [0, 4]));
+
+  let early = true;
+  const late: Script = function* (scripted) {
+    if (scripted.accepted < 4) {
+      scripted.close();
+    } else {
+      early = false;
+      yield* shakeHands(scripted, { sizeBytes: SIZE });
+      yield 10_000;
+    }
+  };
+  using lateServer = new ScriptedServer(late);
+  using bench = new NbdBench(lateServer);
+  assert.equal(bench.gate.info.sizeBytes, SIZE);
+  assert(!early);
+});
+
+Deno.test("nbd: the export's name reaches servers that know GO and those that do not", () => {
+  for (const [go, noZeroes] of [[true, true], [false, true], [false, false]]) {
+    let name: string | undefined;
+    const script: Script = function* (scripted) {
+      name = yield* shakeHands(scripted, { sizeBytes: SIZE, go, noZeroes });
+      yield 1;
+    };
+    using server = new ScriptedServer(script);
+    using _bench = new NbdBench(server, { uri: `nbd+unix:///d%C3%ADsk/1?socket=${server.path}` });
+    assert.equal(name, "dísk/1");
+  }
+});
+
+Deno.test("nbd: several connections are used only where the server says that all see the same data", () => {
+  using server = new ScriptedServer(diskScript(patterned(1), {}));
+  using bench = new NbdBench(server, { connections: 4 });
+  assert.match(
+    bench.notes.join(),
+    /gets one connection instead of 4: its server does not say that all see the same data/,
+  );
+  assert.equal(bench.run(Read, 0, [512]), Status.Okay);
+  assert.equal(server.accepted, 1);
+});
+
+Deno.test("nbd: with nobody there it says so, with the kernel's reason", () => {
+  using server = new ScriptedServer(diskScript(patterned(1), {}));
+  const opened = (uri: string) => () => new NbdBench(server, { uri, connectTimeout: "30ms" });
+  assert.throws(opened("nbd+unix:///?socket=/nonexistent/s"), /Cannot use nbd\+unix:.* within 30ms: ENOENT/);
+  assert.throws(opened(`nbd+unix:///?socket=/nonexistent/${"d".repeat(120)}`), /within 30ms: .*[Nn]o such file/);
+  assert.throws(opened("nbd://127.0.0.1:1/"), /within 30ms: ECONNREFUSED/);
+});
