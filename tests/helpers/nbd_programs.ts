@@ -4,11 +4,6 @@
  * @module
  */
 
-import assert from "node:assert/strict";
-
-/** Looks for a server that has ended, of 20 ms each. */
-const LOOKS = 1500;
-
 /** Why tests that need a program are skipped, or null. */
 export function programRefusal(program: string): string | null {
   try {
@@ -19,75 +14,61 @@ export function programRefusal(program: string): string | null {
   }
 }
 
-/** A server in the background. */
+/** A server, which listens soon after it was made: a client must wait for it. */
 export class NbdProgram {
   /** What to connect to. */
   readonly uri: string;
   readonly #directory: string;
-  readonly #start: () => void;
-  #pid = 0;
+  readonly #program: string;
+  readonly #args: readonly string[];
+  #child: Deno.ChildProcess | null = null;
 
-  private constructor(directory: string, start: (socket: string, pidFile: string) => Deno.Command) {
-    this.#directory = directory;
-    this.uri = `nbd+unix:///?socket=${encodeURIComponent(`${directory}/socket`)}`;
-    this.#start = () => {
-      Deno.removeSync(directory, { recursive: true });
-      Deno.mkdirSync(directory);
-      const { success, stderr } = start(`${directory}/socket`, `${directory}/pid`).outputSync();
-      assert(success, new TextDecoder().decode(stderr));
-      this.#pid = Number(Deno.readTextFileSync(`${directory}/pid`));
-    };
-    this.#start();
+  private constructor(program: string, argsOf: (socket: string) => readonly string[]) {
+    this.#directory = Deno.makeTempDirSync({ prefix: "iddr-nbd-" });
+    const socket = `${this.#directory}/socket`;
+    this.uri = `nbd+unix:///?socket=${encodeURIComponent(socket)}`;
+    this.#program = program;
+    this.#args = argsOf(socket);
+    this.start();
   }
 
-  /** nbdkit; it listens when this returns. */
+  /** nbdkit. */
   static nbdkit(...args: readonly string[]): NbdProgram {
-    return new NbdProgram(Deno.makeTempDirSync({ prefix: "iddr-nbd-" }), (socket, pidFile) => {
-      // It goes to the background and keeps no pipe of ours open.
-      const all = ["-U", socket, "-P", pidFile, ...args];
-      return new Deno.Command("nbdkit", { args: all, stdin: "null", stdout: "null", stderr: "null" });
-    });
+    return new NbdProgram("nbdkit", (socket) => ["--foreground", "-U", socket, ...args]);
   }
 
-  /** qemu-nbd of a raw file, for any number of clients; it listens when this returns. */
+  /** qemu-nbd of a raw file, for client after client. */
   static qemuNbd(path: string, ...args: readonly string[]): NbdProgram {
-    return new NbdProgram(Deno.makeTempDirSync({ prefix: "iddr-nbd-" }), (socket, pidFile) => {
-      const all = ["--fork", "--persistent", "-f", "raw", "-k", socket, `--pid-file=${pidFile}`, ...args, path];
-      return new Deno.Command("qemu-nbd", { args: all, stdin: "null", stdout: "null", stderr: "null" });
-    });
+    return new NbdProgram("qemu-nbd", (socket) => ["--persistent", "-f", "raw", "-k", socket, ...args, path]);
+  }
+
+  /** Starts it, again after {@link kill}. */
+  start(): void {
+    for (const { name } of Deno.readDirSync(this.#directory)) Deno.removeSync(`${this.#directory}/${name}`);
+    const args = [...this.#args];
+    this.#child = new Deno.Command(this.#program, { args, stdin: "null", stdout: "null", stderr: "null" }).spawn();
   }
 
   /** Sends it a signal. */
   signal(signal: Deno.Signal): void {
-    Deno.kill(this.#pid, signal);
+    this.#child?.kill(signal);
   }
 
   /** Kills it, and waits until it is dead. */
-  kill(): void {
-    this.signal("SIGKILL");
-    for (let look = 0; look < LOOKS && this.#isAlive(); look++) {
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
-    }
-    assert(!this.#isAlive(), "it was not killed");
-    this.#pid = 0;
-  }
-
-  /** Starts it again, after {@link kill}. */
-  restart(): void {
-    this.#start();
-  }
-
-  /** Nobody but the first process may reap it: a zombie is as good as dead. */
-  #isAlive(): boolean {
+  async kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = null;
+    if (child === null) return;
     try {
-      return !/^State:\s+[ZX]/m.test(Deno.readTextFileSync(`/proc/${this.#pid}/status`));
+      child.kill("SIGKILL");
     } catch {
-      return false;
+      // It has ended by itself.
     }
+    await child.status;
   }
 
-  [Symbol.dispose](): void {
-    if (this.#pid !== 0) this.kill();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
     Deno.removeSync(this.#directory, { recursive: true });
   }
 }

@@ -20,7 +20,7 @@ const qemuNbd = programRefusal("qemu-nbd");
 type Made = (directory: string) => NbdProgram;
 const on = (make: Made, more: Record<string, unknown> = {}) => (directory: string) => {
   const server = make(directory);
-  return { uri: server.uri, ...more, [Symbol.dispose]: () => server[Symbol.dispose]() };
+  return { uri: server.uri, ...more, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 };
 const memory = (...args: string[]): Made => () => NbdProgram.nbdkit(...args, "memory", String(SIZE));
 const file = (directory: string): string => {
@@ -50,10 +50,10 @@ const servers: Readonly<Record<string, [refusal: string | null, make: Made, more
     );
   }],
   "nbdkit file": [nbdkit, (directory) => NbdProgram.nbdkit("file", file(directory))],
-  "qemu-nbd": [qemuNbd, (directory) => NbdProgram.qemuNbd(file(directory), "--discard=unmap")],
+  "qemu-nbd": [qemuNbd, (directory) => NbdProgram.qemuNbd(file(directory), "--discard=unmap", "--shared=2")],
   "qemu-nbd, three connections": [
     qemuNbd,
-    (directory) => NbdProgram.qemuNbd(file(directory), "--discard=unmap", "--shared=5"),
+    (directory) => NbdProgram.qemuNbd(file(directory), "--discard=unmap", "--shared=6"),
     { connections: 3 },
   ],
 };
@@ -93,19 +93,25 @@ testUnless(nbdkit, "nbd: a server's error is the request's, whatever the server'
   }
 });
 
-testUnless(nbdkit, "nbd: an export that is not there, or wants TLS, is refused in the server's words", () => {
-  using server = NbdProgram.nbdkit("--filter=exportname", "memory", "1M", "exportname-strict=true", "exportname=here");
+testUnless(nbdkit, "nbd: an export that is not there, or wants TLS, is refused in the server's words", async () => {
+  await using server = NbdProgram.nbdkit(
+    "--filter=exportname",
+    "memory",
+    "1M",
+    "exportname-strict=true",
+    "exportname=here",
+  );
   const open = (name: string) => openPlugin(nbd, { uri: server.uri.replace("///", `///${name}`) });
   assert.throws(() => open("nosuch"), /(has no|refuses the) export "nosuch"/);
   using device = open("here");
   assert.equal(device.info.sizeBytes, 1 << 20);
 });
 
-testUnless(qemuNbd, "nbd: a size that is no whole number of sectors is rounded down, and said so", () => {
+testUnless(qemuNbd, "nbd: a size that is no whole number of sectors is rounded down, and said so", async () => {
   const path = Deno.makeTempFileSync();
   try {
     Deno.writeFileSync(path, new Uint8Array(4 * 512 + 100));
-    using server = NbdProgram.qemuNbd(path);
+    await using server = NbdProgram.qemuNbd(path);
     const notes: string[] = [];
     const context = mediumContext({ note: (text) => void notes.push(text) });
     const options = nbd.options.parse({ uri: server.uri });
@@ -120,8 +126,8 @@ testUnless(qemuNbd, "nbd: a size that is no whole number of sectors is rounded d
   }
 });
 
-testUnless(nbdkit, "nbd: pieces of memory of any kind are read and written over many connections at once", () => {
-  using server = NbdProgram.nbdkit("--filter=delay", "memory", "8M", "rdelay=1ms");
+testUnless(nbdkit, "nbd: pieces of memory of any kind are read and written over many connections at once", async () => {
+  await using server = NbdProgram.nbdkit("--filter=delay", "memory", "8M", "rdelay=1ms");
   using device = openPlugin(nbd, { uri: server.uri, connections: 4 });
   const { bytes } = device.memory;
   const pieces = Array.from({ length: 60 }, (_, i) => [i * 1024, i * 1024 + 512] as const);
