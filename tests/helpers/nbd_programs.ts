@@ -24,7 +24,7 @@ export class NbdProgram {
   #child: Deno.ChildProcess | null = null;
 
   private constructor(program: string, argsOf: (socket: string) => readonly string[]) {
-    this.#directory = Deno.makeTempDirSync({ prefix: "iddr-nbd-" });
+    this.#directory = Deno.makeTempDirSync({ prefix: "iddr-nbd-client-" });
     const socket = `${this.#directory}/socket`;
     this.uri = `nbd+unix:///?socket=${encodeURIComponent(socket)}`;
     this.#program = program;

@@ -71,7 +71,7 @@ export class ScriptedServer {
   /** @param script what each connection does */
   constructor(script: Script) {
     this.#script = script;
-    this.#directory = Deno.makeTempDirSync({ prefix: "iddr-nbd-" });
+    this.#directory = Deno.makeTempDirSync({ prefix: "iddr-nbd-client-" });
     this.path = `${this.#directory}/s`;
     this.#listening = this.#sockets.listen({ kind: "unix", path: this.path });
   }
