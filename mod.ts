@@ -2,8 +2,8 @@
  * iddr: block device drivers that run isolated from the applications they serve.
  *
  * What a plugin's author needs ({@link definePlugin} and the interfaces), what a program needs to run scenarios
- * ({@link ScenarioDocument}, {@link expandScenario}, {@link runScenario}, {@link builtins}), and the parts of the
- * machine.
+ * or serve their devices ({@link ScenarioDocument}, {@link expandScenario}, {@link runScenario}, {@link serveScenario},
+ * {@link builtins}), and the parts of the machine.
  *
  * @example Define a policy
  * ```ts
@@ -69,5 +69,6 @@ export * from "./core/runner/load.ts";
 export * from "./core/runner/plan.ts";
 export * from "./core/runner/result.ts";
 export * from "./core/runner/run.ts";
+export * from "./core/runner/serve.ts";
 export type { Scenario, ScenarioPluginUse } from "./core/runner/scenario.ts";
 export { builtins } from "./plugins/mod.ts";

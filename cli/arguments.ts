@@ -30,6 +30,13 @@ const allowDestructive = multiple(option("--allow-destructive", path("PATH", "an
   description: message`Let devices write to this disk, and lose what is on it; named as the scenario names it.`,
 }));
 
+const force = map(
+  optional(flag("--force", {
+    description: message`Lose it even where a partition table, a file system or the like is found.`,
+  })),
+  (on) => on === true,
+);
+
 const run = command(
   "run",
   object({
@@ -39,12 +46,7 @@ const run = command(
     quick: map(optional(flag("--quick", { description: quickDescription() })), (on) => on === true),
     allowPlugin,
     allowDestructive,
-    force: map(
-      optional(flag("--force", {
-        description: message`Lose it even where a partition table, a file system or the like is found.`,
-      })),
-      (on) => on === true,
-    ),
+    force,
     json: optional(flag("--json", { description: message`Print the results as JSON, one document a line.` })),
     out: withDefault(
       option("--out", path("PATH", "any"), {
@@ -61,6 +63,35 @@ const run = command(
     description: message`Run scenarios. This is what happens without a command, too.`,
     footer:
       message`Every cell is measured, a table is printed and the results are saved. The exit status is 0 when all cells ran and all expectations are met, 1 when not, 2 when nothing could be run, 130 after Ctrl-C (what was measured is saved).`,
+  },
+);
+
+const serve = command(
+  "serve",
+  object({
+    command: constant("serve"),
+    file: argument(path("FILE", "file", [".yaml", ".yml"]), { description: message`The scenario file (YAML).` }),
+    nbd: option("--nbd", string({ metavar: "ADDRESS" }), {
+      description: message`Where clients connect: unix:PATH, or of this machine alone tcp:127.0.0.1:PORT.`,
+    }),
+    name: withDefault(
+      option("--name", string({ metavar: "NAME" }), { description: message`Under which name clients ask for it.` }),
+      "",
+    ),
+    readOnly: map(optional(flag("--read-only", { description: message`Refuse writes.` })), (on) => on === true),
+    set,
+    allowPlugin,
+    allowDestructive,
+    force,
+    json: map(
+      optional(flag("--json", { description: message`Print where it listens and, at the end, the figures as JSON.` })),
+      (on) => on === true,
+    ),
+  }),
+  {
+    description: message`Serve the device of a scenario over NBD, to Linux, QEMU and others.`,
+    footer:
+      message`The scenario must make one cell; its workload, times and expectations are left out. It prints where it listens, and ends in order at Ctrl-C or SIGTERM: what is in flight is answered, and the device is flushed. The exit status is 0 then, 1 when it failed, 2 when nothing could be served, 130 after a second Ctrl-C.`,
   },
 );
 
@@ -113,10 +144,10 @@ const sata = command(
 );
 
 /** Parses the command line. */
-export const parser = or(run, check, list, schema, sata);
+export const parser = or(run, serve, check, list, schema, sata);
 /** What may stand first on the command line; anything else is an argument of `run`. */
 export const COMMANDS: readonly string[] = [
-  ...["run", "check", "list", "schema", "sata", "completion", "help"],
+  ...["run", "serve", "check", "list", "schema", "sata", "completion", "help"],
   ...["--help", "-h", "--version"],
 ];
 
@@ -124,6 +155,8 @@ export const COMMANDS: readonly string[] = [
 export type Arguments = InferValue<typeof parser>;
 /** What it says about running. */
 export type RunArguments = Extract<Arguments, { command: "run" }>;
+/** What it says about serving. */
+export type ServeArguments = Extract<Arguments, { command: "serve" }>;
 /** What it says about checking. */
 export type CheckArguments = Extract<Arguments, { command: "check" }>;
 /** What it says about listing. */

@@ -13,6 +13,7 @@ import { listCommand } from "./list_command.ts";
 import { runCommand } from "./run_command.ts";
 import { sataIdentifyCommand, sataListCommand } from "./sata_command.ts";
 import { schemaCommand } from "./schema_command.ts";
+import { serveCommand } from "./serve_command.ts";
 
 /** How wide help is where there is no terminal. */
 const LOG_COLUMNS = 120;
@@ -43,6 +44,8 @@ export async function main(args: readonly string[], plugins: PluginTable): Promi
   switch (parsed.command) {
     case "run":
       return await runCommand(parsed, plugins);
+    case "serve":
+      return await serveCommand(parsed, plugins);
     case "check":
       return await checkCommand(parsed, plugins);
     case "list":

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { cLibraryNeed } from "../core/libc.ts";
 import { dirname, fromFileUrl } from "./paths.ts";
 import { DEFAULT_OUT, resultDirectory } from "./result_file.ts";
 
@@ -24,6 +25,7 @@ const PROJECT = dirname(dirname(fromFileUrl(import.meta.url)));
  * once.
  */
 export function permissionsOf(args: readonly string[]): PermissionNeed[] {
+  if (args[0] === "serve") return [...basePermissions(args), ...servePermissions()];
   const runs = args.some((arg) => /\.ya?ml$/.test(arg)) && args[0] !== "check";
   const out = args.find((arg) => arg.startsWith("--out="))?.slice("--out=".length) ??
     (args.includes("--out") ? args[args.indexOf("--out") + 1] : undefined);
@@ -51,17 +53,35 @@ function basePermissions(args: readonly string[]): PermissionNeed[] {
 /** What it takes to run scenarios and save their results in a folder. */
 export function runPermissions(resultDirectory: string): PermissionNeed[] {
   return [
-    {
-      descriptor: { name: "run", command: Deno.execPath() },
-      flag: "--allow-run",
-      reason: "start each measurement as a process of its own",
-    },
+    processPermission("start each measurement as a process of its own"),
     {
       descriptor: { name: "write", path: resultDirectory },
       flag: `--allow-write=${resultDirectory}`,
       reason: "save what was measured",
     },
   ];
+}
+
+/** What it takes to serve a device that is there. */
+function servePermissions(): PermissionNeed[] {
+  const path = cLibraryNeed();
+  return [
+    processPermission("run the machine in a process of its own"),
+    { descriptor: { name: "ffi", path }, flag: `--allow-ffi=${path}`, reason: "serve sockets" },
+  ];
+}
+
+/** What it takes to make a device's medium in a folder. */
+export function mediaPermissions(directory: string): PermissionNeed[] {
+  return [{
+    descriptor: { name: "write", path: directory },
+    flag: `--allow-write=${directory}`,
+    reason: "make the device's medium",
+  }];
+}
+
+function processPermission(reason: string): PermissionNeed {
+  return { descriptor: { name: "run", command: Deno.execPath() }, flag: "--allow-run", reason };
 }
 
 /**

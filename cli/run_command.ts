@@ -9,10 +9,11 @@ import type { ExpandedScenario } from "../core/runner/cell.ts";
 import { missingConsent } from "../core/runner/destruction.ts";
 import type { Result } from "../core/runner/result.ts";
 import { runScenario } from "../core/runner/run.ts";
-import { removeScratchDirectories } from "../core/runner/scratch.ts";
 import { cLibraryPath } from "../core/measure/thread.ts";
 import type { RunArguments } from "./arguments.ts";
+import { forceMistake } from "./consent.ts";
 import { ExitStatus } from "./exit_status.ts";
+import { interruptible } from "./interruption.ts";
 import { ensurePermissions, runPermissions } from "./permissions.ts";
 import { pluginPermissions } from "./plugin_permissions.ts";
 import { createProgress, type Progress } from "./progress.ts";
@@ -22,8 +23,9 @@ import { LOG_COLUMNS, renderResult } from "./table.ts";
 
 /** Runs the command. */
 export async function runCommand(args: RunArguments, plugins: PluginTable): Promise<number> {
-  if (args.force && args.allowDestructive.length === 0) {
-    console.error("iddr: --force goes with --allow-destructive=PATH, which says what may be lost");
+  const forced = forceMistake(args);
+  if (forced !== undefined) {
+    console.error(`iddr: ${forced}`);
     return ExitStatus.Invalid;
   }
   const { scenarios, mistakes } = await readScenarios(args, plugins);
@@ -109,19 +111,4 @@ async function runOne(
 /** Width of the table. A terminal that does not know its own is taken for a log. */
 function columns(): number {
   return Deno.stdout.isTerminal() ? Deno.consoleSize().columns || LOG_COLUMNS : LOG_COLUMNS;
-}
-
-/** A signal that Ctrl-C, SIGTERM or the end of the terminal aborts; a second one ends the program at once. */
-function interruptible(): AbortSignal {
-  const controller = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    Deno.addSignalListener(name, () => {
-      if (controller.signal.aborted) {
-        removeScratchDirectories();
-        Deno.exit(ExitStatus.Interrupted);
-      }
-      controller.abort();
-    });
-  }
-  return controller.signal;
 }

@@ -29,21 +29,25 @@ export interface ScenarioArguments {
   readonly allowPlugin: readonly string[];
   /** Whether a quick look is wanted; `set` goes before what that means. */
   readonly quick?: boolean;
+  /** What else is put into each, before `set`. */
+  readonly overrides?: readonly Override[];
+  /** Whether a scenario of several cells is a mistake. */
+  readonly oneCell?: boolean;
 }
 
 /** Reads and checks all files. */
 export async function readScenarios(
-  { files, set, allowPlugin, quick = false }: ScenarioArguments,
+  { files, set, allowPlugin, quick = false, overrides: first = [], oneCell }: ScenarioArguments,
   plugins: PluginTable,
 ): Promise<Scenarios> {
   const scenarios: ExpandedScenario[] = [];
   const mistakes: Diagnostic[] = set.flatMap(overrideMistake);
   if (mistakes.length > 0) return { scenarios, mistakes };
-  const overrides = [...quick ? QUICK_OVERRIDES : [], ...set.map(parseOverride)];
+  const overrides = [...first, ...quick ? QUICK_OVERRIDES : [], ...set.map(parseOverride)];
   for (const file of files) {
     try {
       const document = await ScenarioDocument.read(file, overrides);
-      scenarios.push(await expandScenario(document, plugins, { allowPlugins: allowPlugin }));
+      scenarios.push(await expandScenario(document, plugins, { allowPlugins: allowPlugin, oneCell }));
     } catch (thrown) {
       if (!(thrown instanceof ScenarioError)) throw thrown;
       mistakes.push(...thrown.diagnostics);

@@ -14,6 +14,7 @@ import { type CLibrary, openCLibrary } from "./libc.ts";
 import { LookingWaiter, type WaitSource } from "./waiter.ts";
 
 const SYMBOLS = {
+  sched_yield: { parameters: [], result: "i32" },
   ppoll: { parameters: ["buffer", "u32", "buffer", "pointer"], result: "i32" },
 } as const;
 
@@ -38,7 +39,7 @@ export class FdWaiter extends LookingWaiter {
     beat: () => void,
     library: CLibrary<typeof SYMBOLS>,
   ) {
-    super(events, beat);
+    super(events, beat, () => void library.symbols.sched_yield());
     this.#events = events;
     this.#doorbell = doorbell;
     this.#library = library;

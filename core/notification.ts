@@ -7,10 +7,16 @@
  * @module
  */
 
-/** What a policy decides about one wait: spin for a while, then arm the ring's event and sleep. */
+/** What a policy decides about one wait: look for a while, then arm the ring's event and sleep. */
 export interface WaitPlan {
   /** How long to look again and again before sleeping, in nanoseconds. 0: not at all; Infinity: never sleep. */
   spinNs: number;
+  /**
+   * How long to go on looking after that, with the core offered to other threads between looks, in nanoseconds: a look
+   * costs about 0.5 µs then, and whoever is waited for can run, where there are more busy threads than cores. Where
+   * threads cannot offer their core (`--allow-ffi` is missing) it is added to `spinNs`.
+   */
+  yieldNs: number;
   /** How long to sleep before looking at all, in nanoseconds, whether or not there is work (hybrid polling). */
   preSleepNs: number;
   /** How many entries must have arrived before the sleeper is woken, at least 1. */
@@ -21,10 +27,15 @@ export interface WaitPlan {
 
 /** How a wait went. */
 export interface WaitOutcome {
-  /** Whether work came while spinning. */
+  /** Whether work came while looking: spinning, or with the core offered. */
   spinHit: boolean;
-  /** Time spent spinning, in nanoseconds; estimated from the number of looks when the spin was short. */
+  /** Time spent looking, in nanoseconds; estimated from the number of looks when the spin was short. */
   spunNs: number;
+  /**
+   * Time in which somebody else had the core while this thread would have looked, in nanoseconds, as far as it was
+   * noticed. More than now and then a little: there are more busy threads than cores.
+   */
+  lostNs: number;
   /** Time spent asleep, in nanoseconds. */
   sleptNs: number;
 }
@@ -32,7 +43,7 @@ export interface WaitOutcome {
 /** Decides how one side of a ring waits. One instance serves one side; it lives as long as its domain. */
 export interface NotificationPolicy {
   /**
-   * Fills the plan of the next wait. Members that it leaves alone are 0 (`spinNs`, `preSleepNs`), 1 (`armDistance`)
+   * Fills the plan of the next wait. Members that it leaves alone are 0 (`spinNs`, `yieldNs`, `preSleepNs`), 1 (`armDistance`)
    * and Infinity (`blockNs`). On the hot path: no allocation.
    */
   plan(plan: WaitPlan): void;
@@ -43,6 +54,7 @@ export interface NotificationPolicy {
 /** A plan's members before the policy fills them. */
 export function resetPlan(plan: WaitPlan): void {
   plan.spinNs = 0;
+  plan.yieldNs = 0;
   plan.preSleepNs = 0;
   plan.armDistance = 1;
   plan.blockNs = Infinity;

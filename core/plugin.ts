@@ -135,6 +135,8 @@ export interface ConductContext extends Phases, DeviceContext {
 export interface WorkloadNeeds {
   /** Slots of each thread's queue: operations in flight, 1 to 512. */
   readonly queueDepth: number;
+  /** Whether there may be more slots than the ring has entries: operations then wait for one. Else that is a mistake. */
+  readonly exceedsRing?: boolean;
   /** Bytes in each slot's buffer: the longest transfer, at least 512. */
   readonly transferBytes: number;
   /** Threads, each with a queue of its own, 1 to 256; 1 when absent. */

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { DeviceError } from "./errors.ts";
+import { DeviceError, messageOf } from "./errors.ts";
 import { type CLibrary, cLibraryNeed, describeErrno, openCLibrary } from "./libc.ts";
 import { FRAME_SIZE, SharedMemory } from "./memory.ts";
 import { type SocketAddress, socketAddressBytes, unixSocketPath } from "./socket_address.ts";
@@ -175,14 +175,17 @@ export class Sockets {
     // A Unix socket's file gets the mode that the socket has when it is bound.
     if (address.kind === "unix") symbols.fchmod(descriptor, OWNER_ONLY);
     else this.#setOption(descriptor, SOL_SOCKET, SO_REUSEADDR, 1);
-    const failed = unixSocketPath(address, (given) => {
-      const bytes = socketAddressBytes(given);
-      return symbols.bind(descriptor, bytes, bytes.length) < 0 || symbols.listen(descriptor, BACKLOG) < 0;
-    });
-    if (!failed) return descriptor;
-    const reason = describeErrno(this.#library.errno());
-    this.close(descriptor);
-    throw new DeviceError(`Cannot listen on ${describeAddress(address)}: ${reason}`);
+    try {
+      const failed = unixSocketPath(address, (given) => {
+        const bytes = socketAddressBytes(given);
+        return symbols.bind(descriptor, bytes, bytes.length) < 0 || symbols.listen(descriptor, BACKLOG) < 0;
+      });
+      if (!failed) return descriptor;
+      throw new DeviceError(describeErrno(this.#library.errno()));
+    } catch (cause) {
+      this.close(descriptor);
+      throw new DeviceError(`Cannot listen on ${describeAddress(address)}: ${messageOf(cause)}`, { cause });
+    }
   }
 
   /** The port that a listening TCP socket got, where 0 was asked for. */

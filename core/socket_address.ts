@@ -13,6 +13,8 @@ export type SocketAddress =
   | { readonly kind: "unix"; readonly path: string }
   | { readonly kind: "tcp4" | "tcp6"; readonly host: string; readonly port: number };
 
+/** Bytes of a name in a folder of any length: what is left of a path through `/proc`. */
+const UNIX_NAME_BYTES = 80;
 /** Bytes of a path that fit into `struct sockaddr_un`, less its end. */
 const UNIX_PATH_BYTES = 107;
 const MAX_PORT = 65_535;
@@ -26,10 +28,11 @@ export function parseSocketAddress(text: string): SocketAddress {
   const unix = /^unix:(.+)$/.exec(text);
   if (unix !== null) return { kind: "unix", path: unix[1] };
   const tcp = /^tcp:(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
-  const host = tcp?.[1] ?? tcp?.[2].replace(/^localhost$/, "127.0.0.1") ?? "";
-  const port = Number(tcp?.[3]);
+  const [, inBrackets = "", plain = "", digits] = tcp ?? [];
+  const host = plain === "localhost" ? "127.0.0.1" : plain;
+  const port = Number(digits);
   if (port <= MAX_PORT && isIPv4(host)) return { kind: "tcp4", host, port };
-  if (port <= MAX_PORT && isIPv6(host)) return { kind: "tcp6", host, port };
+  if (port <= MAX_PORT && isIPv6(inBrackets)) return { kind: "tcp6", host: inBrackets, port };
   throw new RangeError(
     `Cannot read the address ${JSON.stringify(text)}: allowed are unix:PATH, tcp:127.0.0.1:PORT and tcp:[::1]:PORT, ` +
       "with hosts as numbers",
@@ -57,15 +60,35 @@ export function socketAddressBytes(address: SocketAddress): Uint8Array<ArrayBuff
 /**
  * Calls `use` with an address that the kernel takes. A Unix path may be too long for it: then its folder is opened, and
  * the socket named through that.
+ *
+ * @throws {RangeError} when the name in the folder is too long even so
  */
 export function unixSocketPath<T>(address: SocketAddress, use: (address: SocketAddress) => T): T {
-  if (address.kind !== "unix" || new TextEncoder().encode(address.path).length <= UNIX_PATH_BYTES) return use(address);
+  if (address.kind !== "unix" || !isTooLong(address.path)) return use(address);
+  const name = basename(address.path);
+  if (byteLength(name) > UNIX_NAME_BYTES) {
+    throw new RangeError(`The socket's name ${JSON.stringify(name)} is too long: allowed are ${UNIX_NAME_BYTES} bytes`);
+  }
   const folder = openSync(dirname(address.path), constants.O_RDONLY | constants.O_DIRECTORY);
   try {
-    return use({ kind: "unix", path: `/proc/self/fd/${folder}/${basename(address.path)}` });
+    return use({ kind: "unix", path: `/proc/self/fd/${folder}/${name}` });
   } finally {
     closeSync(folder);
   }
+}
+
+/** The paths that must be readable to use an address: a Unix socket's, and its folder if that must be opened. */
+export function pathsOf(address: SocketAddress): readonly string[] {
+  if (address.kind !== "unix") return [];
+  return isTooLong(address.path) ? [address.path, dirname(address.path)] : [address.path];
+}
+
+function isTooLong(path: string): boolean {
+  return byteLength(path) > UNIX_PATH_BYTES;
+}
+
+function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length;
 }
 
 /** The 16 bytes of an IPv6 address, which is known to be one. */

@@ -6,7 +6,8 @@
  * whatever happens (hybrid polling); then a wait goes through four steps, in this order, and ends early if the doorbell
  * rings:
  *
- * 1. spin: look at all sources, for as long as the policy says;
+ * 1. spin: look at all sources, for as long as the policy says; perhaps go on looking, with the core offered to other
+ *    threads between looks;
  * 2. arm: ask every source's peer for a notification;
  * 3. look again: what was published before the peer saw the request raises no notification;
  * 4. sleep on the one doorbell, for a bounded time.
@@ -32,6 +33,8 @@ export interface WaitSource {
   arm(distance: number): boolean;
   /** Takes the request back after a sleep. Only for sources that keep on ringing otherwise. */
   disarm?(): void;
+  /** What a {@link peek} costs, in nanoseconds, where it is more than a load: a system call's, say. */
+  readonly peekNs?: number;
   /** A file descriptor that is readable when there is work. A thread that watches it needs no ring from this source. */
   readonly descriptor?: number;
 }
@@ -44,8 +47,10 @@ export interface WaitCounters {
   spinMisses: number;
   /** Times asleep. */
   sleeps: number;
-  /** Time spinning. */
+  /** Time spinning, or looking with the core offered to others. */
   spunNs: number;
+  /** Time in which others had the core meanwhile, as far as it was noticed. */
+  lostNs: number;
   /** Time asleep. */
   sleptNs: number;
 }
@@ -73,22 +78,34 @@ export interface Waiter {
 /** No sleep lasts longer, whatever happens: a thread shows that it lives, and a lost notification costs no more. */
 export const MAX_SLEEP_MS = 100;
 
-/** Looks between two readings of the clock and the doorbell: about 5 µs of them, as the loop then pauses. */
-const LOOKS_PER_CHECK = 128;
-/** What a look costs before that: the first {@link LOOKS_PER_CHECK} take about 1 µs and are not timed. */
-const NS_PER_EAGER_LOOK = 8;
+/**
+ * Time of the looks between two readings of the clock and the doorbell: of loads 128, which take about 5 µs where the loop
+ * pauses, as it does after the first of them.
+ */
+const NS_PER_CHECK = 1024;
+/** What a look costs that is a load. */
+const NS_PER_LOAD = 8;
+/** A check that takes so much longer than its looks was interrupted: somebody else had the core. */
+const LOST_IN_SPIN_NS = 50_000;
+/** Offering the core takes less where nobody takes it. */
+const LOST_IN_YIELD_NS = 2500;
 const NS_PER_MS = 1e6;
 
 /** What all waiters have in common: everything but the sleep. */
 export abstract class LookingWaiter implements Waiter {
-  readonly counters: WaitCounters = { spinHits: 0, spinMisses: 0, sleeps: 0, spunNs: 0, sleptNs: 0 };
+  readonly counters: WaitCounters = { spinHits: 0, spinMisses: 0, sleeps: 0, spunNs: 0, lostNs: 0, sleptNs: 0 };
   readonly #events: EventPage;
   readonly #beat: () => void;
+  readonly #offerCore: (() => void) | null;
   readonly #sources: WaitSource[] = [];
-  readonly #plan: WaitPlan = { spinNs: 0, preSleepNs: 0, armDistance: 1, blockNs: Infinity };
-  readonly #outcome: WaitOutcome = { spinHit: false, spunNs: 0, sleptNs: 0 };
+  readonly #plan: WaitPlan = { spinNs: 0, yieldNs: 0, preSleepNs: 0, armDistance: 1, blockNs: Infinity };
+  readonly #outcome: WaitOutcome = { spinHit: false, spunNs: 0, lostNs: 0, sleptNs: 0 };
   /** The bell as it was when the last wait ended. A ring since then ends the next wait, so none is overlooked. */
   #bellSeen: number;
+  /** What a look at all sources costs before the loop pauses. */
+  #nsPerLook = NS_PER_LOAD;
+  /** Looks between two readings of the clock. */
+  #looksPerCheck = NS_PER_CHECK / NS_PER_LOAD;
   /** What a look costs after the loop begins to pause, learnt from looks that were timed. */
   #nsPerPausedLook = 40;
 
@@ -97,10 +114,12 @@ export abstract class LookingWaiter implements Waiter {
    *
    * @param events the page on whose doorbell the thread sleeps
    * @param beat called now and then during a long wait, to show that the thread lives
+   * @param offerCore lets other threads run on this one's core, if any want to; null where that is impossible
    */
-  constructor(events: EventPage, beat: () => void) {
+  constructor(events: EventPage, beat: () => void, offerCore: (() => void) | null) {
     this.#events = events;
     this.#beat = beat;
+    this.#offerCore = offerCore;
     this.#bellSeen = events.bell;
   }
 
@@ -117,13 +136,17 @@ export abstract class LookingWaiter implements Waiter {
 
   add(source: WaitSource): void {
     this.#sources.push(source);
+    this.#nsPerLook = NS_PER_LOAD;
+    for (const { peekNs = 0 } of this.#sources) this.#nsPerLook += peekNs;
+    this.#looksPerCheck = Math.max(1, Math.floor(NS_PER_CHECK / this.#nsPerLook));
+    this.#nsPerPausedLook = this.#nsPerLook + 32;
   }
 
   wait(policy: NotificationPolicy): void {
     const plan = this.#plan;
     this.#begin(policy);
     if (plan.preSleepNs > 0) this.#nap(plan.preSleepNs);
-    if (plan.spinNs > 0) this.#spin(plan.spinNs, this.#bellSeen);
+    if (plan.spinNs + plan.yieldNs > 0) this.#lookFor(plan.spinNs, plan.yieldNs, this.#bellSeen);
     if (!this.#outcome.spinHit) {
       if (this.#maySleep(plan.armDistance, true)) this.#sleep(plan.blockNs);
       this.#wake();
@@ -135,7 +158,7 @@ export abstract class LookingWaiter implements Waiter {
     const plan = this.#plan;
     this.#begin(policy);
     if (plan.preSleepNs > 0) await this.#sleepServingEvents(plan.preSleepNs);
-    if (plan.spinNs > 0) await this.#spinServingEvents(plan.spinNs);
+    if (plan.spinNs + plan.yieldNs > 0) await this.#spinServingEvents(plan.spinNs + plan.yieldNs);
     if (!this.#outcome.spinHit) {
       if (this.#maySleep(plan.armDistance, false)) await this.#sleepServingEvents(plan.blockNs);
       else await giveWay(); // A peer that keeps the bell ringing must not keep the events waiting.
@@ -149,6 +172,7 @@ export abstract class LookingWaiter implements Waiter {
     policy.plan(this.#plan);
     this.#outcome.spinHit = false;
     this.#outcome.spunNs = 0;
+    this.#outcome.lostNs = 0;
     this.#outcome.sleptNs = 0;
   }
 
@@ -196,59 +220,99 @@ export abstract class LookingWaiter implements Waiter {
 
   spin(spinNs: number): void {
     // Not a ring from before: only a wait sees to what it was for, and until then it would end every spin.
-    this.#spin(spinNs, this.#events.bell);
+    this.#lookFor(spinNs, 0, this.#events.bell);
+  }
+
+  /** Looks until there is work, the time is up or the bell is another than `bell`. */
+  #lookFor(spinNs: number, yieldNs: number, bell: number): void {
+    let found: boolean;
+    if (this.#offerCore === null) found = this.#spin(spinNs + yieldNs, bell);
+    else {found = (spinNs > 0 && this.#spin(spinNs, bell)) ||
+        (yieldNs > 0 && this.#yield(this.#offerCore, yieldNs, bell));}
+    this.#outcome.spinHit = found;
+    if (found) this.counters.spinHits++;
+    else this.counters.spinMisses++;
   }
 
   /**
-   * Looks until there is work, the time is up or the bell is another than `bell`. The clock is read only when a wait is
-   * not short.
+   * Looks without a pause, later with short ones. The clock is read only when a wait is not short. Returns whether there
+   * is work.
    */
-  #spin(spinNs: number, bell: number): void {
+  #spin(spinNs: number, bell: number): boolean {
+    const looks = this.#looksPerCheck;
     // The first looks are for the fastest answer, and none of them is timed before it comes.
-    for (let i = 0; i < LOOKS_PER_CHECK; i++) {
+    for (let i = 0; i < looks; i++) {
       if (this.#peekAny()) {
-        this.#endSpin(true, i * NS_PER_EAGER_LOOK);
-        return;
+        this.#looked(i * this.#nsPerLook, 0);
+        return true;
       }
     }
-    let elapsedNs = LOOKS_PER_CHECK * NS_PER_EAGER_LOOK;
+    let elapsedNs = looks * this.#nsPerLook;
+    let lostNs = 0;
     let checkedAt = performance.now();
     while (elapsedNs < spinNs && this.#events.bell === bell) {
-      for (let i = 0; i < LOOKS_PER_CHECK; i++) {
+      for (let i = 0; i < looks; i++) {
         if (this.#peekAny()) {
-          this.#endSpin(true, elapsedNs + i * this.#nsPerPausedLook);
-          return;
+          this.#looked(elapsedNs + i * this.#nsPerPausedLook - lostNs, lostNs);
+          return true;
         }
         Atomics.pause(); // After a while, be kind to the core's other thread.
       }
       const now = performance.now();
       const sinceNs = (now - checkedAt) * NS_PER_MS;
       // The cheapest looks are the true ones; during dearer ones the core was taken away.
-      this.#nsPerPausedLook = Math.min(sinceNs / LOOKS_PER_CHECK, this.#nsPerPausedLook * 1.01);
+      this.#nsPerPausedLook = Math.min(sinceNs / looks, this.#nsPerPausedLook * 1.01);
+      if (sinceNs > LOST_IN_SPIN_NS) lostNs += sinceNs - looks * this.#nsPerPausedLook;
       elapsedNs += sinceNs;
       checkedAt = now;
       this.#beat();
     }
-    this.#endSpin(false, elapsedNs);
+    this.#looked(elapsedNs - lostNs, lostNs);
+    return false;
+  }
+
+  /** Looks, and offers the core to others between looks. Returns whether there is work. */
+  #yield(offerCore: () => void, yieldNs: number, bell: number): boolean {
+    const startedAt = performance.now();
+    let before = startedAt;
+    let lostNs = 0;
+    let found = false;
+    do {
+      offerCore();
+      const now = performance.now();
+      const awayNs = (now - before) * NS_PER_MS;
+      if (awayNs > LOST_IN_YIELD_NS) lostNs += awayNs;
+      before = now;
+      found = this.#peekAny();
+      this.#beat();
+    } while (!found && (before - startedAt) * NS_PER_MS < yieldNs && this.#events.bell === bell);
+    this.#looked((before - startedAt) * NS_PER_MS - lostNs, lostNs);
+    return found;
   }
 
   async #spinServingEvents(spinNs: number): Promise<void> {
     const startedAt = performance.now();
     for (;;) {
       const elapsedNs = (performance.now() - startedAt) * NS_PER_MS;
-      if (this.#peekAny()) return this.#endSpin(true, elapsedNs);
-      if (elapsedNs >= spinNs || this.#events.bell !== this.#bellSeen) return this.#endSpin(false, elapsedNs);
+      const found = this.#peekAny();
+      if (found || elapsedNs >= spinNs || this.#events.bell !== this.#bellSeen) {
+        this.#looked(elapsedNs, 0);
+        this.#outcome.spinHit = found;
+        if (found) this.counters.spinHits++;
+        else this.counters.spinMisses++;
+        return;
+      }
       await giveWay();
       this.#beat();
     }
   }
 
-  #endSpin(hit: boolean, spunNs: number): void {
-    this.#outcome.spinHit = hit;
-    this.#outcome.spunNs = spunNs;
+  /** Counts time that went by with looking, and time in which others had the core. */
+  #looked(spunNs: number, lostNs: number): void {
+    this.#outcome.spunNs += spunNs;
+    this.#outcome.lostNs += lostNs;
     this.counters.spunNs += spunNs;
-    if (hit) this.counters.spinHits++;
-    else this.counters.spinMisses++;
+    this.counters.lostNs += lostNs;
   }
 
   /** The sleep that comes first, on the bell alone: a device's descriptor would end it as soon as there is work. */
@@ -283,8 +347,8 @@ export class AtomicsWaiter extends LookingWaiter {
   readonly #page: EventPage;
 
   /** A waiter without sources; see {@link LookingWaiter}. */
-  constructor(events: EventPage, beat: () => void) {
-    super(events, beat);
+  constructor(events: EventPage, beat: () => void, offerCore: (() => void) | null = null) {
+    super(events, beat, offerCore);
     this.#page = events;
   }
 

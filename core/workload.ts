@@ -37,6 +37,8 @@ export interface WorkloadContext {
   note(text: string): void;
   /** A folder for this run alone, removed after it; null unless the plugin's permissions ask for it. */
   readonly scratchDirectory: string | null;
+  /** Whether to give up at once, whatever is in flight. */
+  stopRequested(): boolean;
   /** Sleeps for about `ns` nanoseconds, less when the domain is told to finish meanwhile. Not for the hot path. */
   pause(ns: number): void;
 }

@@ -24,6 +24,7 @@ export const builtins: PluginTable = {
     "sysbench-fileio": import.meta.resolve("./workloads/sysbench_fileio.ts"),
     "dd": import.meta.resolve("./workloads/dd.ts"),
     "verify": import.meta.resolve("./workloads/verify.ts"),
+    "nbd-export": import.meta.resolve("./workloads/nbd_export.ts"),
     "idle": import.meta.resolve("./workloads/idle.ts"),
   },
 };

@@ -54,6 +54,7 @@ export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadS
     thread: plan.thread,
     threads: plan.threads,
     running,
+    stopRequested,
     watch: (source) => waiter.add(source),
     note: (text) => report({ type: "note", text }),
     scratchDirectory: setup.scratchDirectory,

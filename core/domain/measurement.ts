@@ -115,6 +115,7 @@ export class MeasurementWindow {
           spinMisses: grown("spinMisses"),
           sleeps: grown("sleeps"),
           spunNs: Math.round(grown("spunNs")),
+          lostNs: Math.round(grown("lostNs")),
           sleptNs: Math.round(grown("sleptNs")),
         }
         : null,

@@ -29,6 +29,7 @@ export interface DomainSample {
     readonly spinMisses: number;
     readonly sleeps: number;
     readonly spunNs: number;
+    readonly lostNs: number;
     readonly sleptNs: number;
   } | null;
   /** What its workload did; null for a driver. */

@@ -16,7 +16,7 @@ import type { LinkEnd } from "../link_end.ts";
 import { SharedMemory } from "../memory.ts";
 import type { NotificationPolicy } from "../notification.ts";
 import { loadPlugin, makeDevice } from "../plugin.ts";
-import { allowedCpus, pinThread } from "../measure/thread.ts";
+import { allowedCpus, coreOffer, pinThread } from "../measure/thread.ts";
 import { AtomicsWaiter, type Waiter } from "../waiter.ts";
 import type { Workload } from "../workload.ts";
 
@@ -130,7 +130,7 @@ function makeWaiter(
   beat: () => void,
 ): Waiter {
   const watching = hasDescriptors && eventFd !== null;
-  return (watching ? FdWaiter.create(events, eventFd, beat) : null) ?? new AtomicsWaiter(events, beat);
+  return (watching ? FdWaiter.create(events, eventFd, beat) : null) ?? new AtomicsWaiter(events, beat, coreOffer());
 }
 
 function linkEnd(boot: DomainBoot, link: LinkBoot, events: EventPage): LinkEnd {

@@ -24,6 +24,7 @@ export interface ThreadUsage {
 
 const SYMBOLS = {
   getrusage: { parameters: ["i32", "buffer"], result: "i32" },
+  sched_yield: { parameters: [], result: "i32" },
   sched_getcpu: { parameters: [], result: "i32" },
   sched_getaffinity: { parameters: ["i32", "usize", "buffer"], result: "i32" },
   sched_setaffinity: { parameters: ["i32", "usize", "buffer"], result: "i32" },
@@ -45,6 +46,12 @@ function openLibC(): CLibrary<typeof SYMBOLS> | null {
 /** The path of the C library, which `--allow-ffi` must name for all figures to be known; null where there is none. */
 export function cLibraryPath(): string | null {
   return openLibC()?.path ?? null;
+}
+
+/** A function that lets other threads run on this one's core, if any want to; null where that is impossible. */
+export function coreOffer(): (() => void) | null {
+  const symbols = openLibC()?.symbols;
+  return symbols === undefined ? null : () => void symbols.sched_yield();
 }
 
 /** The cores that the calling thread may run on, ascending; null where that cannot be known. */

@@ -15,7 +15,7 @@ import { ExpectationError, parseExpectation } from "./expectation.ts";
 import { casesOf, checkNames } from "./expectation_cases.ts";
 import type { CheckedExpectation } from "./expectation_result.ts";
 import type { Cell, ExpandedScenario } from "./cell.ts";
-import { applyChoices, checkMatrixKeys, combine, firstChoices, matrixKeys } from "./matrix.ts";
+import { applyChoices, checkMatrixKeys, combine, firstChoices, matrixKeys, tooManyCells } from "./matrix.ts";
 import { type Choice, Mistakes } from "./mistakes.ts";
 import { workloadNeeds } from "./plan.ts";
 import { type PluginSources, type ResolvedPlugin, resolvePlugin } from "./plugins.ts";
@@ -33,6 +33,8 @@ export interface ExpandOptions {
    * (`./mine.ts`, `npm:package@1`), or a path from the working directory, or a file URL, that leads to it.
    */
   readonly allowPlugins?: readonly string[];
+  /** Refuse a scenario of several cells, with what chooses one of them. */
+  readonly oneCell?: boolean;
 }
 
 /**
@@ -44,7 +46,7 @@ export interface ExpandOptions {
 export async function expandScenario(
   document: ScenarioDocument,
   plugins: PluginTable,
-  { allowPlugins = [] }: ExpandOptions = {},
+  { allowPlugins = [], oneCell = false }: ExpandOptions = {},
 ): Promise<ExpandedScenario> {
   const sources: PluginSources = { builtins: plugins, file: document.file, allowed: allowPlugins };
   const raw = document.toJS();
@@ -53,6 +55,7 @@ export async function expandScenario(
   const firsts = firstChoices(raw, keys);
   const base = parseScenario(applyChoices(raw, firsts));
   const combinations = base.success ? combine(base.data.matrix, keys, mistakes) : [firsts];
+  if (oneCell && combinations.length > 1) mistakes.add(["matrix"], [], tooManyCells(combinations));
   const cells: Cell[] = [];
   const destructions = new Map<string, Destruction>();
   for (const choices of combinations) {
@@ -110,9 +113,9 @@ async function resolveParts(
     mistakes.add(["workload"], choices, `counts ${name}, and so does the device: use another of either`);
   }
   if (workload !== undefined && channel !== undefined && parts.placement === "isolated") {
-    const slots = workloadNeeds({ workload }).queueDepth;
+    const { queueDepth: slots, exceedsRing = false } = workloadNeeds({ workload });
     const entries = ringEntryCount(channel.ringOrder, ENTRY_BYTES);
-    if (slots > entries) {
+    if (slots > entries && !exceedsRing) {
       const order = `a ring of order ${channel.ringOrder} has ${entries} entries`;
       mistakes.add(
         ["workload"],

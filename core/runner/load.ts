@@ -6,7 +6,7 @@
 
 // Named in full, so that this folder can be imported from any project.
 // deno-lint-ignore no-import-prefix
-import { type Document, isMap, isScalar, LineCounter, parseDocument } from "npm:yaml@2.9.1";
+import { Document, isMap, isScalar, LineCounter, parseDocument } from "npm:yaml@2.9.1";
 import { messageOf } from "../errors.ts";
 import { type Diagnostic, ScenarioError } from "./diagnostics.ts";
 
@@ -19,6 +19,14 @@ export interface Override {
   readonly path: string;
   /** YAML text of the value. */
   readonly value: string;
+  /** Who says so, for messages about it; `--set` when absent. */
+  readonly origin?: string;
+}
+
+/** The argument of `--set` that puts a value somewhere. */
+export function overrideText({ path, value }: { readonly path: string; readonly value: unknown }): string {
+  const document = new Document(value);
+  return `${path}=${document.toString({ collectionStyle: "flow", lineWidth: 0 }).trimEnd()}`;
 }
 
 /** A scenario file that was parsed and not yet checked. */
@@ -111,16 +119,17 @@ export class ScenarioDocument {
    * has the text as it is, without escapes and line breaks
    */
   diagnostic(path: Path, message: string, atKey = false, character?: number): Diagnostic {
-    const origin = this.#isOverridden(path, atKey) ? " (from --set)" : "";
+    const override = this.#overrideOf(path, atKey);
+    const origin = override === undefined ? "" : ` (from ${override.origin ?? "--set"})`;
     const { line, col } = this.#lines.linePos(this.#offset(path, atKey) + this.#within(path, character));
     const where = path.length === 0 ? "" : `${path.join(".")}${origin}: `;
     return { file: this.file, line, column: col, message: where + message };
   }
 
-  /** Whether what is at a path, or the key itself where the file has none, comes from an override. */
-  #isOverridden(path: Path, atKey: boolean): boolean {
+  /** The override that what is at a path comes from, or the key itself where the file has none. */
+  #overrideOf(path: Path, atKey: boolean): Override | undefined {
     const written = `${path.join(".")}.`;
-    return this.#overrides.some((override) => {
+    return this.#overrides.findLast((override) => {
       return written.startsWith(`${override.path}.`) ||
         (override.path.startsWith(written) && this.#node(path, atKey) === undefined);
     });
@@ -154,16 +163,16 @@ export class ScenarioDocument {
   }
 
   /** Puts a value in, and takes what the matrix would put over it out: the person's word goes before both. */
-  #apply({ path, value }: Override): void {
+  #apply({ path, value, origin = "--set" }: Override): void {
     const parsed = parseDocument(value);
     if (parsed.errors.length > 0) {
-      throw new ScenarioError([this.diagnostic([], `--set ${path}=${value}: the value is not YAML`)]);
+      throw new ScenarioError([this.diagnostic([], `${origin} ${path}=${value}: the value is not YAML`)]);
     }
     const keys = path.split(".").map((key) => /^\d+$/.test(key) ? Number(key) : key);
     try {
       this.#document.setIn(keys, this.#document.createNode(parsed.toJS()));
     } catch {
-      throw new ScenarioError([this.diagnostic([], `--set ${path}=${value}: there is no such place`)]);
+      throw new ScenarioError([this.diagnostic([], `${origin} ${path}=${value}: there is no such place`)]);
     }
     const matrix = this.#document.get("matrix");
     if (!isMap(matrix)) return;

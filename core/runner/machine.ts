@@ -20,7 +20,8 @@ import { ABORT, FINISH, type MachineAnswer, type MachineJob, RECORD } from "./ma
 const ORPHANED = 3;
 
 let scratchDirectory: string | null = null;
-let hypervisor: Hypervisor | undefined;
+/** For what the runner says, which may be at any time. */
+const started = Promise.withResolvers<Hypervisor>();
 /** What the conductor has counted. */
 let conducted: Counters = {};
 // Ctrl-C, the terminal's end and a service's end reach every process; what they mean is the runner's decision.
@@ -32,7 +33,8 @@ const context: MediumContext = {
   note: (text) => answer({ type: "note", text: String(text) }),
 };
 try {
-  hypervisor = new Hypervisor(withCpus(job), context);
+  const hypervisor = new Hypervisor(withCpus(job), context);
+  started.resolve(hypervisor);
   const domains = Object.fromEntries(await hypervisor.run(await conductorOf(job)));
   answer({ type: "results", results: { domains, counters: conducted, peakMemoryBytes: peakMemoryBytes() } });
 } catch (thrown) {
@@ -48,19 +50,23 @@ async function readJob(): Promise<MachineJob> {
     if (done) Deno.exit(ORPHANED);
     text += value;
   }
-  obey(lines);
-  const received: MachineJob = JSON.parse(text);
+  const end = text.indexOf("\n");
+  obey(lines, text.slice(end));
+  const received: MachineJob = JSON.parse(text.slice(0, end));
   scratchDirectory = received.scratchDirectory;
   return received;
 }
 
 /** Does what the runner says later, until it is gone. */
-async function obey(lines: ReadableStreamDefaultReader<string>): Promise<void> {
-  for (;;) {
+async function obey(lines: ReadableStreamDefaultReader<string>, first: string): Promise<void> {
+  for (let said = first;;) {
+    if (said.includes(FINISH)) started.promise.then((hypervisor) => hypervisor.requestFinish());
+    if (said.includes(ABORT)) {
+      started.promise.then((hypervisor) => hypervisor.abort(new DomainError("It was interrupted")));
+    }
     const { done, value } = await lines.read();
     if (done) return endOrphaned();
-    if (value.includes(FINISH)) hypervisor?.requestFinish();
-    if (value.includes(ABORT)) hypervisor?.abort(new DomainError("It was interrupted"));
+    said = value;
   }
 }
 

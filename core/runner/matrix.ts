@@ -5,11 +5,15 @@
  */
 
 import { suggestion } from "./diagnostics.ts";
+import { overrideText } from "./load.ts";
 import type { Choice, Mistakes } from "./mistakes.ts";
+import { shellQuote } from "./plugin_reference.ts";
 import type { Scenario } from "./scenario.ts";
 
 /** Most cells that a matrix may make. */
 const MAX_CELLS = 1000;
+/** Most cells that are named, where one must be chosen. */
+const NAMED_CELLS = 12;
 
 type Json = Record<string, unknown>;
 
@@ -68,6 +72,16 @@ export function combine(matrix: Scenario["matrix"], keys: readonly string[], mis
       combinations.flatMap((choices) => matrix[key].map((value, index) => [...choices, { key, index, value }])),
     [[]],
   );
+}
+
+/** What is wrong with several cells where one is wanted, with a line for each that chooses it on the command line. */
+export function tooManyCells(combinations: readonly (readonly Choice[])[]): string {
+  const lines = combinations.slice(0, NAMED_CELLS).map((choices) => {
+    return ` ${choices.map(({ key, value }) => ` --set ${shellQuote(overrideText({ path: key, value }))}`).join("")}`;
+  });
+  const more = combinations.length > NAMED_CELLS ? [`  and ${combinations.length - NAMED_CELLS} more`] : [];
+  return [`makes ${combinations.length} cells; allowed is one here. Choose it by one of these:`, ...lines, ...more]
+    .join("\n");
 }
 
 /** The document with the chosen values put in. A path through something that is no mapping makes it one. */

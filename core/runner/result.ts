@@ -86,6 +86,7 @@ export interface Sample {
     readonly spinMisses: number;
     readonly sleeps: number;
     readonly spunNs: number;
+    readonly lostNs: number;
     readonly sleptNs: number;
   }>;
 }

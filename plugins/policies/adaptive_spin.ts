@@ -1,7 +1,12 @@
 /**
- * Spins for as long as spinning has lately been worth it, then sleeps.
+ * Looks for as long as looking has lately been worth it, then sleeps.
  *
- * The rule is that of KVM's halt polling (Linux, `Documentation/virt/kvm/halt-polling.rst`). It looks at waits that ended
+ * Most of the time it spins. What takes longer than a few microseconds it looks for with its core offered to other threads
+ * between looks: where each thread has a core of its own that costs half a microsecond, and where there are more busy
+ * threads than cores, whoever is waited for can run. When it notices that others take the core, it offers it nearly at
+ * once: blind spinning would then take away the time that it waits for.
+ *
+ * How long it looks in all, the rule is that of KVM's halt polling (Linux, `Documentation/virt/kvm/halt-polling.rst`). It goes by waits that ended
  * with a sleep; a spin that found work was long enough, and says no more.
  *
  * - The wait took no longer than the ceiling, spin and sleep together: a longer spin would have caught the work. The spin
@@ -35,25 +40,39 @@ const options = z.strictObject({
   ceiling: duration().prefault("200us").describe(
     "Longest spin, and the longest wait that a spin is thought to be worth. The first spin of a run.",
   ),
+  yieldAfter: duration().prefault("20us").describe(
+    "How much of a spin it keeps its core for itself; after that it offers it to other threads between looks. Where others want it, it does so after 1us at the latest.",
+  ),
 }).refine(({ floor, ceiling }) => floor <= ceiling, { path: ["floor"], message: "must not be above the ceiling" });
+
+/** How much of a spin the core is not offered, where others want it. */
+const CONTENDED_SPIN_NS = 1000;
+/** Waits for which it is remembered that others wanted the core. */
+const CONTENDED_WAITS = 100;
 
 /** The policy `adaptive-spin`. */
 const plugin: PolicyPlugin<typeof options> = definePlugin({
   apiVersion: API_VERSION,
   kind: "policy",
   name: "adaptive-spin",
-  description: "Spins for a time that grows and shrinks with how long waits have been, then sleeps until notified.",
+  description:
+    "Spins for a time that grows and shrinks with how long waits have been, yields where others want the core, then sleeps.",
   options,
-  create({ floor, ceiling }) {
+  create({ floor, ceiling, yieldAfter }) {
     let spinNs = ceiling;
+    let contended = 0;
+    const contendedSpinNs = Math.min(yieldAfter, CONTENDED_SPIN_NS);
     return {
       plan(plan: WaitPlan): void {
-        plan.spinNs = spinNs;
+        plan.spinNs = Math.min(spinNs, contended > 0 ? contendedSpinNs : yieldAfter);
+        plan.yieldNs = spinNs - plan.spinNs;
       },
       waited(outcome: WaitOutcome): void {
+        if (outcome.lostNs > 0) contended = CONTENDED_WAITS;
+        else if (contended > 0) contended--;
         // Nothing to learn: the spin was long enough, or something else than work ended the wait before a sleep.
         if (outcome.spinHit || outcome.sleptNs === 0) return;
-        if (outcome.spunNs + outcome.sleptNs <= ceiling) {
+        if (outcome.spunNs + outcome.lostNs + outcome.sleptNs <= ceiling) {
           spinNs = Math.min(ceiling, Math.max(floor, spinNs * 2));
         } else {
           spinNs = spinNs / 2 < floor ? 0 : spinNs / 2;

@@ -10,7 +10,7 @@ function estimate(median: number): Estimate {
 
 function sample(isolated: boolean): Sample {
   const side = { sent: 198, suppressed: 2 };
-  const waits = { spinHits: 0, spinMisses: 0, sleeps: 0, spunNs: 0, sleptNs: 0 };
+  const waits = { spinHits: 0, spinMisses: 0, sleeps: 0, spunNs: 0, lostNs: 0, sleptNs: 0 };
   return {
     ...{ repetition: 0, durationNs: 1e9, operations: 200, bytes: 200 * 4096, iops: 200, bytesPerSecond: 819_200 },
     ...{ latencyNs: null, timedOperations: 0, errors: 0, flushes: 0, counters: {} },

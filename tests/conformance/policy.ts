@@ -17,18 +17,20 @@ const duration = fc.oneof(fc.constantFrom(0, 1, 1e3, 75e3, 1e8), fc.double({ min
 export const outcomes: fc.Arbitrary<WaitOutcome> = fc.record({
   spinHit: fc.boolean(),
   spunNs: duration,
+  lostNs: duration,
   sleptNs: duration,
 });
 
 function freshPlan(): WaitPlan {
-  const plan: WaitPlan = { spinNs: NaN, preSleepNs: NaN, armDistance: NaN, blockNs: NaN };
+  const plan: WaitPlan = { spinNs: NaN, yieldNs: NaN, preSleepNs: NaN, armDistance: NaN, blockNs: NaN };
   resetPlan(plan);
   return plan;
 }
 
 function assertInRange(plan: WaitPlan): void {
-  assert.deepEqual(Object.keys(plan).sort(), ["armDistance", "blockNs", "preSleepNs", "spinNs"]);
+  assert.deepEqual(Object.keys(plan).sort(), ["armDistance", "blockNs", "preSleepNs", "spinNs", "yieldNs"]);
   assert(plan.spinNs >= 0, `spinNs is ${plan.spinNs}`);
+  assert(plan.yieldNs >= 0, `yieldNs is ${plan.yieldNs}`);
   assert(plan.preSleepNs >= 0 && plan.preSleepNs < Infinity, `preSleepNs is ${plan.preSleepNs}`);
   assert(Number.isInteger(plan.armDistance) && plan.armDistance >= 1, `armDistance is ${plan.armDistance}`);
   assert(plan.blockNs >= 0, `blockNs is ${plan.blockNs}`);
@@ -71,7 +73,7 @@ export function testPolicy(name: string, url: string, examples: readonly unknown
     for (let i = 0; i < 10; i++) {
       assert.equal(policy.plan(plan), undefined, "there is no other plan than the one that was given");
       const before = { ...plan };
-      const outcome = Object.freeze({ spinHit: i % 2 === 0, spunNs: 100, sleptNs: 50_000 });
+      const outcome = Object.freeze({ spinHit: i % 2 === 0, spunNs: 100, lostNs: 0, sleptNs: 50_000 });
       policy.waited?.(outcome);
       assert.deepEqual(plan, before, "the outcome changes the next plan, not this one");
       resetPlan(plan);

@@ -13,7 +13,7 @@ threadUsage();
 function windowed({ linked = true, workload = true } = {}) {
   const control = DomainControl.allocate(new EventPage(allocateEventPage()));
   const reports: DomainReport[] = [];
-  const waits = { spinHits: 0, spinMisses: 0, sleeps: 0, spunNs: 0, sleptNs: 0 };
+  const waits = { spinHits: 0, spinMisses: 0, sleeps: 0, spunNs: 0, lostNs: 0, sleptNs: 0 };
   const pushes = linked ? [{ sent: 0, suppressed: 0 }, { sent: 0, suppressed: 0 }] : [];
   const meter = new OperationMeter(1);
   const measured = { waits, pushes, meter: workload ? meter : null, confinedTo: [1] };
@@ -51,7 +51,7 @@ Deno.test("a sample is what was counted between the commands to measure and to f
   command(Command.Finish);
   work(30);
   const { waits, notifications, operations, durationNs } = sample();
-  assert.deepEqual(waits, { spinHits: 7, spinMisses: 7, sleeps: 7, spunNs: 7, sleptNs: 7 });
+  assert.deepEqual(waits, { spinHits: 7, spinMisses: 7, sleeps: 7, spunNs: 7, lostNs: 7, sleptNs: 7 });
   assert.deepEqual(notifications, { sent: 14, suppressed: 14 }, "of both links together");
   assert.deepEqual([operations?.operations, operations?.bytes], [7, 7 * 4096]);
   assert(durationNs > 0);

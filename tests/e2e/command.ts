@@ -25,12 +25,17 @@ export function flags(directory: string): string[] {
 const MARK = `IDDR_TEST=${crypto.randomUUID()}`;
 
 /** Starts a command; with `fixtures`, the one that knows the plugins that misbehave. */
-export function start(args: readonly string[], permissions: readonly string[], fixtures = false): Deno.ChildProcess {
+export function start(
+  args: readonly string[],
+  permissions: readonly string[],
+  fixtures = false,
+  cwd = PROJECT,
+): Deno.ChildProcess {
   const [variable, value] = MARK.split("=");
   const entry = fixtures ? FIXTURE_CLI : join(PROJECT, "cli/main.ts");
   return new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", ...permissions, entry, ...args],
-    cwd: PROJECT,
+    cwd,
     env: { NO_COLOR: "1", [variable]: value },
     stdin: "null",
     stdout: "piped",

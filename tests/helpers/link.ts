@@ -88,7 +88,7 @@ export function linkEnds(
 
 /** A waiter that, instead of sleeping, lets the other side work. */
 export class PumpWaiter implements Waiter {
-  readonly counters: WaitCounters = { spinHits: 0, spinMisses: 0, sleeps: 0, spunNs: 0, sleptNs: 0 };
+  readonly counters: WaitCounters = { spinHits: 0, spinMisses: 0, sleeps: 0, spunNs: 0, lostNs: 0, sleptNs: 0 };
   readonly sources: WaitSource[] = [];
   /** How long each spin was to be. */
   readonly spins: number[] = [];

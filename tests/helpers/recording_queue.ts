@@ -147,6 +147,7 @@ export function runRecorded(
     thread,
     threads,
     running,
+    stopRequested: () => false,
     pause: () => {},
     watch: () => {},
     note: () => {},

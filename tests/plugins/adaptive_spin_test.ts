@@ -13,7 +13,7 @@ const TIMEOUT = 100_000 * US;
 class Thread {
   spunNs = 0;
   readonly #policy = adaptiveSpin.create(adaptiveSpin.options.parse({}));
-  readonly #plan: WaitPlan = { spinNs: 0, preSleepNs: 0, armDistance: 1, blockNs: 0 };
+  readonly #plan: WaitPlan = { spinNs: 0, yieldNs: 0, preSleepNs: 0, armDistance: 1, blockNs: 0 };
   readonly #wakeNs: number;
 
   constructor(wakeNs: number) {
@@ -23,7 +23,7 @@ class Thread {
   get spinNs(): number {
     resetPlan(this.#plan);
     this.#policy.plan(this.#plan);
-    return this.#plan.spinNs;
+    return this.#plan.spinNs + this.#plan.yieldNs;
   }
 
   /** Waits once. Whether the spin found the work. */
@@ -32,7 +32,7 @@ class Thread {
     const spinHit = arrivalNs <= spinNs;
     const spunNs = Math.min(spinNs, arrivalNs);
     this.spunNs += spunNs;
-    this.#policy.waited?.({ spinHit, spunNs, sleptNs: spinHit ? 0 : arrivalNs - spunNs + this.#wakeNs });
+    this.#policy.waited?.({ spinHit, spunNs, lostNs: 0, sleptNs: spinHit ? 0 : arrivalNs - spunNs + this.#wakeNs });
     return spinHit;
   }
 
@@ -104,9 +104,26 @@ Deno.test("adaptive-spin does not begin again where a wake takes longer than its
   thread.waits(10, TIMEOUT);
   assert(thread.waits(100, 2 * US).every((hit) => !hit));
   const higher = adaptiveSpin.create(adaptiveSpin.options.parse({ ceiling: "500us" }));
-  const plan: WaitPlan = { spinNs: 0, preSleepNs: 0, armDistance: 1, blockNs: 0 };
-  for (let i = 0; i < 10; i++) higher.waited?.({ spinHit: false, spunNs: 0, sleptNs: TIMEOUT });
-  higher.waited?.({ spinHit: false, spunNs: 0, sleptNs: CEILING + 2 * US });
+  const plan: WaitPlan = { spinNs: 0, yieldNs: 0, preSleepNs: 0, armDistance: 1, blockNs: 0 };
+  for (let i = 0; i < 10; i++) higher.waited?.({ spinHit: false, spunNs: 0, lostNs: 0, sleptNs: TIMEOUT });
+  higher.waited?.({ spinHit: false, spunNs: 0, lostNs: 0, sleptNs: CEILING + 2 * US });
   higher.plan(plan);
-  assert.equal(plan.spinNs, FLOOR);
+  assert.equal(plan.spinNs + plan.yieldNs, FLOOR);
+});
+
+Deno.test("adaptive-spin keeps the core for its first looks, and offers it at once for a while after others took it", () => {
+  const policy = adaptiveSpin.create(adaptiveSpin.options.parse({}));
+  const plan: WaitPlan = { spinNs: 0, yieldNs: 0, preSleepNs: 0, armDistance: 1, blockNs: 0 };
+  const planned = (): number[] => {
+    policy.plan(plan);
+    return [plan.spinNs, plan.yieldNs];
+  };
+  const found = { spinHit: true, spunNs: 30 * US, lostNs: 0, sleptNs: 0 };
+  assert.deepEqual(planned(), [20 * US, CEILING - 20 * US]);
+  policy.waited?.({ ...found, lostNs: 5 * US });
+  for (let wait = 0; wait < 100; wait++) {
+    assert.deepEqual(planned(), [1 * US, CEILING - 1 * US]);
+    policy.waited?.(found);
+  }
+  assert.deepEqual(planned(), [20 * US, CEILING - 20 * US]);
 });

@@ -1,4 +1,4 @@
-// The device sata on block devices of the machine's own. What takes an ATA disk is in tests/sata.
+// The device sata on block devices of the machine's own. What takes an ATA disk is in tests/guest.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { Operation, Status } from "../../core/blkif.ts";

@@ -15,7 +15,7 @@ const DRIVER: DomainSample = {
   confinedTo: [1],
   heapGrowthBytes: 0,
   notifications: { sent: 5, suppressed: 6 },
-  waits: { spinHits: 1, spinMisses: 2, sleeps: 3, spunNs: 4, sleptNs: 5 },
+  waits: { spinHits: 1, spinMisses: 2, sleeps: 3, spunNs: 4, lostNs: 6, sleptNs: 5 },
   operations: null,
 };
 
@@ -60,7 +60,14 @@ Deno.test("threads are summed up, the driver apart", () => {
     frontend: { sent: 10, suppressed: 12 },
     backend: { sent: 5, suppressed: 6 },
   });
-  assert.deepEqual(sample.waits.frontend, { spinHits: 2, spinMisses: 4, sleeps: 6, spunNs: 8, sleptNs: 10 });
+  assert.deepEqual(sample.waits.frontend, {
+    spinHits: 2,
+    spinMisses: 4,
+    sleeps: 6,
+    spunNs: 8,
+    lostNs: 12,
+    sleptNs: 10,
+  });
 });
 
 Deno.test("what one thread could not measure is null, never a sum of the others", () => {

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { type Phases, timedWindow, unlessAborted, untilFinished } from "../../core/phases.ts";
+
+/** Phases that log what is asked of them. */
+function logged() {
+  const log: string[] = [];
+  const ended = new AbortController();
+  const finish = Promise.withResolvers<void>();
+  const phases: Phases = {
+    measure: async () => void log.push("measure"),
+    finish: async () => void log.push("finish"),
+    finishRequested: finish.promise,
+    signal: ended.signal,
+  };
+  return { log, ended, requestFinish: finish.resolve, phases };
+}
+
+Deno.test("a timed window is measured and finished, in this order", async () => {
+  const { log, phases } = logged();
+  await timedWindow({ warmupNs: 1e6, durationNs: 1e6 })(phases);
+  assert.deepEqual(log, ["measure", "finish"]);
+});
+
+Deno.test("a timed window ends when its machine does, with the reason, and leaves no timer", async () => {
+  const { log, ended, phases } = logged();
+  const conducted = timedWindow({ warmupNs: 0, durationNs: 1e15 })(phases);
+  ended.abort(new Error("the driver died"));
+  await assert.rejects(conducted, /the driver died/);
+  assert(!log.includes("finish"));
+});
+
+Deno.test("a machine that works until it is told to finish goes on until then", async () => {
+  const { log, requestFinish, phases } = logged();
+  const conducted = untilFinished(phases);
+  await Promise.resolve();
+  assert.deepEqual(log, ["measure"]);
+  requestFinish();
+  await conducted;
+  assert.deepEqual(log, ["measure", "finish"]);
+});
+
+Deno.test("a promise is itself unless the signal is aborted, before or after", async () => {
+  const { ended: { signal } } = logged();
+  assert.equal(await unlessAborted(Promise.resolve(3), signal), 3);
+  await assert.rejects(unlessAborted(Promise.reject(new Error("its own")), signal), /its own/);
+  await assert.rejects(unlessAborted(Promise.resolve(3), AbortSignal.abort(new Error("before"))), /before/);
+});
