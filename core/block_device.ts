@@ -136,6 +136,8 @@ export interface BlockDevice {
    * device that completes requests later and has neither this nor {@link listen} is polled without a pause.
    */
   readonly descriptor?: number;
+  /** What a {@link poll} that finds nothing costs, in nanoseconds, where it is more than a load: a system call's, say. */
+  readonly pollNs?: number;
   /**
    * Called before the thread sleeps while the device has no request, and so at least every 100 ms unless the thread
    * spins. Whatever makes the {@link descriptor} readable then must be seen to here: the thread would not sleep.

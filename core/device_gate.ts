@@ -65,6 +65,11 @@ export class DeviceGate implements WaitSource {
     return this.#device.descriptor;
   }
 
+  /** See {@link BlockDevice.pollNs}. */
+  get peekNs(): number | undefined {
+    return this.#device.pollNs;
+  }
+
   /** Has `wake` called whenever an {@link eventDriven} device has completed something. */
   listen(wake: () => void): void {
     this.#device.listen?.(wake);

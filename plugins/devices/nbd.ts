@@ -7,19 +7,17 @@
  * @module
  */
 
-import { dirname } from "node:path";
 import { z } from "../../core/schema.ts";
 import { messageOf } from "../../core/errors.ts";
 import { cLibraryNeed } from "../../core/libc.ts";
 import { API_VERSION, definePlugin, type DevicePlugin } from "../../core/plugin.ts";
+import { pathsOf } from "../../core/socket_address.ts";
 import { duration } from "../../core/units.ts";
 import { type NbdMedium, openNbdDevice } from "./nbd/open.ts";
 import { resolveServer } from "./nbd/resolve.ts";
 import { parseNbdUri } from "./nbd/uri.ts";
 
 const MAX_CONNECTIONS = 16;
-/** The longest path that the kernel takes without help, for which the path's folder is opened. */
-const MAX_PLAIN_PATH_BYTES = 107;
 
 const positive = (ns: number): boolean => ns >= 1e6;
 const AT_LEAST_1MS = "must be at least 1ms";
@@ -65,8 +63,9 @@ const plugin: DevicePlugin<typeof options, NbdMedium> = definePlugin({
 
   permissions({ uri }) {
     const { server } = parseNbdUri(uri);
-    const isLong = server.kind === "unix" && new TextEncoder().encode(server.path).length > MAX_PLAIN_PATH_BYTES;
-    return { ffi: [cLibraryNeed()], ...(isLong ? { read: [dirname(server.path)] } : {}) };
+    // A socket's path takes no permission by FFI; only where it is too long for the kernel its folder is opened.
+    const [, ...read] = server.kind === "unix" ? pathsOf(server) : [];
+    return { ffi: [cLibraryNeed()], ...(read.length > 0 ? { read } : {}) };
   },
 
   openMedium({ uri }) {

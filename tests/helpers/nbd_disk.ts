@@ -32,11 +32,11 @@ export function diskScript(
   log: ReceivedRequest[] = [],
 ): Script {
   const structured = model.structured ?? true;
-  return function* (server) {
-    yield* shakeHands(server, { sizeBytes: disk.length, ...model });
+  return function* (connection) {
+    yield* shakeHands(connection, { sizeBytes: disk.length, ...model });
     for (;;) {
       const request = yield* nextRequest();
-      if (request.type === NbdCommand.Disconnect) return server.close();
+      if (request.type === NbdCommand.Disconnect) return connection.close();
       log.push(request);
       const { type, offset, length, data, cookie } = request;
       assert(offset + length <= disk.length);
@@ -44,11 +44,11 @@ export function diskScript(
       if (type === NbdCommand.Trim || type === NbdCommand.WriteZeroes) disk.fill(0, offset, offset + length);
       if (type !== NbdCommand.Read) {
         const empty = chunk(cookie, Chunk.None, new Uint8Array());
-        server.send(structured && random() < 0.5 ? empty : simpleReply(cookie));
+        connection.send(structured && random() < 0.5 ? empty : simpleReply(cookie));
       } else if (!structured) {
-        server.send(simpleReply(cookie, 0, disk.slice(offset, offset + length)));
+        connection.send(simpleReply(cookie, 0, disk.slice(offset, offset + length)));
       } else {
-        readReply(disk, request, random).forEach((bytes) => server.send(bytes));
+        readReply(disk, request, random).forEach((bytes) => connection.send(bytes));
       }
     }
   };

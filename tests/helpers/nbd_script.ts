@@ -42,7 +42,7 @@ export function magic([high, low]: readonly [number, number]): [Part, Part] {
 }
 
 /** One connection's behaviour: yields how many bytes it wants next, and gets them. */
-export type Script = (server: ScriptedServer) => Generator<number, void, Uint8Array>;
+export type Script = (connection: ScriptedConnection) => Generator<number, void, Uint8Array>;
 
 const BUFFER_FRAMES = 64;
 
@@ -52,28 +52,70 @@ export class ScriptedServer {
   accepted = 0;
   /** Bytes to send at the next step, of those that are there; all when absent. */
   pieceBytes: (there: number) => number = (there) => there;
-  /** Closes the connection in place of sending byte number so many of it; once. */
+  /** Bytes to take at the next step. */
+  readBytes = Infinity;
+  /** Closes a connection in place of sending byte number so many of it; once. */
   closeAt = Infinity;
+  /** The connections that are there, oldest first. */
+  connections: ScriptedConnection[] = [];
   readonly path: string;
+  /** The way to the kernel. */
+  readonly sockets = Sockets.open();
   readonly #directory: string;
-  readonly #sockets = Sockets.open();
-  readonly #memory = SharedMemory.allocate(BUFFER_FRAMES);
-  readonly #list = new PlaceList();
   readonly #listening: number;
   readonly #script: Script;
-  #connection = -1;
-  #running: Generator<number, void, Uint8Array> | null = null;
-  #wanted = 0;
-  #inbox = new Uint8Array();
-  #outbox = new Uint8Array();
-  #sent = 0;
 
   /** @param script what each connection does */
   constructor(script: Script) {
     this.#script = script;
     this.#directory = Deno.makeTempDirSync({ prefix: "iddr-nbd-client-" });
     this.path = `${this.#directory}/s`;
-    this.#listening = this.#sockets.listen({ kind: "unix", path: this.path });
+    this.#listening = this.sockets.listen({ kind: "unix", path: this.path });
+  }
+
+  /** Accepts, reads, answers, sends: each as far as it goes at once. */
+  step(): void {
+    const descriptor = this.sockets.accept(this.#listening);
+    if (descriptor >= 0) {
+      this.connections.push(new ScriptedConnection(this, descriptor, ++this.accepted, this.#script));
+    }
+    for (const connection of [...this.connections]) connection.step();
+  }
+
+  /** Ends all connections. */
+  close(): void {
+    for (const connection of [...this.connections]) connection.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+    this.sockets.close(this.#listening);
+    this.sockets.detach();
+    Deno.removeSync(this.#directory, { recursive: true });
+  }
+}
+
+/** One connection of a {@link ScriptedServer}. */
+export class ScriptedConnection {
+  /** Which of those that the server accepted, from 1. */
+  readonly number: number;
+  readonly #server: ScriptedServer;
+  readonly #descriptor: number;
+  readonly #memory = SharedMemory.allocate(BUFFER_FRAMES);
+  readonly #list = new PlaceList();
+  #running: Generator<number, void, Uint8Array> | null;
+  #closed = false;
+  #wanted = 0;
+  #inbox = new Uint8Array();
+  #outbox = new Uint8Array();
+  #sent = 0;
+
+  constructor(server: ScriptedServer, descriptor: number, number: number, script: Script) {
+    this.#server = server;
+    this.#descriptor = descriptor;
+    this.number = number;
+    this.#running = script(this);
+    this.#resume(undefined);
   }
 
   /** Appends to what is sent. */
@@ -81,52 +123,33 @@ export class ScriptedServer {
     this.#outbox = joined(this.#outbox, bytes);
   }
 
-  /** Whether all was sent. */
-  get isDry(): boolean {
-    return this.#outbox.length === 0;
-  }
-
-  /** Ends the present connection. */
+  /** Ends it. */
   close(): void {
-    if (this.#connection >= 0) this.#sockets.close(this.#connection);
-    this.#connection = -1;
+    if (!this.#closed) this.#server.sockets.close(this.#descriptor);
+    this.#closed = true;
     this.#running = null;
+    this.#server.connections = this.#server.connections.filter((each) => each !== this);
   }
 
-  /** Accepts, reads, answers, sends: each as far as it goes at once. */
+  /** Reads, answers, sends: each as far as it goes at once. */
   step(): void {
-    if (this.#connection < 0 && !this.#accept()) return;
-    this.#read();
-    this.#run();
-    this.#write();
-  }
-
-  #accept(): boolean {
-    this.#connection = this.#sockets.accept(this.#listening);
-    if (this.#connection < 0) return false;
-    this.accepted++;
-    this.#inbox = new Uint8Array();
-    this.#outbox = new Uint8Array();
-    this.#sent = 0;
-    this.#running = this.#script(this);
-    this.#resume(undefined);
-    return true;
-  }
-
-  #read(): void {
-    this.#list.clear();
-    this.#list.add(this.#memory.address, this.#memory.bytes.length);
-    const received = this.#sockets.receive(this.#connection, this.#list);
-    if (received === 0) this.close();
-    if (received > 0) this.#inbox = joined(this.#inbox, this.#memory.bytes.subarray(0, received));
-  }
-
-  #run(): void {
+    if (!this.#closed) this.#read();
     while (this.#running !== null && this.#inbox.length >= this.#wanted) {
       const bytes = this.#inbox.slice(0, this.#wanted);
       this.#inbox = this.#inbox.slice(this.#wanted);
       this.#resume(bytes);
     }
+    if (!this.#closed) this.#write();
+  }
+
+  #read(): void {
+    const most = Math.min(this.#memory.bytes.length, this.#server.readBytes);
+    if (most === 0) return;
+    this.#list.clear();
+    this.#list.add(this.#memory.address, most);
+    const received = this.#server.sockets.receive(this.#descriptor, this.#list);
+    if (received === 0) this.close();
+    if (received > 0) this.#inbox = joined(this.#inbox, this.#memory.bytes.subarray(0, received));
   }
 
   #resume(bytes: Uint8Array | undefined): void {
@@ -136,28 +159,22 @@ export class ScriptedServer {
   }
 
   #write(): void {
-    if (this.#connection < 0 || this.#outbox.length === 0) return;
-    const room = Math.min(this.#memory.bytes.length, Math.max(0, this.closeAt - this.#sent));
-    const piece = this.#outbox.subarray(0, Math.min(room, this.pieceBytes(this.#outbox.length)));
+    const server = this.#server;
+    if (this.#outbox.length === 0) return;
+    const room = Math.min(this.#memory.bytes.length, Math.max(0, server.closeAt - this.#sent));
+    const piece = this.#outbox.subarray(0, Math.min(room, server.pieceBytes(this.#outbox.length)));
     if (piece.length > 0) {
       this.#memory.bytes.set(piece);
       this.#list.clear();
       this.#list.add(this.#memory.address, piece.length);
-      const sent = this.#sockets.send(this.#connection, this.#list);
+      const sent = server.sockets.send(this.#descriptor, this.#list);
       if (sent < 0) return;
       this.#outbox = this.#outbox.slice(sent);
       this.#sent += sent;
     }
-    if (this.#sent < this.closeAt) return;
-    this.closeAt = Infinity;
+    if (this.#sent < server.closeAt) return;
+    server.closeAt = Infinity;
     this.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
-    this.#sockets.close(this.#listening);
-    this.#sockets.detach();
-    Deno.removeSync(this.#directory, { recursive: true });
   }
 }
 
@@ -197,7 +214,7 @@ export function greeting(flags: number = HandshakeFlag.FixedNewstyle | Handshake
 
 /** Shakes hands as the protocol has it. The name that the client asked for. */
 export function* shakeHands(
-  server: Pick<ScriptedServer, "send">,
+  server: Pick<ScriptedConnection, "send">,
   { sizeBytes, flags = ALL_FLAGS, structured = true, blockSizes, go = true, noZeroes = true }: ExportModel,
 ): Generator<number, string, Uint8Array> {
   server.send(greeting(HandshakeFlag.FixedNewstyle | (noZeroes ? HandshakeFlag.NoZeroes : 0)));

@@ -167,7 +167,7 @@ Deno.test("nbd: a server that breaks the protocol loses the connection, and what
     const expected = disk.slice();
     const honest = diskScript(disk, { structured });
     const script: Script = function* (server) {
-      if (server.accepted > 1) return yield* honest(server);
+      if (server.number > 1) return yield* honest(server);
       yield* shakeHands(server, { sizeBytes: SIZE, structured });
       server.send(answer(yield* nextRequest()));
       yield 1; // It keeps the connection.
@@ -213,7 +213,7 @@ Deno.test("nbd: a server that shuts down is waited for, and what it refused for 
     const disk = patterned(2);
     const honest = diskScript(disk, { structured });
     const script: Script = function* (server) {
-      if (server.accepted > 1) return yield* honest(server);
+      if (server.number > 1) return yield* honest(server);
       yield* shakeHands(server, { sizeBytes: SIZE, structured });
       const { cookie } = yield* nextRequest();
       server.send(structured ? errorChunk(cookie, NbdError.Shutdown, "later") : simpleReply(cookie, NbdError.Shutdown));
@@ -232,14 +232,14 @@ Deno.test("nbd: a connection that ends, or speaks out of turn, while there is no
     const disk = patterned(2);
     const honest = diskScript(disk, {});
     const script: Script = function* (server) {
-      if (server.accepted === 1) {
+      if (server.number === 1) {
         yield* shakeHands(server, { sizeBytes: SIZE });
         yield 1;
       } else yield* honest(server);
     };
     using server = new ScriptedServer(script);
     using bench = new NbdBench(server);
-    if (spontaneous) server.send(simpleReply(0n));
+    if (spontaneous) server.connections[0].send(simpleReply(0n));
     else server.close();
     bench.until(() => bench.device.counters().nbdReconnects === 1);
     assert.equal(bench.run(Read, 0, [512]), Status.Okay);
@@ -251,7 +251,7 @@ Deno.test("nbd: a connection that ends, or speaks out of turn, while there is no
 function changing(...models: readonly Partial<ExportModel>[]): Script {
   const disk = patterned(2);
   return function* (server) {
-    const model = models[Math.min(server.accepted, models.length) - 1];
+    const model = models[Math.min(server.number, models.length) - 1];
     yield* diskScript(disk, model)(server);
   };
 }
@@ -396,7 +396,7 @@ Deno.test("nbd: a server that cannot be used is left politely, and one that come
 
   let early = true;
   const late: Script = function* (scripted) {
-    if (scripted.accepted < 4) {
+    if (scripted.number < 4) {
       scripted.close();
     } else {
       early = false;
@@ -438,6 +438,6 @@ Deno.test("nbd: with nobody there it says so, with the kernel's reason", () => {
   using server = new ScriptedServer(diskScript(patterned(1), {}));
   const opened = (uri: string) => () => new NbdBench(server, { uri, connectTimeout: "30ms" });
   assert.throws(opened("nbd+unix:///?socket=/nonexistent/s"), /Cannot use nbd\+unix:.* within 30ms: ENOENT/);
-  assert.throws(opened(`nbd+unix:///?socket=/nonexistent/${"d".repeat(120)}`), /within 30ms: .*[Nn]o such file/);
+  assert.throws(opened(`nbd+unix:///?socket=/nonexistent/${"d".repeat(120)}/s`), /within 30ms: .*[Nn]o such file/);
   assert.throws(opened("nbd://127.0.0.1:1/"), /within 30ms: ECONNREFUSED/);
 });

@@ -70,7 +70,9 @@ export class NbdConnection {
   #requests: RequestStream | null = null;
   #replies: ReplyStream | null = null;
   #watchesWrites = false;
-  #attempts = 0;
+  /** The address that is tried next, or was last; and how many were tried since the last pause. */
+  #address = 0;
+  #tried = 0;
   #pauseMs: number;
   #nextAt = 0;
   #deadline = 0;
@@ -175,7 +177,9 @@ export class NbdConnection {
     if (this.wasOfUse || this.inFlight === 0) {
       this.#pauseMs = this.#settings.retryFromMs;
     }
-    this.#failAttempt(reason, now);
+    this.#release();
+    this.failure = reason;
+    this.#pause(now);
   }
 
   /** Ends it for good, as the protocol has it. */
@@ -187,7 +191,7 @@ export class NbdConnection {
 
   #begin(now: number): void {
     const { sockets, epoll, addresses, attemptMs, exportName } = this.#settings;
-    const address = addresses[this.#attempts++ % addresses.length];
+    const address = addresses[this.#address];
     this.#deadline = now + attemptMs;
     let descriptor: number;
     try {
@@ -275,10 +279,15 @@ export class NbdConnection {
   #failAttempt(reason: string, now: number): void {
     this.#release();
     this.failure = reason;
-    // All addresses are tried before the first pause.
-    const round = this.#attempts % this.#settings.addresses.length === 0;
-    this.#nextAt = round ? now + this.#pauseMs : now;
-    if (round) this.#pauseMs = Math.min(this.#pauseMs * 2, this.#settings.retryToMs);
+    const { length } = this.#settings.addresses;
+    this.#address = (this.#address + 1) % length;
+    if (++this.#tried >= length) this.#pause(now); // All addresses are tried before each pause.
+  }
+
+  #pause(now: number): void {
+    this.#tried = 0;
+    this.#nextAt = now + this.#pauseMs;
+    this.#pauseMs = Math.min(this.#pauseMs * 2, this.#settings.retryToMs);
   }
 
   /** Tells the server that this is the end; it may not hear of it. */

@@ -46,6 +46,8 @@ export interface NbdDeviceOptions {
 export class NbdDevice implements BlockDevice {
   readonly info: DeviceInfo;
   readonly descriptor: number;
+  /** Looking takes a system call. */
+  readonly pollNs = 200;
   readonly #options: NbdDeviceOptions;
   readonly #connections: readonly NbdConnection[];
   readonly #commands: Commands;

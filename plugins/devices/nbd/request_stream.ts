@@ -19,9 +19,11 @@ export class RequestStream {
   /** Commands of which not all was sent, oldest first. */
   readonly #queue = new Queue(COMMANDS);
   readonly #list = new PlaceList();
+  /** Bytes that were sent of the first. */
+  #sent = 0;
   /** How many of the queue's commands are in the list to their end. */
   #listed = 0;
-  /** Bytes of the command after those that are in the list, or were sent. */
+  /** Bytes of the command after those that were put into the list. */
   #begun = 0;
 
   /** A stream of these commands. */
@@ -57,8 +59,6 @@ export class RequestStream {
     const list = this.#list;
     for (;;) {
       if (list.count === 0) {
-        this.#queue.drop(this.#listed);
-        this.#listed = 0;
         if (this.#queue.count === 0) return true;
         this.#fill();
       }
@@ -70,13 +70,29 @@ export class RequestStream {
       }
       if (sent === list.byteLength) list.clear();
       else list.consume(sent);
+      this.#drop(sent);
     }
+  }
+
+  /** Takes the commands off the queue that these bytes complete. */
+  #drop(byteLength: number): void {
+    const queue = this.#queue;
+    let sent = this.#sent + byteLength;
+    while (queue.count > 0) {
+      const whole = REQUEST_BYTES + this.#commands.payloadOf(queue.first());
+      if (sent < whole) break;
+      sent -= whole;
+      queue.shift();
+      this.#listed--;
+    }
+    this.#sent = sent;
   }
 
   /** Forgets everything, for another connection. */
   reset(): void {
     this.#queue.clear();
     this.#list.clear();
+    this.#sent = 0;
     this.#listed = 0;
     this.#begun = 0;
   }
