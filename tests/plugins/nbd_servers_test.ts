@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { Operation, Status } from "../../core/blkif.ts";
 import { builtins } from "../../plugins/mod.ts";
 import nbd from "../../plugins/devices/nbd.ts";
-import { type DevicePlugin } from "../../core/plugin.ts";
+import type { DevicePlugin } from "../../core/plugin.ts";
 import { type DeviceExpectation, testDevice, withDevice } from "../conformance/device.ts";
 import { fillPattern } from "../helpers/devices.ts";
 import { mediumContext } from "../helpers/medium_context.ts";
@@ -139,4 +139,30 @@ testUnless(nbdkit, "nbd: pieces of memory of any kind are read and written over 
   assert.equal(device.run(Read, 8192, ...pieces), Status.Okay);
   assert.deepEqual(pieces.map(([start, end]) => bytes.slice(start, end)), written);
   assert(pieces.every(([, end]) => bytes.subarray(end, end + 512).every((byte) => byte === 0)), "nothing beside them");
+});
+
+testUnless(nbdkit, "nbd: a server is found by TCP, too, by whichever address of its name it listens on", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  const child = new Deno.Command("nbdkit", {
+    args: ["--foreground", "--ipaddr=127.0.0.1", `--port=${port}`, "memory", "1M"],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  try {
+    for (const host of ["127.0.0.1", "localhost"]) {
+      using device = openPlugin(nbd, { uri: `nbd://${host}:${port}/`, connections: 2 });
+      fillPattern(device.memory.bytes, 9);
+      const before = device.memory.bytes.slice(0, 65_536);
+      assert.equal(device.run(Write, 512, [0, 65_536]), Status.Okay);
+      device.memory.bytes.fill(0);
+      assert.equal(device.run(Read, 512, [0, 65_536]), Status.Okay);
+      assert.deepEqual(device.memory.bytes.slice(0, 65_536), before);
+    }
+  } finally {
+    child.kill("SIGKILL");
+    await child.status;
+  }
 });

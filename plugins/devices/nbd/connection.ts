@@ -50,7 +50,7 @@ export class NbdConnection {
   /** What it is doing. */
   state: ConnectionState = "waiting";
   /** Its socket; −1 while there is none. */
-  descriptor = NOTHING;
+  descriptor: number = NOTHING;
   /** Commands that it has. */
   inFlight = 0;
   /** Why the last attempt failed, or the connection was lost; empty before that. */

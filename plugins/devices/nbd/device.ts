@@ -9,7 +9,6 @@
  * @module
  */
 
-import { Operation } from "../../../core/blkif.ts";
 import type { BlockDevice, BlockRequest, DeviceInfo } from "../../../core/block_device.ts";
 import type { Counters } from "../../../core/counters.ts";
 import type { Epoll } from "../../../core/epoll.ts";

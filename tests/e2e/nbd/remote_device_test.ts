@@ -1,10 +1,11 @@
 // A remote disk under the runner while its server dies, stops, comes late or stays away.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { checkFromOutside } from "../helpers/check_from_outside.ts";
-import { NbdProgram, programRefusal } from "../helpers/nbd_programs.ts";
-import { testUnless } from "../helpers/test_unless.ts";
-import { flags, outcome, savedResult, start, until, withDirectory, writeScenario } from "./command.ts";
+import { checkFromOutside } from "../../helpers/check_from_outside.ts";
+import { NbdProgram, programRefusal } from "../../helpers/nbd_programs.ts";
+import { testUnless } from "../../helpers/test_unless.ts";
+import { serve as serveDevice, type ServeSettings } from "./served.ts";
+import { flags, outcome, savedResult, start, until, withDirectory, writeScenario } from "../command.ts";
 
 const SIZE = 2 ** 20;
 const refusal = programRefusal("nbdkit");
@@ -131,3 +132,62 @@ testUnless(
     });
   },
 );
+
+/** A disk's file that iddr serves itself; its other scenario has a folder of its own. */
+async function serveFile(
+  directory: string,
+  settings: ServeSettings,
+): Promise<{ disk: string; start: () => ReturnType<typeof serveDevice> }> {
+  const folder = join(directory, "served");
+  const disk = join(folder, "disk.img");
+  await Deno.mkdir(folder);
+  await Deno.writeFile(disk, new Uint8Array(SIZE));
+  const parts = { device: { use: "loop-file", with: { path: disk } } };
+  return { disk, start: () => serveDevice(folder, { parts, ...settings }) };
+}
+
+Deno.test("iddr is a client of its own server: a driver's disk is another driver's export, by TCP and by name", async () => {
+  await withDirectory(async (directory) => {
+    const { disk, start: startServer } = await serveFile(directory, { nbd: "tcp:127.0.0.1:0" });
+    await using served = await startServer();
+    const uri = served.uri.replace("127.0.0.1", "localhost");
+    assert.match(uri, /^nbd:\/\/localhost:\d+\/$/);
+    const scenario = await writeScenario(directory, {
+      device: { use: "nbd", with: { uri, connections: 2 } },
+      workload: { use: "verify", with: { size: "1MiB", queueDepth: 8, threads: 2, discardShare: 0.05 } },
+      run: { warmup: "10ms", duration: "300ms", repetitions: 1 },
+      recovery: { hangTimeout: "20s" },
+      expect: ["errors == 0", "sectorsVerified >= 2048", "nbdReconnects == 0"],
+    });
+    const results = join(directory, "results");
+    const { code, stdout, stderr } = await outcome(
+      start([scenario, "--out", results, "--no-progress"], flags(directory)),
+    );
+    assert.equal(code, 0, stderr + stdout);
+    assert.equal((await served.end()).code, 0);
+    const { counters } = (await savedResult(results)).cells[0].samples[0];
+    const found = await checkFromOutside(disk, SIZE, 4096);
+    assert.deepEqual([found.bad, found.generationSum], [0, counters.generationSum]);
+  });
+});
+
+Deno.test("a server that ends in order and is started again costs its client a wait, and no error", async () => {
+  await withDirectory(async (directory) => {
+    const { disk, start: startServer } = await serveFile(directory, {});
+    await using first = await startServer();
+    const scenario = await writeScenario(directory, {
+      device: { use: "nbd", with: { uri: first.uri, connections: 2 } },
+      workload: { use: "verify", with: { size: "1MiB", queueDepth: 8 } },
+      run: { warmup: "10ms", duration: "5s", repetitions: 1 },
+      recovery: { hangTimeout: "20s" },
+      expect: ["errors == 0", "nbdReconnects >= 1"],
+    });
+    const running = outcome(start([scenario, "--out", directory, "--no-progress"], flags(directory)));
+    await progress(disk);
+    assert.equal((await first.end()).code, 0);
+    await using _second = await startServer();
+    const { code, stdout, stderr } = await running;
+    assert.equal(code, 0, stderr + stdout);
+    assert.equal((await checkFromOutside(disk, SIZE, 4096)).bad, 0);
+  });
+});
