@@ -90,10 +90,10 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
-/** A disk with a pattern all over it, but for a hole. */
+/** A disk with a pattern all over it, but for holes. */
 export function patterned(seed: number, sizeBytes = 256 * 1024): Uint8Array {
   const disk = new Uint8Array(sizeBytes);
   fillPattern(disk, seed);
-  disk.fill(0, 8192, 20_000);
+  for (let start = 700; start < sizeBytes; start += 4096) disk.fill(0, start, start + 1500);
   return disk;
 }

@@ -235,28 +235,28 @@ Deno.test("nbd: more requests and commands than the tables hold wait for their t
   }
 });
 
-Deno.test("nbd: writes that fill the socket go on when the server reads", () => {
-  const disk = patterned(5, 4 * 2 ** 20);
-  const log: ReceivedRequest[] = [];
-  let reads = false;
-  const serve = diskScript(disk, {}, inOnePiece, log);
-  using server = new ScriptedServer(serve);
-  using bench = new NbdBench(server, {}, 32);
-  const expected = disk.slice();
-  const step = server.step.bind(server);
-  server.step = () => reads ? step() : undefined;
-  for (let slot = 0; slot < 32; slot++) {
-    fillPattern(bench.buffer(slot), slot);
-    // More pieces than one call to the kernel takes.
-    bench.submit(slot, Write, slot * 131_072, Array(slot % 2 === 0 ? 1 : 250).fill(512));
-    expected.set(bench.bytesOf(slot), slot * 131_072);
-  }
-  for (let i = 0; i < 32; i++) bench.gate.reap();
-  reads = true;
-  bench.finish();
-  assert.deepEqual(bench.reports, []);
-  assert.deepEqual(disk, expected);
-});
+for (const lost of [false, true]) {
+  const how = lost ? ", or from their start when the connection is lost" : "";
+  Deno.test(`nbd: writes that fill the socket go on when the server reads${how}`, () => {
+    const disk = patterned(5, 4 * 2 ** 20);
+    using server = new ScriptedServer(diskScript(disk, {}));
+    using bench = new NbdBench(server, {}, 32);
+    const expected = disk.slice();
+    server.readBytes = 0;
+    for (let slot = 0; slot < 32; slot++) {
+      fillPattern(bench.buffer(slot), slot);
+      // More pieces than one call to the kernel takes.
+      bench.submit(slot, Write, slot * 131_072, Array(slot % 2 === 0 ? 1 : 250).fill(512));
+      expected.set(bench.bytesOf(slot), slot * 131_072);
+    }
+    for (let i = 0; i < 32; i++) bench.gate.reap();
+    if (lost) server.close();
+    server.readBytes = Infinity;
+    bench.finish();
+    assert.deepEqual(bench.reports, []);
+    assert.deepEqual(disk, expected);
+  });
+}
 
 Deno.test("nbd: the driver's end is told to the server", () => {
   const requests: number[] = [];

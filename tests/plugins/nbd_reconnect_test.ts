@@ -145,9 +145,11 @@ Deno.test("nbd: a server that greets and never answers a request is as none: the
     server.close();
   };
   using server = new ScriptedServer(script);
-  using bench = new NbdBench(server, { reconnectTimeout: "60ms" });
+  using bench = new NbdBench(server, { reconnectTimeout: "200ms", retryFrom: "10ms", retryTo: "10ms" });
   assert.equal(bench.run(Read, 0, [512]), Status.Error);
-  assert(server.accepted > 3, `only ${server.accepted} attempts`);
+  // Each takes 10 ms of the 200 at least, and all of them count.
+  assert(server.accepted > 2 && server.accepted <= 22, `${server.accepted} attempts`);
+  assert.match(bench.reports[0], /^There has been no connection to .* for 200ms: the server closed it/);
 });
 
 /** What opening a device says, for a server that does this. */

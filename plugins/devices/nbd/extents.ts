@@ -1,5 +1,5 @@
 /**
- * Parts of a request's data, which lies in pieces of memory: as places for a socket, to be filled, to be cleared.
+ * Parts of a request's data, which lies in pieces of memory: as places for a socket, or to be cleared.
  *
  * @module
  */
@@ -37,27 +37,11 @@ export function addPlaces(
   return byteLength - left;
 }
 
-/** Copies bytes to the places from byte `from` of the request on. */
-export function copyInto(request: BlockRequest, from: number, bytes: Uint8Array): void {
-  forEachPiece(request, from, bytes.length, (start, length, done) => {
-    request.memory.bytes.set(bytes.subarray(done, done + length), start);
-  });
-}
-
 /** Makes a part of a request's data zero. */
 export function clear(request: BlockRequest, from: number, byteLength: number): void {
-  forEachPiece(request, from, byteLength, (start, length) => request.memory.bytes.fill(0, start, start + length));
-}
-
-function forEachPiece(
-  request: BlockRequest,
-  from: number,
-  byteLength: number,
-  act: (start: number, length: number, done: number) => void,
-): void {
   let skip = from;
-  let done = 0;
-  for (let i = 0; i < request.extentCount && done < byteLength; i++) {
+  let left = byteLength;
+  for (let i = 0; i < request.extentCount && left > 0; i++) {
     const start = request.extentStart(i) + skip;
     const there = request.extentEnd(i) - start;
     if (there <= 0) {
@@ -65,8 +49,8 @@ function forEachPiece(
       continue;
     }
     skip = 0;
-    const length = Math.min(there, byteLength - done);
-    act(start, length, done);
-    done += length;
+    const length = Math.min(there, left);
+    request.memory.bytes.fill(0, start, start + length);
+    left -= length;
   }
 }

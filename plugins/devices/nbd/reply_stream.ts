@@ -23,7 +23,7 @@ import {
   STRUCTURED_REPLY_MAGIC,
 } from "../../nbd/protocol.ts";
 import type { Commands } from "./commands.ts";
-import { addPlaces, clear, copyInto } from "./extents.ts";
+import { addPlaces, clear } from "./extents.ts";
 import { quoted } from "./handshake.ts";
 import type { Staging } from "./staging.ts";
 
@@ -119,8 +119,9 @@ export class ReplyStream {
     const staging = this.#staging;
     for (;;) {
       if (this.#payloadLeft > 0) {
-        this.#takeStaged();
-        if (this.#payloadLeft > 0) break;
+        // No more than heads was asked for while a read was in flight: see receive.
+        if (staging.byteLength > 0) this.#refuse("data came with its head");
+        break;
       }
       if (staging.byteLength < SIMPLE_REPLY_BYTES) {
         this.#needed = this.#headBytes;
@@ -237,17 +238,6 @@ export class ReplyStream {
     this.#payloadAt += byteLength;
     this.#payloadLeft -= byteLength;
     if (this.#payloadLeft === 0 && this.#payloadEnds) this.#finish(this.#payloadOwner);
-  }
-
-  /** Moves data that was staged to its place. Rare: see the module. */
-  #takeStaged(): void {
-    const staging = this.#staging;
-    const there = Math.min(staging.byteLength, this.#payloadLeft);
-    if (there === 0) return;
-    const data = staging.bytes.subarray(staging.start, staging.start + there);
-    copyInto(this.#commands.requestOf(this.#payloadOwner), this.#payloadAt, data);
-    staging.start += there;
-    this.#payloadCame(there);
   }
 
   #fail(slot: number, error: number, words: string): void {
