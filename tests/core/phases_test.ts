@@ -4,11 +4,15 @@ import { type Phases, timedWindow, unlessAborted, untilFinished } from "../../co
 /** Phases that log what is asked of them. */
 function logged() {
   const log: string[] = [];
+  const said = (what: string): Promise<void> => {
+    log.push(what);
+    return Promise.resolve();
+  };
   const ended = new AbortController();
   const finish = Promise.withResolvers<void>();
   const phases: Phases = {
-    measure: async () => void log.push("measure"),
-    finish: async () => void log.push("finish"),
+    measure: () => said("measure"),
+    finish: () => said("finish"),
     finishRequested: finish.promise,
     signal: ended.signal,
   };

@@ -1,6 +1,6 @@
 /**
- * The guest's first file system: busybox and kernel modules from Debian's packages; Deno, blkid and mkfs.ext4 from the host, with the
- * libraries that they are linked to; the project as it is now; and the npm packages of its lock file.
+ * The guest's first file system: busybox and kernel modules from Debian's packages; Deno and a few programs from the host,
+ * with the libraries that they are linked to; the project as it is now; and the npm packages of its lock file.
  *
  * @module
  */
@@ -29,7 +29,9 @@ export async function writeImage(path: string, packages: GuestPackages, project:
     archive.file(`/modules/${String(index).padStart(3, "0")}-${name}`, await Deno.readFile(module));
   }
   await addProgram(archive, "/bin/deno", Deno.execPath());
-  for (const program of ["blkid", "mkfs.ext4"]) await addProgram(archive, `/sbin/${program}`, pathOf(program));
+  for (const program of ["blkid", "mkfs.ext4", "nbd-client"]) {
+    await addProgram(archive, `/sbin/${program}`, pathOf(program));
+  }
   for (const part of PROJECT_PARTS) await addTree(archive, `${GUEST_PROJECT}/${part}`, join(project, part));
   await addNpmPackages(archive, project);
   archive.end();

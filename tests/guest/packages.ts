@@ -15,7 +15,7 @@ import { BenchError, tool, toolText } from "./tool.ts";
  */
 const MODULES = [
   ...["ahci", "sd_mod", "sg", "virtio_pci", "virtio_scsi", "virtio_blk", "virtio_console", "loop"],
-  ...["crc32c_generic", "ext4"],
+  ...["crc32c_generic", "ext4", "nbd"],
 ];
 
 /** The guest's parts, in the cache. */

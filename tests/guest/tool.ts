@@ -14,6 +14,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   "mkfs.ext4": "e2fsprogs",
   debugfs: "e2fsprogs",
   e2fsck: "e2fsprogs",
+  "nbd-client": "nbd-client",
   "qemu-system-x86_64": "qemu-system-x86",
   tar: "tar",
   xz: "xz-utils",

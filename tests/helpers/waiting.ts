@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { NotificationPolicy, WaitOutcome, WaitPlan } from "../../core/notification.ts";
 import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
 import type { SharedMemory } from "../../core/memory.ts";
 import type { WaitSource } from "../../core/waiter.ts";
@@ -85,4 +86,20 @@ export class TestSource implements WaitSource {
   disarm(): void {
     this.log.push(`${this.name}disarm`);
   }
+}
+
+/** A policy whose plan has these members, and which keeps what it is told. */
+export function policy(plan: Partial<WaitPlan> = {}): NotificationPolicy & { outcomes: WaitOutcome[] } {
+  const outcomes: WaitOutcome[] = [];
+  return {
+    outcomes,
+    plan: (into) => void Object.assign(into, plan),
+    waited: (outcome) => void outcomes.push({ ...outcome }),
+  };
+}
+
+/** Peeks that find nothing until the n-th. */
+export function peeksUntil(n: number): () => boolean {
+  let peeks = 0;
+  return () => ++peeks >= n;
 }

@@ -188,12 +188,12 @@ export class NbdClient implements Disposable {
     this.#replies = this.#reader();
   }
 
-  /** Sends a request, and returns its cookie. */
-  async send(request: Request): Promise<bigint> {
+  /** Sends a request, and returns its cookie. With `reads`, what comes meanwhile is kept for later. */
+  async send(request: Request, { reads = false }: { readonly reads?: boolean } = {}): Promise<bigint> {
     const header = this.announce(request);
-    const encoded = encodeRequest(header);
-    await this.wire.write(encoded, `the server to take ${describeRequest(header)}`);
-    if (request.payload) await this.wire.write(request.payload, `the server to take ${describeRequest(header)}`);
+    const what = `the server to take ${describeRequest(header)}`;
+    await this.wire.write(encodeRequest(header), what, reads);
+    if (request.payload) await this.wire.write(request.payload, what, reads);
     return header.cookie;
   }
 

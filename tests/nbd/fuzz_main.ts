@@ -8,13 +8,18 @@
 
 import { parseArgs } from "node:util";
 import { fuzz } from "./fuzz/fuzz.ts";
+import { modelServer } from "./model_server/server.ts";
 import type { StartServer } from "./server.ts";
+import { ours } from "./ours.ts";
 import { nbdkit } from "./stand_ins.ts";
 
 const SESSIONS = 100_000;
 const SIZE_BYTES = 1 << 20;
 const SERVERS: Readonly<Record<string, StartServer>> = {
+  iddr: ours({ sizeBytes: SIZE_BYTES, parts: {} }),
+  "iddr-monolithic": ours({ sizeBytes: SIZE_BYTES, parts: { placement: "monolithic" } }),
   nbdkit: nbdkit({ sizeBytes: SIZE_BYTES, sectorSize: 512 }),
+  model: modelServer(SIZE_BYTES),
 };
 
 /** A whole number that an option gives. */
@@ -36,13 +41,13 @@ async function main(args: string[], signal: AbortSignal): Promise<void> {
   const sessions = whole("sessions", values.sessions, SESSIONS);
   const server = await start({ readOnly: false });
   try {
-    const [begin, memoryBytes] = [performance.now(), server.memoryBytes?.() ?? NaN];
+    const [begin, memoryBytes] = [performance.now(), server.memoryBytes?.() ?? null];
     const progress = (count: number): void => console.log(`${count} of ${sessions} sessions`);
     console.log(`${name}, seed ${seed}, sessions ${first} to ${first + sessions - 1}`);
     const report = await fuzz(server, { seed, sessions, first, progress, signal });
     const seconds = ((performance.now() - begin) / 1000).toFixed(1);
-    const grown = Math.round(((server.memoryBytes?.() ?? NaN) - memoryBytes) / 1024);
-    console.log(`nothing wrong in ${seconds} s: ${JSON.stringify(report)}; the server has grown by ${grown} KiB`);
+    const grown = memoryBytes === null ? null : (server.memoryBytes?.() ?? 0) - memoryBytes;
+    console.log(`nothing wrong in ${seconds} s: ${JSON.stringify({ ...report, grownBytes: grown })}`);
   } finally {
     await server.stop();
   }

@@ -80,7 +80,7 @@ async function start(
   argumentsIn: (folder: string) => string[],
   socketAt: (folder: string) => string,
 ): Promise<Running> {
-  const folder = await Deno.makeTempDir({ prefix: "iddr-nbd-" });
+  const folder = await Deno.makeTempDir({ prefix: "nbd-under-test-" });
   const path = socketAt(folder);
   const child = new Deno.Command(program, {
     args: argumentsIn(folder),
@@ -106,7 +106,7 @@ async function start(
   return {
     path,
     memoryBytes: () => residentBytes(child.pid),
-    openDescriptors: () => [...Deno.readDirSync(`/proc/${child.pid}/fd`)].length,
+    openDescriptors: () => openDescriptors(child.pid),
     stop,
   };
 }
@@ -120,7 +120,13 @@ async function canConnect(path: string): Promise<boolean> {
   }
 }
 
-function residentBytes(pid: number): number {
+/** How many descriptors a process has open. */
+export function openDescriptors(pid: number): number {
+  return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
+}
+
+/** What a process has in memory. */
+export function residentBytes(pid: number): number {
   const status = Deno.readTextFileSync(`/proc/${pid}/status`);
   return Number(status.match(/^VmRSS:\s+(\d+) kB$/m)?.[1] ?? NaN) * 1024;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { DEADLINE_MS } from "./wire.ts";
+import { deadline, inVain } from "./wire.ts";
 
 /** Most things become true at once: the first pauses are as short as they can be. */
 const SHORT_PAUSES = 50;
@@ -12,9 +12,9 @@ const PAUSE_MS = 2;
 
 /** Asks until the answer is yes. Throws after a generous time. */
 export async function until(isTrue: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const end = performance.now() + DEADLINE_MS;
+  const end = performance.now() + deadline.ms;
   for (let pauses = 0; !await isTrue(); pauses++) {
-    if (performance.now() > end) throw new Error(`waited ${DEADLINE_MS / 1000} s in vain for ${what}`);
+    if (performance.now() > end) throw new Error(inVain(what));
     await new Promise((resolve) => setTimeout(resolve, pauses < SHORT_PAUSES ? 0 : PAUSE_MS));
   }
 }

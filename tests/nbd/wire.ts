@@ -6,8 +6,11 @@
 
 import { ReceiveBuffer } from "./receive_buffer.ts";
 
-/** How long a server may take for anything. Far more than it needs, even on a machine that is busy with other work. */
-export const DEADLINE_MS = 20_000;
+/**
+ * How long a server may take for anything. Far more than it needs, even on a machine that is busy with other work. Only
+ * who waits for what will never come makes it shorter.
+ */
+export const deadline = { ms: 20_000 };
 const READ_BYTES = 256 * 1024;
 
 /** The server has ended the connection. */
@@ -31,6 +34,7 @@ export class Wire implements Disposable {
   readonly received = new ReceiveBuffer();
   readonly #connection: Deno.UnixConn;
   readonly #chunk = new Uint8Array(READ_BYTES);
+  #reading: Promise<number | null> | null = null;
   #closed = false;
 
   private constructor(connection: Deno.UnixConn) {
@@ -42,10 +46,11 @@ export class Wire implements Disposable {
     return new Wire(await Deno.connect({ transport: "unix", path }));
   }
 
-  /** Sends all of the bytes. */
-  async write(bytes: Uint8Array, what = "the server to take what is sent"): Promise<void> {
+  /** Sends all of the bytes. A server that waits for somebody to read its replies is waited for, unless `reads`. */
+  async write(bytes: Uint8Array, what = "the server to take what is sent", reads = false): Promise<void> {
     for (let at = 0; at < bytes.length;) {
-      const count = await this.#bounded(this.#connection.write(bytes.subarray(at)), what);
+      const writing = this.#connection.write(bytes.subarray(at));
+      const count = await this.#bounded(reads ? this.#readingDuring(writing) : writing, what);
       if (count === null) throw new ConnectionEnded(`the server ended the connection: it was waited for ${what}`);
       at += count;
     }
@@ -66,10 +71,7 @@ export class Wire implements Disposable {
 
   /** Waits for some bytes more. Tells whether there were any before the connection ended. */
   async fillOrEnd(what: string | (() => string)): Promise<boolean> {
-    const count = await this.#bounded(this.#connection.read(this.#chunk), what);
-    if (count === null) return false;
-    this.received.append(this.#chunk.subarray(0, count));
-    return true;
+    return await this.#bounded(this.#read(), what) !== null;
   }
 
   /** Waits until the server has ended the connection, and demands that it has sent nothing more. */
@@ -95,25 +97,51 @@ export class Wire implements Disposable {
     this.close();
   }
 
+  /** Reads once more, or goes on with the reading that is going on. */
+  #read(): Promise<number | null> {
+    this.#reading ??= this.#connection.read(this.#chunk).then((count) => {
+      this.received.append(this.#chunk.subarray(0, count ?? 0));
+      return count;
+    }, (thrown) => {
+      if (this.#closed || hasEnded(thrown)) return null;
+      throw thrown;
+    }).finally(() => this.#reading = null);
+    return this.#reading;
+  }
+
+  async #readingDuring<T>(writing: Promise<T>): Promise<T> {
+    let isOver = false;
+    const over = writing.finally(() => isOver = true).catch(() => {});
+    while (!isOver) {
+      const count = await Promise.race([over, this.#read()]);
+      if (count === null) break;
+    }
+    return await writing;
+  }
+
   /** The operation's result; null if the connection has ended. */
   async #bounded<T>(operation: Promise<T>, what: string | (() => string)): Promise<T | null> {
     let late = false;
     const timer = setTimeout(() => {
       late = true;
       this.close();
-    }, DEADLINE_MS);
+    }, deadline.ms);
     try {
-      return await operation;
+      const result = await operation;
+      if (!late) return result;
     } catch (thrown) {
-      if (late) {
-        throw new Error(`waited ${DEADLINE_MS / 1000} s in vain for ${typeof what === "string" ? what : what()}`);
-      }
-      if (this.#closed || hasEnded(thrown)) return null;
-      throw thrown;
+      if (!late && (this.#closed || hasEnded(thrown))) return null;
+      if (!late) throw thrown;
     } finally {
       clearTimeout(timer);
     }
+    throw new Error(inVain(typeof what === "string" ? what : what()));
   }
+}
+
+/** What is said of something that did not come in time. */
+export function inVain(what: string): string {
+  return `waited ${deadline.ms / 1000} s in vain for ${what}`;
 }
 
 /** A peer that closes a socket with bytes in it not read resets the connection. */

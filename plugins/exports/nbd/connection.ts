@@ -226,7 +226,7 @@ export class Connection implements Requester {
     const flags = input.view.getUint32(input.start);
     input.start += 4;
     // A client of before the fixed newstyle has no flags, and goes on with EXPORT_NAME.
-    if ((flags & ~KNOWN_CLIENT_FLAGS) !== 0) return this.#closeNow();
+    if ((flags & ~KNOWN_CLIENT_FLAGS) !== 0) return this.#endNow();
     this.#handshake.noZeroes = (flags & HandshakeFlag.NoZeroes) !== 0;
     this.#state = State.Option;
     return true;
@@ -237,13 +237,10 @@ export class Connection implements Requester {
     // One after another: their replies share one piece of memory.
     if (input.length < OPTION_BYTES || this.replies.count > 0) return this.#pauseFor(input.length >= OPTION_BYTES);
     const head = readOption(input.view, input.start);
-    if (head === null) {
-      this.close();
-      return false;
-    }
+    if (head === null) return this.#endNow();
     const { option, byteLength } = head;
     if (byteLength > MAX_OPTION_BYTES) {
-      if (!this.#handshake.accepts(byteLength)) return this.#closeNow();
+      if (!this.#handshake.accepts(byteLength)) return this.#endNow();
       input.start += OPTION_BYTES;
       this.#option = option;
       this.#skip = byteLength;
@@ -251,7 +248,7 @@ export class Connection implements Requester {
       return true;
     }
     if (input.length < OPTION_BYTES + byteLength) return false;
-    if (!this.#handshake.accepts(byteLength)) return this.#closeNow();
+    if (!this.#handshake.accepts(byteLength)) return this.#endNow();
     const at = input.start + OPTION_BYTES;
     input.start = at + byteLength;
     const data = input.bytes.slice(at, at + byteLength);
@@ -260,13 +257,15 @@ export class Connection implements Requester {
 
   #settle(outcome: Outcome): boolean {
     if (this.replies.count > 0) this.hasReplies();
-    if (outcome === Outcome.Close && this.replies.count === 0) return this.#closeNow();
+    if (outcome === Outcome.Close && this.replies.count === 0) return this.#endNow();
     this.#state = outcome === Outcome.Close ? State.End : outcome === Outcome.Transmit ? State.Request : State.Option;
     return true;
   }
 
-  #closeNow(): boolean {
-    this.close();
+  /** Ends the connection when what was asked for is answered: also who then breaks the protocol learns what was done. */
+  #endNow(): boolean {
+    this.end();
+    if (this.done) this.close();
     return false;
   }
 
@@ -285,7 +284,7 @@ export class Connection implements Requester {
     const { transmission } = this.#shared;
     if (!transmission.hasRoom(this)) return this.#pauseFor(true);
     const { view, start } = input;
-    if (view.getUint32(start) !== REQUEST_MAGIC) return this.#closeNow();
+    if (view.getUint32(start) !== REQUEST_MAGIC) return this.#endNow();
     const request = transmission.newRequest(this);
     request.flags = view.getUint16(start + 4);
     request.command = view.getUint16(start + 6);
@@ -301,6 +300,10 @@ export class Connection implements Requester {
   #begin(request: NbdRequest): boolean {
     const { transmission } = this.#shared;
     const { command, length } = request;
+    if (command === NbdCommand.Disconnect) {
+      transmission.drop(request);
+      return this.#endNow();
+    }
     const error = transmission.mistakeIn(request);
     if (error !== NbdError.Okay) {
       request.error = error;
@@ -310,12 +313,6 @@ export class Connection implements Requester {
       this.intake.expectData(false);
       this.#state = State.SkipData;
       return true;
-    }
-    if (command === NbdCommand.Disconnect) {
-      transmission.drop(request);
-      this.end();
-      if (this.done) return this.#closeNow();
-      return false;
     }
     if (command === NbdCommand.BlockStatus || (length === 0 && command !== NbdCommand.Flush)) {
       transmission.answerAtOnce(request, NbdError.Okay);

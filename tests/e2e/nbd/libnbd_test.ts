@@ -85,6 +85,8 @@ expect("EINVAL", lambda: h.pread(512, 1))
 expect("EINVAL", lambda: h.pwrite(b"b" * 513, 0))
 expect("EINVAL", lambda: h.pwrite(b"b" * 512, 256))
 expect("EINVAL", lambda: h.zero(512, 0, 1 << 9))
+if not h.can_cache():
+    expect("EINVAL", lambda: h.cache(4096, 0))
 assert h.pread(512, size - 512) == b"a" * 512
 `,
   },

@@ -100,6 +100,7 @@ Deno.test("a path where no socket can be is refused with the kernel's reason, an
       [file, /there is something that is no socket/],
       [join(directory, "none/nbd.sock"), /ENOENT/],
       [join(file, "nbd.sock"), /ENOTDIR/],
+      [join(directory, "s".repeat(200)), /is too long: allowed are \d+ bytes/],
       // Nobody makes files there, root neither.
       ["/proc/nbd.sock", /ENOENT|EACCES|EPERM/],
     ];
@@ -107,7 +108,6 @@ Deno.test("a path where no socket can be is refused with the kernel's reason, an
       const ended = await tryToServe(directory, { nbd: `unix:${path}`, permissions: ["--allow-write=/proc"] });
       assert.ok("code" in ended, path);
       assert.equal(ended.code, 1, path);
-      assert.match(ended.stderr, /Cannot listen on unix:/);
       assert.match(ended.stderr, reason);
     }
     assert.equal(await Deno.readTextFile(file), "mine");

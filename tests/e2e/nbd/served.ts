@@ -34,6 +34,8 @@ export interface ServeSettings {
   readonly nbd?: string;
   /** More arguments. */
   readonly args?: readonly string[];
+  /** Whether the scenario may name devices that misbehave. */
+  readonly fixtures?: boolean;
   /** More of Deno's permissions. */
   readonly permissions?: readonly string[];
 }
@@ -42,6 +44,8 @@ export interface ServeSettings {
 export interface Served extends AsyncDisposable {
   /** What clients call it. */
   readonly uri: string;
+  /** The process that was started, whose child drives the device. */
+  readonly pid: number;
   /** Sends it a signal. */
   kill(signal: Deno.Signal): void;
   /** What it has said on its standard error until now. */
@@ -62,7 +66,8 @@ export async function serve(directory: string, settings: ServeSettings = {}): Pr
 /** Serves a device, or says how `serve` ended without having listened. */
 export async function tryToServe(
   directory: string,
-  { parts = {}, nbd = `unix:${join(directory, "nbd.sock")}`, args = [], permissions = [] }: ServeSettings = {},
+  { parts = {}, nbd = `unix:${join(directory, "nbd.sock")}`, args = [], permissions = [], fixtures }: ServeSettings =
+    {},
 ): Promise<Served | Outcome> {
   const ramdisk = { use: "ramdisk", with: { size: `${4 * MIB}B` } };
   const scenario = await writeScenario(directory, {
@@ -73,7 +78,7 @@ export async function tryToServe(
   const child = start(
     ["serve", scenario, "--nbd", nbd, ...args],
     [...flags(directory), ...permissions],
-    false,
+    fixtures,
     directory,
   );
   const listening = Promise.withResolvers<string>();
@@ -100,7 +105,15 @@ export async function tryToServe(
   const first = await Promise.race([listening.promise, ended]);
   if (typeof first !== "string") return first;
   const stderr = (): string => said.stderr;
-  return { uri: first, kill, stderr, ended, end, [Symbol.asyncDispose]: async () => void await end("SIGKILL") };
+  return {
+    uri: first,
+    pid: child.pid,
+    kill,
+    stderr,
+    ended,
+    end,
+    [Symbol.asyncDispose]: async () => void await end("SIGKILL"),
+  };
 }
 
 /** Why a client is not to be had, or null. */

@@ -123,8 +123,9 @@ export const STEPS: readonly Step[] = [
   scenario("scenario", "rndrw", DISKS.plain.serial, []),
   {
     name: "file-system",
-    limitSeconds: 120,
+    limitSeconds: 300,
     args: ["run", ...OFFLINE, "tests/guest/inside/file_system.ts", `{${EXPORT.serial}}`],
   },
+  { name: "kernel-client", limitSeconds: 300, args: ["run", ...OFFLINE, "tests/guest/inside/kernel_client.ts"] },
   ...INTEGRITY_STEPS,
 ];

@@ -9,12 +9,11 @@
 import assert from "node:assert/strict";
 import { contentOf, DELETED, FILES } from "./known_files.ts";
 
-const FOLDER = "/tmp/mounted";
+const FOLDER = Deno.makeTempDirSync();
 
 const [disk] = Deno.args;
 
 command("mkfs.ext4", "-q", "-F", "-L", "iddr", disk);
-Deno.mkdirSync(FOLDER);
 whileMounted(() => {
   for (const name of [DELETED, ...FILES]) Deno.writeFileSync(`${FOLDER}/${name}`, contentOf(name));
   command("sync");

@@ -8,8 +8,8 @@
  */
 
 import { Buffer } from "node:buffer";
-import { Command, NbdError, type RequestHeader } from "../protocol.ts";
-import { describeRequest } from "../replies.ts";
+import { AllocationFlag, Command, NbdError, type RequestHeader } from "../protocol.ts";
+import { describeRequest, type Extent } from "../replies.ts";
 import { demand } from "../wire.ts";
 import type { Verdict } from "./judge.ts";
 
@@ -29,6 +29,8 @@ export interface Operation {
   error: number | null;
   /** What a READ has read. */
   data: Uint8Array;
+  /** What a BLOCK_STATUS has told. */
+  extents: readonly Extent[];
 }
 
 /** A change of some bytes, by an operation that may have been done, or certainly was. */
@@ -76,18 +78,22 @@ export function changedRanges(operations: readonly Operation[]): (readonly [star
 }
 
 /**
- * Demands that what was read in a session is what can have been there.
+ * Demands that what was read in a session, or called zero, is what can have been there.
  *
  * @param disk the export before the session
  */
 export function checkReads(disk: Uint8Array, operations: readonly Operation[]): void {
   const changes = operations.map(changeOf).filter((change) => change !== null);
-  for (const { request, data, sentTick, replyTick } of operations) {
-    if (request.command !== Command.Read || data.length === 0) continue;
-    const start = Number(request.offset);
+  for (const { request, data, extents, sentTick, replyTick } of operations) {
     // What was sent after the answer cannot be in it.
     const seen = changes.filter((change) => change.sentTick <= replyTick);
-    check(disk, seen, data, start, sentTick, () => describeRequest(request));
+    let at = Number(request.offset);
+    if (data.length > 0) check(disk, seen, data, at, sentTick, () => describeRequest(request));
+    for (const { length, flags } of extents) {
+      const zeroes = new Uint8Array(flags & AllocationFlag.Zero ? length : 0);
+      check(disk, seen, zeroes, at, sentTick, () => describeRequest(request));
+      at += length;
+    }
   }
 }
 

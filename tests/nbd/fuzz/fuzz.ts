@@ -8,7 +8,7 @@
 import { NbdClient } from "../client.ts";
 import { Command } from "../protocol.ts";
 import type { NbdServerUnderTest } from "../server.ts";
-import { assertBytes, contentOf, settledDescriptors } from "../suite/support.ts";
+import { assertBytes, livesOn, settledDescriptors } from "../suite/support.ts";
 import { until } from "../until.ts";
 import { changedRanges, checkRange, checkReads, type Operation } from "./effects.ts";
 import { mutate } from "./mutate.ts";
@@ -109,7 +109,8 @@ class Observer implements Disposable {
     const client = await NbdClient.connect(server);
     try {
       const disk = await client.read(0, server.sizeBytes);
-      await contentOf(server);
+      // The first connections may open what stays open. This one is seen to end.
+      await livesOn(server);
       return new Observer(server, client, disk, await settledDescriptors(server));
     } catch (thrown) {
       client.close();

@@ -86,7 +86,8 @@ class Reading {
   readonly #done: Promise<void>;
   #failure: unknown = null;
   #hasEnded = false;
-  #mayEnd = false;
+  /** Whether the client has said that it sends no more, or has left. */
+  #hasLeft = false;
   #wake: () => void = () => {};
 
   constructor(wire: Wire, model: SessionModel) {
@@ -118,12 +119,12 @@ class Reading {
   }
 
   async closeWrite(): Promise<void> {
-    this.#mayEnd = true;
+    this.#hasLeft = true;
     await this.#wire.closeWrite();
   }
 
   leave(): void {
-    this.#mayEnd = true;
+    this.#hasLeft = true;
     this.#wire.close();
   }
 
@@ -131,7 +132,6 @@ class Reading {
   async untilEnd(): Promise<void> {
     await this.#done;
     if (this.#failure !== null) throw this.#failure;
-    this.#model.end(this.#mayEnd);
   }
 
   async #until(isTrue: () => boolean): Promise<void> {
@@ -144,6 +144,7 @@ class Reading {
         this.#model.hasReceived();
         this.#wake();
       }
+      this.#model.end(this.#hasLeft);
     } catch (thrown) {
       this.#failure = thrown;
       this.#wire.close();

@@ -10,6 +10,7 @@ import {
   GREETING_BYTES,
   GREETING_MAGIC,
   HandshakeFlag,
+  InfoType,
   isOptionError,
   nameOf,
   Option,
@@ -107,12 +108,14 @@ export class SessionModel {
 
   *#run(): Generator<Need, void> {
     yield { side: "server", bytes: GREETING_BYTES, what: "the greeting" };
-    demand(this.#received.u64(0) === GREETING_MAGIC && this.#received.u64(8) === OPTION_MAGIC, "the greeting is wrong");
+    const [first, second, offered] = [this.#received.u64(0), this.#received.u64(8), this.#received.u16(16)];
+    const known = HandshakeFlag.FixedNewstyle | HandshakeFlag.NoZeroes;
+    demand(first === GREETING_MAGIC && second === OPTION_MAGIC && offered === known, "the greeting is wrong");
     this.#received.skip(GREETING_BYTES);
     yield { side: "client", bytes: 4, what: "the client's flags" };
     const flags = this.#sent.u32(0);
     this.#sent.skip(4);
-    if (flags > (HandshakeFlag.FixedNewstyle | HandshakeFlag.NoZeroes)) return this.#stop("the client's flags");
+    if (flags > known) return this.#stop("the client's flags");
     for (let count = 1; this.#over === "" && this.transmission === null; count++) {
       if (count > EVERY_SERVER_TAKES_OPTIONS) this.#mayEnd = "there are too many options";
       yield { side: "client", bytes: OPTION_HEADER_BYTES, what: "an option" };
@@ -161,7 +164,10 @@ export class SessionModel {
       this.#contexts = this.#contextIds.length === 0 ? "invalid" : done ? "valid" : "either";
       this.#contextName = name;
     }
-    if (option === Option.Go && done) this.#enter(name, exportOf(replies).sizeBytes, exportOf(replies).flags);
+    if (option !== Option.Go || !done) return;
+    // Who asks for an item twice may be told twice.
+    const { sizeBytes, flags } = exportOf(replies.filter(({ item }) => item === InfoType.Export).slice(0, 1));
+    this.#enter(name, sizeBytes, flags);
   }
 
   *#exportName(data: Uint8Array, zeroes: boolean): Generator<Need, void> {

@@ -94,6 +94,7 @@ export class TransmissionModel {
       replyTick: Infinity,
       error: null,
       data: new Uint8Array(),
+      extents: [],
     };
     this.operations.push(operation);
     if (!operation.complete) this.#writing = operation;
@@ -118,13 +119,14 @@ export class TransmissionModel {
     return operation.complete;
   }
 
-  #answered({ request, error, data }: Reply, tick: number): void {
+  #answered({ request, error, data, extents }: Reply, tick: number): void {
     const operation = this.#unanswered.get(request.cookie) as Operation;
     this.#unanswered.delete(request.cookie);
     const what = `${describeRequest(request)}, which is ${operation.verdict}, has the error ${nameOf(NbdError, error)}`;
     operation.error = error;
     operation.replyTick = tick;
     operation.data = data;
+    operation.extents = [...extents.values()].flat();
     if (error === NbdError.None) {
       demand(operation.verdict !== "invalid", what);
       demand(operation.complete, `${what} before it was sent`);

@@ -18,7 +18,7 @@ const SECTOR_SIZE = 512;
 /** A model server, right or with one mistake. */
 export function modelServer(sizeBytes: number, fault: Fault | null = null): StartServer {
   return async ({ readOnly }) => {
-    const folder = await Deno.makeTempDir({ prefix: "iddr-nbd-" });
+    const folder = await Deno.makeTempDir({ prefix: "nbd-under-test-" });
     return new ModelServer(folder, sizeBytes, readOnly, fault);
   };
 }

@@ -35,8 +35,8 @@ export async function transmit(connection: ModelConnection): Promise<void> {
       const request = await nextRequest(connection, disk);
       if (request === null || request.command === Disconnect && !connection.has("stays after DISC")) isOver = true;
       else batch.push(request);
-    } while (!isOver && batch.length < MAX_BATCH && connection.received.length >= REQUEST_BYTES);
-    for (; batch.length > 0 && !(isOver && connection.received.length > 1 << 20);) {
+    } while (!isOver && batch.length < MAX_BATCH && hasAnother(connection));
+    while (batch.length > 0) {
       const [request] = batch.splice(random.below(batch.length), 1);
       const error = judge(connection, request);
       if (error === None || connection.has("writes what it refuses")) perform(connection, disk, request);
@@ -45,6 +45,13 @@ export async function transmit(connection: ModelConnection): Promise<void> {
     }
   }
   if (disk !== shared) shared.set(disk);
+}
+
+/** Whether the next request has come as a whole: none may wait for the rest of another. */
+function hasAnother({ received }: ModelConnection): boolean {
+  if (received.length < REQUEST_BYTES) return false;
+  const payloadBytes = received.u16(6) === Write ? received.u32(24) : 0;
+  return received.length >= REQUEST_BYTES + payloadBytes;
 }
 
 /** The next request with all of its payload; null if there is none, or nothing that is one. */

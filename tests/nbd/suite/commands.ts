@@ -113,7 +113,7 @@ export const commandCases: readonly SuiteCase[] = [
     const areaBytes = 64 * block;
     const area = (index: number): number => index * areaBytes;
     const requests: Request[] = [];
-    for (let index = 0; index < 200; index++) {
+    for (let index = 0; index < 200 && area(index + 1) <= server.sizeBytes; index++) {
       const length = (1 + index % 64) * block;
       requests.push({
         command: Write,

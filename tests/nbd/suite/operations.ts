@@ -82,7 +82,7 @@ async function send(client: NbdClient, pending: Map<bigint, Pending>, disk: Uint
   const payload = command === Write ? pattern(length, seed) : undefined;
   if (payload) disk.set(payload, offset);
   if (command === WriteZeroes) disk.fill(0, offset, offset + length);
-  const cookie = await client.send({ command, offset, length, flags, payload });
+  const cookie = await client.send({ command, offset, length, flags, payload }, { reads: true });
   pending.set(cookie, { step, data: command === Read ? disk.slice(offset, offset + length) : new Uint8Array() });
 }
 
