@@ -136,6 +136,13 @@ export interface BlockDevice {
    * device that completes requests later and has neither this nor {@link listen} is polled without a pause.
    */
   readonly descriptor?: number;
+  /** What a {@link poll} that finds nothing costs, in nanoseconds, where it is more than a load: a system call's, say. */
+  readonly pollNs?: number;
+  /**
+   * Called before the thread sleeps while the device has no request, and so at least every 100 ms unless the thread
+   * spins. Whatever makes the {@link descriptor} readable then must be seen to here: the thread would not sleep.
+   */
+  idle?(): void;
   /**
    * Only for a device that completes requests by events (promises, timers): takes a function to call whenever
    * {@link poll} has something new. A driver domain then serves its event loop between looks; an application domain

@@ -65,6 +65,11 @@ export class DeviceGate implements WaitSource {
     return this.#device.descriptor;
   }
 
+  /** See {@link BlockDevice.pollNs}. */
+  get peekNs(): number | undefined {
+    return this.#device.pollNs;
+  }
+
   /** Has `wake` called whenever an {@link eventDriven} device has completed something. */
   listen(wake: () => void): void {
     this.#device.listen?.(wake);
@@ -116,6 +121,7 @@ export class DeviceGate implements WaitSource {
    * unless it watches the {@link descriptor}.
    */
   arm(): boolean {
+    if (this.inFlight === 0) this.#device.idle?.();
     return this.inFlight === 0 || this.eventDriven;
   }
 

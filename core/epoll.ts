@@ -81,9 +81,13 @@ export class Epoll {
     this.#control(REMOVE, descriptor, 0);
   }
 
-  /** Looks which are ready, without waiting. How many; 0 if none. On the hot path. */
-  poll(): number {
-    return Math.max(0, this.#symbols.epoll_wait(this.descriptor, this.#events, this.#capacity, 0));
+  /**
+   * Looks which are ready, and waits for the first if it may. How many; 0 if none. On the hot path.
+   *
+   * @param timeoutMs longest wait, in whole milliseconds
+   */
+  poll(timeoutMs = 0): number {
+    return Math.max(0, this.#symbols.epoll_wait(this.descriptor, this.#events, this.#capacity, timeoutMs));
   }
 
   /** The descriptor of entry `index` of the last {@link poll}. */

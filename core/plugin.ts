@@ -83,6 +83,12 @@ export interface DeviceContext {
   note(text: string): void;
 }
 
+/** What a device's domain is there to be told while the device is made. */
+export interface CreateContext extends DeviceContext {
+  /** Shows that the domain lives. A `create` that waits for something calls it at least once a second. */
+  alive(): void;
+}
+
 /** What the hypervisor tells a device plugin when it opens the medium. */
 export interface MediumContext extends DeviceContext, Consent {
   /** A folder for this run alone, removed after it; null unless the plugin's permissions ask for it. */
@@ -116,7 +122,7 @@ export interface DevicePlugin<Schema extends z.ZodType = z.ZodType, Medium = unk
    */
   closeMedium?(medium: Medium): void;
   /** Makes the device on its medium: runs in the driver domain. */
-  create(options: z.output<Schema>, medium: Medium, context: DeviceContext): BlockDevice;
+  create(options: z.output<Schema>, medium: Medium, context: CreateContext): BlockDevice;
 }
 
 /** What a workload's conductor is given. */
@@ -260,7 +266,7 @@ export function makeDevice(
   plugin: DevicePlugin,
   options: unknown,
   medium: unknown,
-  context: DeviceContext,
+  context: CreateContext,
 ): BlockDevice {
   const device = plugin.create(options, medium, context);
   if (device.listen !== undefined && plugin.events !== true) {

@@ -37,8 +37,12 @@ const NONBLOCK_CLOEXEC = 0o4000 | 0o2000000;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const SO_ERROR = 4;
+const SO_KEEPALIVE = 9;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
+const TCP_KEEPIDLE = 4;
+const TCP_KEEPINTVL = 5;
+const TCP_KEEPCNT = 6;
 const MSG_DONTWAIT_NOSIGNAL = 0x40 | 0x4000;
 const SHUT_RDWR = 2;
 const EINPROGRESS = 115;
@@ -227,6 +231,17 @@ export class Sockets {
   }
 
   /**
+   * Has the kernel ask the peer's kernel now and then whether it is still there, so that a machine that has gone ends the
+   * connection within a minute. A process that has merely stopped does not.
+   */
+  setKeepAlive(descriptor: number): void {
+    this.#setOption(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
+    this.#setOption(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, 15);
+    this.#setOption(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, 10);
+    this.#setOption(descriptor, IPPROTO_TCP, TCP_KEEPCNT, 3);
+  }
+
+  /**
    * Takes what has arrived, as much as the places hold. On the hot path.
    *
    * @returns bytes; 0 when the peer has sent all it will; −1 when nothing is there. After an error it is −1 once, then 0,
@@ -247,8 +262,13 @@ export class Sockets {
 
   /** Asked at once after a call that returned −1: whether the connection is broken, and not merely busy. */
   get failed(): boolean {
-    const errno = this.#library.errno();
+    const errno = this.errno;
     return errno !== EAGAIN && errno !== EINTR;
+  }
+
+  /** Asked at once after a call that returned −1: why. */
+  get errno(): number {
+    return this.#library.errno();
   }
 
   /** Ends a connection in both directions; the descriptor stays. */

@@ -18,6 +18,7 @@ export const builtins: PluginTable = {
     "ramdisk": import.meta.resolve("./devices/ramdisk.ts"),
     "loop-file": import.meta.resolve("./devices/loop_file.ts"),
     "sata": import.meta.resolve("./devices/sata.ts"),
+    "nbd": import.meta.resolve("./devices/nbd.ts"),
   },
   workload: {
     "sysbench-fileio": import.meta.resolve("./workloads/sysbench_fileio.ts"),

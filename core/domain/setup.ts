@@ -84,6 +84,7 @@ export async function prepareDomain(
   let reported = false;
   for (const [index, device] of boot.devices.entries()) {
     const made = makeDevice(devices[index], device.plugin.options, device.medium, {
+      alive: () => control.beat(),
       note(text) {
         if (!noted.has(text)) report({ type: "note", text: String(text) });
         noted.add(text);

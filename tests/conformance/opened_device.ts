@@ -124,6 +124,7 @@ export async function withDevice(
     device?.gate.close();
     closeMedium();
     (made as Partial<Disposable> | undefined)?.[Symbol.dispose]?.();
+    await (made as Partial<AsyncDisposable> | undefined)?.[Symbol.asyncDispose]?.();
     await Deno.remove(scratchDirectory, { recursive: true });
   }
 }

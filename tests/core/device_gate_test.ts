@@ -268,3 +268,25 @@ Deno.test("a device that still has requests is not closed under them", () => {
   gate.close();
   assert.equal(closed, 1);
 });
+
+Deno.test("a device is told before a sleep that it has no request, and only then, and may say what a look costs", () => {
+  let idled = 0;
+  const later = new LaterDevice(new MemoryDevice({ sizeBytes: SIZE }), () => 0);
+  const device: BlockDevice = {
+    info: later.info,
+    pollNs: 300,
+    submit: (request) => later.submit(request),
+    poll: () => later.poll(),
+    idle: () => void idled++,
+  };
+  const { gate, submit } = gateTo(device, []);
+  assert.equal(gate.peekNs, 300);
+  assert.equal(gate.arm(), true);
+  assert.equal(idled, 1);
+  submit(Flush, 0, 0);
+  assert.equal(gate.arm(), false);
+  assert.equal(idled, 1);
+  gate.reap();
+  gate.arm();
+  assert.equal(idled, 2);
+});

@@ -4,9 +4,12 @@
  * @module
  */
 
-import { type MediumContext, NO_CONSENT } from "../../core/plugin.ts";
+import { type CreateContext, type MediumContext, NO_CONSENT } from "../../core/plugin.ts";
 
-/** A context without a folder, in which nothing may be destroyed and notes are lost, with what the test changes. */
-export function mediumContext(changes: Partial<MediumContext> = {}): MediumContext {
-  return { scratchDirectory: null, ...NO_CONSENT, note: () => {}, ...changes };
+/**
+ * A context without a folder, in which nothing may be destroyed and notes are lost, with what the test changes; for the
+ * device that is made on the medium too.
+ */
+export function mediumContext(changes: Partial<MediumContext> = {}): MediumContext & CreateContext {
+  return { scratchDirectory: null, ...NO_CONSENT, note: () => {}, alive: () => {}, ...changes };
 }

@@ -16,9 +16,10 @@ const expectations: Readonly<Record<string, DeviceExpectation>> = {
   "loop-file": { options: { size: "128KiB" }, readOnlyOptions: { size: "128KiB", readOnly: true } },
 };
 
-Deno.test("every built-in device is held to something, and can be used without options unless it needs a disk", async () => {
-  const { sata, ...others } = builtins.device; // sata_test.ts holds it to the same, with disks.
-  assert(!(await loadPlugin("device", sata)).options.safeParse({}).success);
+Deno.test("every built-in device is held to something, and can be used without options unless it needs a disk or a server", async () => {
+  // sata_test.ts and nbd_servers_test.ts hold these to the same, with disks and with servers.
+  const { sata, nbd, ...others } = builtins.device;
+  for (const url of [sata, nbd]) assert(!(await loadPlugin("device", url)).options.safeParse({}).success);
   assert.deepEqual(Object.keys(expectations).sort(), Object.keys(others).sort());
   for (const [name, url] of Object.entries(others)) {
     assert((await loadPlugin("device", url)).options.safeParse({}).success, name);

@@ -4,7 +4,7 @@ import fs from "node:fs";
 import { Operation, Status } from "../../core/blkif.ts";
 import { DeviceError } from "../../core/errors.ts";
 import { openCLibrary } from "../../core/libc.ts";
-import { type DeviceContext, loadPlugin, openMedium } from "../../core/plugin.ts";
+import { type CreateContext, loadPlugin, openMedium } from "../../core/plugin.ts";
 import { builtins } from "../../plugins/mod.ts";
 import sata from "../../plugins/devices/sata.ts";
 import { closeDisk, confirmPath, openDisk } from "../../plugins/devices/sata/disk.ts";
@@ -21,7 +21,7 @@ const refusal = loopDeviceRefusal();
 const MIB = 1 << 20;
 
 const notes: string[] = [];
-const context: DeviceContext = { note: (text) => void notes.push(text) };
+const context: CreateContext = { note: (text) => void notes.push(text), alive: () => {} };
 
 /** The device on a disk that may be destroyed, and its notes. */
 function opened({ path }: LoopDevice, given: Record<string, unknown> = {}): OpenedDevice {
