@@ -43,6 +43,8 @@ const State = {
   End: 7,
 } as const;
 
+/** Requests that are looked at in one go: their data fits into the core's cache. */
+const REQUESTS_AT_ONCE = 8;
 const KNOWN_CLIENT_FLAGS = HandshakeFlag.FixedNewstyle | HandshakeFlag.NoZeroes;
 
 /** What connections of one server share. */
@@ -77,7 +79,7 @@ export class Connection implements Requester {
   watched: number = 0;
   /** Whether it is on the list of those that have something to send. */
   listed: boolean = false;
-  /** Whether it waits for a slot or for room among its replies. */
+  /** Whether it waits for something else than bytes: a slot, room among its replies, its next turn. */
   paused: boolean = false;
   /** When it last got on, by `performance.now`. Kept up by the server for who is paused, or has replies to send. */
   lastProgress: number = 0;
@@ -88,6 +90,8 @@ export class Connection implements Requester {
   #skip = 0;
   #option = 0;
   #request: NbdRequest | null = null;
+  /** Requests that may still be looked at before others have their turn. */
+  #budget = 0;
 
   /** A connection that is not open. */
   constructor(shared: Shared) {
@@ -162,9 +166,13 @@ export class Connection implements Requester {
     this.paused = false;
   }
 
-  /** Looks at what was received, as far as that goes. On the hot path. */
+  /**
+   * Looks at what was received, as far as that goes, but at no more than some requests: what they ask for is then begun
+   * with, and answers are sent, before the next are looked at. On the hot path.
+   */
   advance(): void {
     this.paused = false;
+    this.#budget = REQUESTS_AT_ONCE;
     while (this.open && this.#step());
   }
 
@@ -282,7 +290,7 @@ export class Connection implements Requester {
     const { input } = this.intake;
     if (input.length < REQUEST_BYTES) return false;
     const { transmission } = this.#shared;
-    if (!transmission.hasRoom(this)) return this.#pauseFor(true);
+    if (this.#budget-- === 0 || !transmission.hasRoom(this)) return this.#pauseFor(true);
     const { view, start } = input;
     if (view.getUint32(start) !== REQUEST_MAGIC) return this.#endNow();
     const request = transmission.newRequest(this);

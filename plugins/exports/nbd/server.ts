@@ -49,7 +49,7 @@ const CLOCK_TURNS_MASK = 255;
 const STALL_MS = 10_000;
 /** How long clients have to finish what they are sending, when the server drains. */
 const DRAIN_MS = 5000;
-const RECEIVES_PER_TURN = 4;
+const RECEIVES_PER_TURN = 8;
 
 /**
  * Serves until the domain is told to finish.
@@ -296,8 +296,9 @@ class NbdServer implements Shared, WaitSource {
     for (let i = 0; i < connections.length; i++) {
       const connection = connections[i];
       if (!connection.paused || !connection.open) continue;
+      const { accepted } = this.transmission;
       connection.advance();
-      worked = worked || !connection.paused;
+      worked = worked || !connection.paused || this.transmission.accepted !== accepted;
     }
     return worked;
   }

@@ -46,6 +46,8 @@ export class Transmission {
   readonly #partOffset: Float64Array;
   readonly #partBytes: Float64Array;
   readonly #unused: NbdRequest[] = [];
+  /** Requests that were looked at. */
+  accepted = 0;
   /** Requests that were answered. */
   answered = 0;
   /** Those that were answered with an error. */
@@ -77,6 +79,7 @@ export class Transmission {
   /** A request to fill in. On the hot path. */
   newRequest(requester: Requester): NbdRequest {
     const request = this.#unused.pop() ?? new NbdRequest();
+    this.accepted++;
     request.requester = requester;
     request.issued = 0;
     request.parts = 0;
