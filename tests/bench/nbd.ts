@@ -1,7 +1,7 @@
 /**
  * What an export costs beside nbdkit and qemu-nbd, in ratios. Run it with `deno task bench:nbd [rounds]`: fio is the client
  * of all, with 16 KiB random reads and writes at depths 1 and 32; then nbdcopy moves 1 GiB out and in, and a client that
- * is connected and asks for nothing shows what that costs. It needs nbdkit, qemu-nbd, nbdcopy, nbdinfo, nbdsh and fio.
+ * is connected and asks for nothing shows what that costs. It needs nbdkit, qemu-nbd, nbdcopy, nbdinfo, python3-libnbd and fio.
  *
  * @module
  */
@@ -106,8 +106,9 @@ async function measureCopies(folder: string): Promise<void> {
 async function measureIdleness(folder: string): Promise<void> {
   const path = join(folder, "idle.sock");
   const server = await startOurs(path, "64MiB", {});
-  const script = `h.connect_uri("${uri(path)}"); h.pread(512, 0); import time; time.sleep(${IDLE_MS / 1000 + 1})`;
-  await run("nbdsh", "-c", script);
+  const lines = ["import nbd, time", "h = nbd.NBD()", `h.connect_uri("${uri(path)}")`, "h.pread(512, 0)"];
+  // Debian's own: another python may not have libnbd's module.
+  await run("/usr/bin/python3", "-c", [...lines, `time.sleep(${IDLE_MS / 1000})`].join("\n"));
   await server[Symbol.asyncDispose]();
   const { domains } = await server.results as NonNullable<Awaited<typeof server.results>>;
   const cores = Object.entries(domains).map(([name, { sample: { cpuNs, durationNs } }]) => {
