@@ -43,8 +43,10 @@ const State = {
   End: 7,
 } as const;
 
-/** Requests that are looked at in one go: their data fits into the core's cache. */
-const REQUESTS_AT_ONCE = 8;
+/** Bytes of requests that are looked at in one go, each counted with its head: their data fits into the core's cache. */
+const BYTES_AT_ONCE = 128 * 1024;
+/** What a request counts beside its data. */
+const HEAD_COUNTS = 2048;
 const KNOWN_CLIENT_FLAGS = HandshakeFlag.FixedNewstyle | HandshakeFlag.NoZeroes;
 
 /** What connections of one server share. */
@@ -90,7 +92,7 @@ export class Connection implements Requester {
   #skip = 0;
   #option = 0;
   #request: NbdRequest | null = null;
-  /** Requests that may still be looked at before others have their turn. */
+  /** Bytes of requests that may still be looked at before others have their turn. */
   #budget = 0;
 
   /** A connection that is not open. */
@@ -172,7 +174,7 @@ export class Connection implements Requester {
    */
   advance(): void {
     this.paused = false;
-    this.#budget = REQUESTS_AT_ONCE;
+    this.#budget = BYTES_AT_ONCE;
     while (this.open && this.#step());
   }
 
@@ -290,7 +292,7 @@ export class Connection implements Requester {
     const { input } = this.intake;
     if (input.length < REQUEST_BYTES) return false;
     const { transmission } = this.#shared;
-    if (this.#budget-- === 0 || !transmission.hasRoom(this)) return this.#pauseFor(true);
+    if (this.#budget <= 0 || !transmission.hasRoom(this)) return this.#pauseFor(true);
     const { view, start } = input;
     if (view.getUint32(start) !== REQUEST_MAGIC) return this.#endNow();
     const request = transmission.newRequest(this);
@@ -301,6 +303,7 @@ export class Connection implements Requester {
     request.offset = view.getUint32(start + 16) * 2 ** 32 + view.getUint32(start + 20);
     request.length = view.getUint32(start + 24);
     input.start = start + REQUEST_BYTES;
+    this.#budget -= HEAD_COUNTS + request.length;
     this.intake.expectData(request.command === NbdCommand.Write);
     return this.#begin(request);
   }

@@ -49,7 +49,8 @@ const CLOCK_TURNS_MASK = 255;
 const STALL_MS = 10_000;
 /** How long clients have to finish what they are sending, when the server drains. */
 const DRAIN_MS = 5000;
-const RECEIVES_PER_TURN = 8;
+/** Bytes that are received from one client before others, the device and the replies have their turn. */
+const BYTES_PER_TURN = 128 * 1024;
 
 /**
  * Serves until the domain is told to finish.
@@ -243,13 +244,11 @@ class NbdServer implements Shared, WaitSource {
   /** Takes what a client has sent, up to a limit, so that others have their turn. On the hot path. */
   #receiveFrom(connection: Connection): boolean {
     let worked = false;
-    for (
-      let i = 0;
-      i < RECEIVES_PER_TURN && connection.open && connection.wantsInput && connection.intake.look();
-      i++
-    ) {
+    let bytes = 0;
+    while (bytes < BYTES_PER_TURN && connection.open && connection.wantsInput && connection.intake.look()) {
       worked = true;
       const received = connection.intake.taken();
+      bytes += received;
       connection.lastProgress = this.#now;
       if (received === 0) {
         // Between two requests a client may just have closed its own direction.
