@@ -42,7 +42,7 @@ const options = z.strictObject({
   ceiling: duration().prefault("200us").describe(
     "Longest spin, and the longest wait that a spin is thought to be worth. The first spin of a run.",
   ),
-  yieldAfter: duration().prefault("5us").describe(
+  yieldAfter: duration().prefault("10us").describe(
     "How much of a spin it keeps its core for itself; after that it offers it to other threads between looks. Where others want it, it does so after 1us at the latest.",
   ),
 }).refine(({ floor, ceiling }) => floor <= ceiling, { path: ["floor"], message: "must not be above the ceiling" });

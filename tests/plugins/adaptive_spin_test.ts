@@ -119,13 +119,13 @@ Deno.test("adaptive-spin keeps the core for its first looks, and offers it at on
     return [plan.spinNs, plan.yieldNs];
   };
   const found = { spinHit: true, spunNs: 30 * US, lostNs: 0, sleptNs: 0 };
-  assert.deepEqual(planned(), [5 * US, CEILING - 5 * US]);
+  assert.deepEqual(planned(), [10 * US, CEILING - 10 * US]);
   policy.waited?.({ ...found, lostNs: 5 * US });
   for (let wait = 0; wait < 100; wait++) {
     assert.deepEqual(planned(), [1 * US, CEILING - 1 * US]);
     policy.waited?.(found);
   }
-  assert.deepEqual(planned(), [5 * US, CEILING - 5 * US]);
+  assert.deepEqual(planned(), [10 * US, CEILING - 10 * US]);
 });
 
 Deno.test("adaptive-spin does not offer its core to who keeps it, for longer each time that this goes on", () => {
