@@ -21,7 +21,7 @@ Deno.test("every mistake of a scenario is named with its place, and nothing runs
       assert.equal(code, 2);
       assert.equal(stdout, "");
       assert.deepEqual(stderr.trim().split("\n"), [
-        `${file}:4:16: device.use: "ramdsk" is not a known device; did you mean ramdisk? (allowed: null, ramdisk, loop-file, sata)`,
+        `${file}:4:16: device.use: "ramdsk" is not a known device; did you mean ramdisk? (allowed: null, ramdisk, loop-file, sata, nbd)`,
         `${file}:5:42: policy.with.spin: must be a time with its unit, such as 50us: found 50`,
         `${file}:8:11: workload.with.blocksize: is not a known key; did you mean blockSize? ` +
         "(allowed: mode, blockSize, threads, queueDepth, files, totalSize, rwRatio, fsyncFreq, fsyncAll, fsyncEnd, " +
