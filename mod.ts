@@ -59,7 +59,7 @@ export {
   type OptionDescription,
   type PluginDescription,
 } from "./core/runner/describe.ts";
-export { type Destruction, missingConsent } from "./core/runner/destruction.ts";
+export { type Demand, missingConsent } from "./core/runner/consent.ts";
 export * from "./core/runner/diagnostics.ts";
 export * from "./core/runner/cell.ts";
 export * from "./core/runner/expand.ts";

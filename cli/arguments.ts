@@ -37,6 +37,10 @@ const force = map(
   (on) => on === true,
 );
 
+const allowCommands = multiple(option("--allow-command", string({ metavar: "PROGRAM" }), {
+  description: message`Let scenarios run this program, with whatever arguments; named as the scenario names it.`,
+}));
+
 const run = command(
   "run",
   object({
@@ -47,6 +51,7 @@ const run = command(
     allowPlugin,
     allowDestructive,
     force,
+    allowCommands,
     json: optional(flag("--json", { description: message`Print the results as JSON, one document a line.` })),
     out: withDefault(
       option("--out", path("PATH", "any"), {

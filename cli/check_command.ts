@@ -6,7 +6,7 @@
 
 import type { PluginTable } from "../core/plugin.ts";
 import type { Cell } from "../core/runner/cell.ts";
-import { destructionFlag } from "../core/runner/destruction.ts";
+import { consentFlag, type Demand } from "../core/runner/consent.ts";
 import { workloadNeeds } from "../core/runner/plan.ts";
 import type { CheckArguments } from "./arguments.ts";
 import { ExitStatus } from "./exit_status.ts";
@@ -16,17 +16,23 @@ import { printMistakes, readScenarios } from "./scenarios.ts";
 /** Runs the command. */
 export async function checkCommand(args: CheckArguments, plugins: PluginTable): Promise<number> {
   const { scenarios, mistakes } = await readScenarios(args, plugins);
-  for (const { file, scenario, cells, destructions } of scenarios) {
+  for (const { file, scenario, cells, demands } of scenarios) {
     const { repetitions } = scenario.run;
     const [cellCount, repetitionCount] = [counted(cells.length, "cell"), counted(repetitions, "repetition")];
     console.log(`${file}: valid, ${cellCount}, ${repetitionCount}, ${timeInWords(cells)}`);
-    for (const path of new Set(destructions.map(({ path }) => path))) {
-      console.log(`${file}: a run writes to ${path}, what is on it is lost: it takes ${destructionFlag(path)}`);
-    }
+    for (const line of new Set(demands.map(demandInWords))) console.log(`${file}: ${line}`);
   }
   if (mistakes.length === 0) return ExitStatus.Ok;
   printMistakes(mistakes);
   return ExitStatus.Invalid;
+}
+
+function demandInWords(demand: Demand): string {
+  const { consent, name } = demand;
+  const does = consent === "allowDestructive"
+    ? `writes to ${name}, what is on it is lost`
+    : `runs the program ${name}, which may do all that you may`;
+  return `a run ${does}: it takes ${consentFlag(demand)}`;
 }
 
 /** How long cells will take. Where a conductor decides, only an upper limit is known. */

@@ -6,7 +6,7 @@
 
 import type { PluginTable } from "../core/plugin.ts";
 import type { ExpandedScenario } from "../core/runner/cell.ts";
-import { missingConsent } from "../core/runner/destruction.ts";
+import { missingConsent } from "../core/runner/consent.ts";
 import type { Result } from "../core/runner/result.ts";
 import { runScenario } from "../core/runner/run.ts";
 import { cLibraryPath } from "../core/measure/thread.ts";
@@ -29,7 +29,7 @@ export async function runCommand(args: RunArguments, plugins: PluginTable): Prom
     return ExitStatus.Invalid;
   }
   const { scenarios, mistakes } = await readScenarios(args, plugins);
-  const refused = scenarios.flatMap((scenario) => missingConsent(scenario, args.allowDestructive));
+  const refused = scenarios.flatMap((scenario) => missingConsent(scenario, args));
   if (mistakes.length > 0 || refused.length > 0) {
     printMistakes([...mistakes, ...refused]);
     return ExitStatus.Invalid;
@@ -85,6 +85,7 @@ async function runOne(
     scratchParent: directory,
     allowDestructive: args.allowDestructive,
     force: args.force,
+    allowCommands: args.allowCommands,
     onRepetition: (state) => progress.repetition(state),
     onUpdate(update) {
       const before = file.error;

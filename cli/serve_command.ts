@@ -7,7 +7,7 @@
 import { messageOf } from "../core/errors.ts";
 import type { PluginTable } from "../core/plugin.ts";
 import type { ExpandedScenario } from "../core/runner/cell.ts";
-import { missingConsent } from "../core/runner/destruction.ts";
+import { missingConsent } from "../core/runner/consent.ts";
 import { permissionNeeds } from "../core/runner/plan.ts";
 import type { Sample } from "../core/runner/result.ts";
 import { serveScenario, servingOverrides } from "../core/runner/serve.ts";
@@ -33,7 +33,7 @@ export async function serveCommand(args: ServeArguments, plugins: PluginTable): 
     ...{ files: [args.file], set: args.set, allowPlugin: args.allowPlugin, oneCell: true },
     overrides: servingOverrides(EXPORT, { listen: args.nbd, name: args.name, readOnly: args.readOnly }),
   }, plugins);
-  const refused = scenario === undefined ? [] : missingConsent(scenario, args.allowDestructive);
+  const refused = scenario === undefined ? [] : missingConsent(scenario, args);
   if (mistakes.length > 0 || refused.length > 0) {
     printMistakes([...mistakes, ...refused]);
     return ExitStatus.Invalid;

@@ -12,7 +12,7 @@ import { stripVTControlCharacters } from "node:util";
 import type { z } from "./schema.ts";
 import type { BlockDevice } from "./block_device.ts";
 import type { Counters } from "./counters.ts";
-import { DeviceError, messageOf, PluginError } from "./errors.ts";
+import { DeviceError, messageOf, PluginError, WorkloadError } from "./errors.ts";
 import type { NotificationPolicy } from "./notification.ts";
 import type { Phases } from "./phases.ts";
 import { definitionMistakes } from "./plugin_definition.ts";
@@ -63,16 +63,18 @@ export interface PolicyPlugin<Schema extends z.ZodType = z.ZodType> extends Plug
   create(options: z.output<Schema>): NotificationPolicy;
 }
 
-/** What the person who runs a device has agreed to lose. */
+/** What the person who runs a scenario has agreed to. */
 export interface Consent {
   /** Paths whose content may be destroyed, as `DevicePlugin.destroys` names them; links are not followed. */
   readonly allowDestructive: readonly string[];
   /** Whether that holds even where something is on them; else only for what is blank. */
   readonly force: boolean;
+  /** Programs that may be run, as `WorkloadPlugin.runs` names them. */
+  readonly allowCommands: readonly string[];
 }
 
-/** Nothing may be destroyed. */
-export const NO_CONSENT: Consent = { allowDestructive: [], force: false };
+/** Nothing may be destroyed, and no program be run that a scenario names. */
+export const NO_CONSENT: Consent = { allowDestructive: [], force: false, allowCommands: [] };
 
 /** What a device's domain is there to be told. */
 export interface DeviceContext {
@@ -161,6 +163,11 @@ export interface WorkloadPlugin<Schema extends z.ZodType = z.ZodType> extends Pl
    * `destroys`.
    */
   destroys?(options: z.output<Schema>): readonly string[];
+  /**
+   * Programs that it runs because its options name them, as they name them: all but those that it always runs. Nothing
+   * runs before the person has agreed to each of them. None when absent.
+   */
+  runs?(options: z.output<Schema>): readonly string[];
   /** What its queues must have. */
   needs(options: z.output<Schema>): WorkloadNeeds;
   /**
@@ -224,25 +231,43 @@ export async function loadPlugin<Kind extends PluginKind>(kind: Kind, url: strin
  * @throws {PluginError} when the plugin does not say it with a list of texts: what cannot be read must not pass for none
  */
 export function destroyedPaths(plugin: DevicePlugin | WorkloadPlugin, options: unknown): readonly string[] {
-  if (plugin.destroys === undefined) return [];
-  const paths: unknown = plugin.destroys(options);
-  if (!Array.isArray(paths) || paths.some((path) => typeof path !== "string" || path === "")) {
-    throw new PluginError(
-      `The ${plugin.kind} ${plugin.name} says that it destroys ${JSON.stringify(paths)}; allowed is a list of paths`,
-    );
-  }
-  return paths;
+  return plugin.destroys === undefined ? [] : textsOf(plugin, "destroys", plugin.destroys(options), "paths");
 }
 
 /**
- * Makes sure that nothing is destroyed which the person has not agreed to lose.
+ * The programs that a workload would run because its options name them; a device runs none.
  *
- * @throws {DeviceError} when it would be
+ * @throws {PluginError} when the plugin does not say it with a list of texts: what cannot be read must not pass for none
+ */
+export function programsRun(plugin: DevicePlugin | WorkloadPlugin, options: unknown): readonly string[] {
+  if (plugin.kind !== "workload" || plugin.runs === undefined) return [];
+  return textsOf(plugin, "runs", plugin.runs(options), "programs");
+}
+
+/** What a plugin says of itself, if it is a list of texts. */
+function textsOf({ kind, name }: Plugin, does: string, said: unknown, allowed: string): readonly string[] {
+  if (!Array.isArray(said) || said.some((text) => typeof text !== "string" || text === "")) {
+    throw new PluginError(
+      `The ${kind} ${name} says that it ${does} ${JSON.stringify(said)}; allowed is a list of ${allowed}`,
+    );
+  }
+  return said;
+}
+
+/**
+ * Makes sure that nothing is destroyed which the person has not agreed to lose, and no program run without consent.
+ *
+ * @throws {DeviceError} when something would be destroyed
+ * @throws {WorkloadError} when a program would be run
  */
 export function checkConsent(plugin: DevicePlugin | WorkloadPlugin, options: unknown, consent: Consent): void {
   const refused = destroyedPaths(plugin, options).filter((path) => !consent.allowDestructive.includes(path));
   if (refused.length > 0) {
     throw new DeviceError(`It would destroy what is on ${refused.join(" and ")}, which allowDestructive does not name`);
+  }
+  const unasked = programsRun(plugin, options).filter((program) => !consent.allowCommands.includes(program));
+  if (unasked.length > 0) {
+    throw new WorkloadError(`It would run ${unasked.join(" and ")}, which allowCommands does not name`);
   }
 }
 

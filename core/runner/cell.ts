@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Destruction } from "./destruction.ts";
+import type { Demand } from "./consent.ts";
 import type { CheckedExpectation } from "./expectation_result.ts";
 import type { ResolvedPlugin } from "./plugins.ts";
 import type { Scenario } from "./scenario.ts";
@@ -35,6 +35,6 @@ export interface ExpandedScenario {
   readonly cells: readonly Cell[];
   /** What must hold of what is measured. */
   readonly expectations: readonly CheckedExpectation[];
-  /** What running it destroys: each path once for each place that names it. */
-  readonly destructions: readonly Destruction[];
+  /** What running it takes consent for: each path and program once for each place that names it. */
+  readonly demands: readonly Demand[];
 }

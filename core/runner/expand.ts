@@ -9,8 +9,8 @@ import { createHash } from "node:crypto";
 import { ENTRY_BYTES } from "../blkif.ts";
 import type { DevicePlugin, PluginKind, PluginTable, WorkloadPlugin } from "../plugin.ts";
 import { ringEntryCount } from "../ring.ts";
+import { type Demand, demandsOf } from "./consent.ts";
 import type { Path, ScenarioDocument } from "./load.ts";
-import { destroyedBy, type Destruction } from "./destruction.ts";
 import { ExpectationError, parseExpectation } from "./expectation.ts";
 import { casesOf, checkNames } from "./expectation_cases.ts";
 import type { CheckedExpectation } from "./expectation_result.ts";
@@ -57,7 +57,7 @@ export async function expandScenario(
   const combinations = base.success ? combine(base.data.matrix, keys, mistakes) : [firsts];
   if (oneCell && combinations.length > 1) mistakes.add(["matrix"], [], tooManyCells(combinations));
   const cells: Cell[] = [];
-  const destructions = new Map<string, Destruction>();
+  const demands = new Map<string, Demand>();
   for (const choices of combinations) {
     const written = applyChoices(raw, choices);
     const parsed = parseScenario(written);
@@ -65,9 +65,9 @@ export async function expandScenario(
       const cell = await resolveCell(parsed.data, choices, sources, mistakes);
       if (cell === undefined) continue;
       cells.push(cell);
-      for (const { path, place, message } of [...destroyedBy(cell.device), ...destroyedBy(cell.workload)]) {
+      for (const { consent, name, place, message } of [...demandsOf(cell.device), ...demandsOf(cell.workload)]) {
         const diagnostic = mistakes.diagnose(place, choices, message);
-        destructions.set(JSON.stringify(diagnostic), { path, diagnostic });
+        demands.set(JSON.stringify(diagnostic), { consent, name, diagnostic });
       }
     } else {
       for (const issue of parsed.error.issues) mistakes.addIssue(issue, choices);
@@ -81,7 +81,7 @@ export async function expandScenario(
     scenario: cells[0].scenario,
     cells,
     expectations,
-    destructions: [...destructions.values()],
+    demands: [...demands.values()],
   };
 }
 

@@ -74,10 +74,10 @@ async function obey(lines: ReadableStreamDefaultReader<string>, first: string): 
 async function conductorOf({ plan, window }: MachineJob): Promise<Conductor> {
   const workload = plan.domains.find((domain) => domain.workload !== undefined)?.workload;
   const plugin = workload && await loadPlugin("workload", workload.url);
+  if (workload !== undefined && plugin !== undefined) checkConsent(plugin, workload.options, context);
   if (workload === undefined || plugin?.conduct === undefined) {
     return window === null ? untilFinished : timedWindow(window);
   }
-  checkConsent(plugin, workload.options, context);
   const conduct = plugin.conduct.bind(plugin);
   return async (phases) => {
     conducted = await conduct(workload.options, { ...phases, scratchDirectory, note: context.note });

@@ -45,7 +45,7 @@ export interface MachineProcessOptions {
   readonly v8Flags?: readonly string[];
   /** Where the folder for its media is made. */
   readonly scratchParent?: string;
-  /** What may be destroyed; nothing by default. */
+  /** What may be destroyed, and what programs may run; nothing by default. */
   readonly consent?: Consent;
   /** The longest time that its workload's conductor may take, in nanoseconds, if it has one. */
   readonly conductNs?: number;

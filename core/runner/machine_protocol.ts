@@ -21,7 +21,7 @@ export interface MachineJob {
   readonly affinity: Affinity;
   /** Where media may be made. */
   readonly scratchDirectory: string | null;
-  /** What may be destroyed. */
+  /** What may be destroyed, and what programs may run. */
   readonly consent: Consent;
 }
 

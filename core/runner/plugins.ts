@@ -14,6 +14,7 @@ import {
   type Plugin,
   type PluginKind,
   type PluginTable,
+  programsRun,
   type WorkloadPlugin,
 } from "../plugin.ts";
 import { suggestion } from "./diagnostics.ts";
@@ -85,6 +86,7 @@ export async function resolvePlugin(
     checkPermissions(plugin, parsed.data);
     if (plugin.kind === "workload") checkNeeds(plugin, parsed.data);
     if (plugin.kind !== "policy") destroyedPaths(plugin, parsed.data);
+    if (plugin.kind === "workload") programsRun(plugin, parsed.data);
     const written = writeOptions(plugin, parsed.data);
     const label = pluginLabel(plugin, written);
     const reference = isReference(use.use) ? use.use : undefined;

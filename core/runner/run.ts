@@ -8,7 +8,7 @@ import { cpus } from "node:os";
 import { messageOf } from "../errors.ts";
 import type { Consent, WorkloadPlugin } from "../plugin.ts";
 import type { Cell, ExpandedScenario } from "./cell.ts";
-import { missingConsent } from "./destruction.ts";
+import { missingConsent } from "./consent.ts";
 import { ScenarioError } from "./diagnostics.ts";
 import { judge } from "./expectation_result.ts";
 import { runMachineProcess } from "./machine_process.ts";
@@ -53,11 +53,12 @@ interface CellState {
  * Runs all cells. A cell that fails is reported in the result with its cause, and is not repeated; the others go on.
  *
  * @returns the result; `interrupted` says whether the signal ended it early
- * @throws {ScenarioError} when it would destroy what `allowDestructive` does not name; nothing was run then
+ * @throws {ScenarioError} when it would destroy what `allowDestructive` does not name, or run a program that
+ * `allowCommands` does not; nothing was run then
  */
 export async function runScenario(expanded: ExpandedScenario, options: RunOptions = {}): Promise<Result> {
-  const { signal, allowDestructive = [] } = options;
-  const refused = missingConsent(expanded, allowDestructive);
+  const { signal } = options;
+  const refused = missingConsent(expanded, options);
   if (refused.length > 0) throw new ScenarioError(refused);
   const { order, repetitions } = expanded.scenario.run;
   const startedAt = new Date().toISOString();
@@ -98,7 +99,7 @@ export async function runScenario(expanded: ExpandedScenario, options: RunOption
 }
 
 async function measure({ cell, notes }: CellState, repetition: number, options: RunOptions): Promise<Sample> {
-  const { signal, scratchParent, allowDestructive = [], force = false } = options;
+  const { signal, scratchParent, allowDestructive = [], force = false, allowCommands = [] } = options;
   const { run, affinity } = cell.scenario;
   const results = await runMachineProcess({
     plan: planMachine(cell),
@@ -106,7 +107,7 @@ async function measure({ cell, notes }: CellState, repetition: number, options: 
     affinity,
   }, {
     ...{ needs: permissionNeeds(cell), scratchParent, signal },
-    consent: { allowDestructive, force },
+    consent: { allowDestructive, force, allowCommands },
     conductNs: workloadNeeds(cell).conductNs,
     onNote: (text) => notes.add(text),
   });

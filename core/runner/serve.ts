@@ -7,7 +7,7 @@
 
 import type { Consent } from "../plugin.ts";
 import type { ExpandedScenario } from "./cell.ts";
-import { missingConsent } from "./destruction.ts";
+import { missingConsent } from "./consent.ts";
 import { ScenarioError } from "./diagnostics.ts";
 import type { Override } from "./load.ts";
 import { runMachineProcess } from "./machine_process.ts";
@@ -43,24 +43,25 @@ export function servingOverrides(use: string, options: Readonly<Record<string, u
  * Serves a scenario that has one cell (see {@link servingOverrides}, and `oneCell` of `expandScenario`).
  *
  * @returns what was served, once it has finished
- * @throws {ScenarioError} when it would destroy what `allowDestructive` does not name; nothing was run then
+ * @throws {ScenarioError} when it would destroy what `allowDestructive` does not name, or run a program that
+ * `allowCommands` does not; nothing was run then
  * @throws {RangeError} when there are several cells
  * @throws {DomainError} when it failed, with its cause
  * @throws the signal's reason when that was aborted
  */
 export async function serveScenario(expanded: ExpandedScenario, options: ServeOptions = {}): Promise<Sample> {
-  const { allowDestructive = [], force = false, scratchParent, finish, signal, onNote } = options;
+  const { allowDestructive = [], force = false, allowCommands = [], scratchParent, finish, signal, onNote } = options;
   const { cells: [cell, ...others] } = expanded;
   if (others.length > 0) {
     throw new RangeError(`Cannot serve ${expanded.file}: it makes ${others.length + 1} cells; allowed is one`);
   }
-  const refused = missingConsent(expanded, allowDestructive);
+  const refused = missingConsent(expanded, options);
   if (refused.length > 0) throw new ScenarioError(refused);
   const results = await runMachineProcess(
     { plan: planMachine(cell), window: null, affinity: cell.scenario.affinity },
     {
       ...{ needs: permissionNeeds(cell), scratchParent, signal, finish, onNote },
-      consent: { allowDestructive, force },
+      consent: { allowDestructive, force, allowCommands },
       conductNs: workloadNeeds(cell).conductNs,
     },
   );

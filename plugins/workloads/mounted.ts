@@ -20,6 +20,7 @@ import { AttendantProcess, UNSHARE_PROGRAM } from "./mounted/attendant_process.t
 import { FIGURES, HEADINGS, readableCommand, type Reader, readerFor, READERS, readFigures } from "./mounted/figures.ts";
 import { type AttendantJob, SOCKET } from "./mounted/job.ts";
 import { mentions } from "./mounted/placeholders.ts";
+import { mkfsMistake, mountMistake } from "./mounted/tool_options.ts";
 
 const NS_PER_MS = 1e6;
 /** What putting everything back may take beyond the time that the programs have. */
@@ -28,13 +29,26 @@ const PAUSE_NS = 1e9;
 /** More than there are: nbdfuse's, nbdinfo's, and those of commands that take the export itself. */
 const MAX_CONNECTIONS = 1024;
 
-const command = z.array(z.string()).min(1, "must name a program");
+const command = z.array(z.string()).min(1, "must name a program")
+  .refine(([program]) => program === undefined || /^[^-]/.test(program), {
+    path: [0],
+    message: "must name a program, and no name of one begins with a hyphen",
+  });
+
+/** The schemes of NBD; libnbd knows more, which run programs. */
+const NBD_URI = /^nbds?(\+unix)?:\/\//;
 
 const options = z.strictObject({
   fileSystem: z.enum(["ext2", "ext4", "none"]).default("ext2")
     .describe("What is made on the device and mounted; with none the command gets the block device."),
-  mkfsOptions: z.array(z.string()).default([]).describe("More arguments of mkfs; -E replaces those that it has."),
-  mountOptions: z.string().default("").describe("Options of mount, as after its -o."),
+  mkfsOptions: z.array(z.string()).superRefine((argv, { addIssue }) => {
+    const mistake = mkfsMistake(argv);
+    if (mistake !== undefined) addIssue({ code: "custom", path: [mistake.index], message: mistake.message });
+  }).default([]).describe("More options of mkfs, such as [-L, disk]; -E replaces those that it has."),
+  mountOptions: z.string().superRefine((text, { addIssue }) => {
+    const mistake = mountMistake(text);
+    if (mistake !== undefined) addIssue({ code: "custom", message: mistake });
+  }).default("").describe("Options of mount, as after its -o."),
   attach: z.enum(["auto", ...ATTACHERS]).default("auto")
     .describe(
       "How Linux attaches the device: by its own NBD client, or where it has none by libnbd's nbdfuse and a loop device; auto chooses.",
@@ -43,7 +57,7 @@ const options = z.strictObject({
     "Commands that run before the measured one, such as sysbench's prepare.",
   ),
   command: command.describe(
-    "What is measured: a program and its arguments, run where the device is mounted. {mount}, {device}, {uri} and {socket} stand for the folder, the block device, the export and its socket.",
+    "What is measured: a program, which --allow-command must name, and its arguments, run where the device is mounted. {mount}, {device}, {uri} and {socket} stand for the folder, the block device, the export and its socket.",
   ),
   cleanup: z.array(command).default([]).describe("Commands that run after it, before the device is unmounted."),
   figures: z.enum(["auto", ...READERS, "none"]).default("auto")
@@ -51,7 +65,7 @@ const options = z.strictObject({
   timeout: duration().refine((ns) => ns > 0, "must be longer than nothing").prefault("10min")
     .describe("The longest time for all of a repetition's programs together; after it the repetition has failed."),
   check: z.boolean().default(true).describe("Whether e2fsck must find the file system clean in the end."),
-  uri: z.string().min(1).optional()
+  uri: z.string().regex(NBD_URI, "must begin with nbd:// or nbd+unix://").optional()
     .describe(
       "The export of another server, which is attached in place of the device, to compare with; what is on it is lost.",
     ),
@@ -87,6 +101,7 @@ const plugin: WorkloadPlugin<typeof options> = definePlugin({
   permissions: () => ({ scratch: true, run: [UNSHARE_PROGRAM], ffi: [cLibraryNeed()] }),
   // A file system is made there, or the command has the whole disk.
   destroys: ({ uri }) => uri === undefined ? [] : [uri],
+  runs: ({ prepare, command, cleanup }) => [...new Set([...prepare, command, ...cleanup].map(([program]) => program))],
   needs: ({ queueDepth, transferSize, timeout }) => {
     return { queueDepth, transferBytes: transferSize, conductNs: timeout + UNDO_NS, exceedsRing: true };
   },

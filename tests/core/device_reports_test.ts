@@ -4,7 +4,7 @@ import { synchronous } from "../../core/block_device.ts";
 import { addUp } from "../../core/counters.ts";
 import { DeviceGate } from "../../core/device_gate.ts";
 import type { DomainPlan, MachinePlan } from "../../core/domain/plan.ts";
-import { DeviceError, DomainError, PluginError } from "../../core/errors.ts";
+import { DeviceError, DomainError, PluginError, WorkloadError } from "../../core/errors.ts";
 import { type DomainResult, Hypervisor } from "../../core/hypervisor.ts";
 import { timedWindow } from "../../core/phases.ts";
 import { threadUsage } from "../../core/measure/thread.ts";
@@ -100,12 +100,31 @@ Deno.test("several paths must all be named, and a plugin must name them as a lis
 Deno.test("what a workload's conductor destroys must be named, too", () => {
   const workload = { kind: "workload", name: "mine", destroys: () => ["nbd://host"] } as unknown as WorkloadPlugin;
   assert.throws(() => checkConsent(workload, {}, NO_CONSENT), /It would destroy what is on nbd:\/\/host, which/);
-  checkConsent(workload, {}, { allowDestructive: ["nbd://host"], force: false });
+  checkConsent(workload, {}, { ...NO_CONSENT, allowDestructive: ["nbd://host"] });
   const wrong = { ...workload, destroys: () => "nbd://host" } as unknown as WorkloadPlugin;
   assert.throws(
     () => checkConsent(wrong, {}, NO_CONSENT),
     /The workload mine says that it destroys "nbd:\/\/host"; allowed/,
   );
+});
+
+Deno.test("the programs that a workload's options name must all be named, and what may be lost is another matter", () => {
+  const running = (programs: unknown): WorkloadPlugin => {
+    return { kind: "workload", name: "mine", runs: () => programs } as unknown as WorkloadPlugin;
+  };
+  const both = running(["sh", "/bin/dd"]);
+  for (const allowCommands of [[], ["sh"], ["sh", "dd"], ["sh", "/bin/dd "]]) {
+    const consent = { allowDestructive: ["sh", "/bin/dd"], force: true, allowCommands };
+    assert.throws(() => checkConsent(both, {}, consent), (error) => {
+      return error instanceof WorkloadError && /^It would run .*\/bin\/dd, which allowCommands/.test(error.message);
+    });
+  }
+  checkConsent(both, {}, { ...NO_CONSENT, allowCommands: ["/bin/dd", "sh"] });
+  checkConsent(running([]), {}, NO_CONSENT);
+  for (const wrong of [undefined, null, "sh", [""], [["sh"]], [undefined]]) {
+    const consent = { ...NO_CONSENT, allowCommands: ["sh"] };
+    assert.throws(() => checkConsent(running(wrong), {}, consent), PluginError, JSON.stringify(wrong));
+  }
 });
 
 Deno.test("a device that counts what its plugin does not name is refused when it is made", () => {

@@ -39,9 +39,12 @@ Deno.test("a schema of zod 4 is one whichever copy of zod made it; one of zod 3 
   await assert.rejects(loadPlugin("policy", source("options: { _def: {}, parse() {} }")), /a schema of zod 4/);
 });
 
-Deno.test("permissions that are no function are refused", async () => {
-  const url = moduleUrl(`export default {${Object.values({ ...MEMBERS, permissions: "permissions: {}" })}}`);
-  await assert.rejects(loadPlugin("policy", url), /permissions is an object, allowed is a function or nothing/);
+Deno.test("what a plugin may say of itself by a function is refused where it is none", async () => {
+  for (const member of ["permissions", "destroys", "runs", "closeMedium"]) {
+    const url = moduleUrl(`export default {${Object.values({ ...MEMBERS, [member]: `${member}: {}` })}}`);
+    const said = new RegExp(`${member} is an object, allowed is a function or nothing`);
+    await assert.rejects(loadPlugin("policy", url), said);
+  }
 });
 
 Deno.test("figures are counters with headings, and nothing else", async () => {

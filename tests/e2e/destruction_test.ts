@@ -174,7 +174,7 @@ Deno.test("a program is protected as well: what it runs destroys nothing that it
   await withFiles(files(scenario("path: /dev/old")), async (folder) => {
     const document = await ScenarioDocument.read(`${folder}/s.yaml`);
     const expanded = await expandScenario(document, builtins, { allowPlugins: ["./disk.ts"] });
-    assert.deepEqual(expanded.destructions.map(({ path }) => path), ["/dev/old"]);
+    assert.deepEqual(expanded.demands.map(({ consent, name }) => [consent, name]), [["allowDestructive", "/dev/old"]]);
     for (const options of [{}, { allowDestructive: ["/dev/else"], force: true }]) {
       await assert.rejects(runScenario(expanded, options), (error) => {
         return error instanceof ScenarioError && error.message.includes("add --allow-destructive=/dev/old");

@@ -18,6 +18,13 @@ function mounted(options: Record<string, unknown>, parts: Record<string, unknown
   };
 }
 
+/** Agrees to the programs of a scenario and of its matrix. */
+function consentTo({ workload, matrix = {} }: Record<string, unknown>): string[] {
+  const { prepare = [], command, cleanup = [] } = (workload as { with: Record<string, string[][] | undefined> }).with;
+  const others = (matrix as Record<string, string[][] | undefined>)["workload.with.command"] ?? [];
+  return [...prepare, command, ...cleanup, ...others].map((argv) => `--allow-command=${argv?.[0]}`);
+}
+
 /** Writes a scenario and starts it. */
 async function launch(
   directory: string,
@@ -27,7 +34,7 @@ async function launch(
   const scenario = await writeScenario(directory, parts);
   Deno.env.set(MARK, directory);
   try {
-    return start([scenario, "--out", directory, ...args], flags(directory));
+    return start([scenario, "--out", directory, ...consentTo(parts), ...args], flags(directory));
   } finally {
     Deno.env.delete(MARK);
   }

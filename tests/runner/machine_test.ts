@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { DEFAULT_CHANNEL } from "../../core/link.ts";
 import { allowedCpus } from "../../core/measure/thread.ts";
+import { type Consent, NO_CONSENT } from "../../core/plugin.ts";
 import { expandScenario } from "../../core/runner/expand.ts";
 import { ScenarioDocument } from "../../core/runner/load.ts";
 import { runMachineProcess } from "../../core/runner/machine_process.ts";
@@ -17,7 +18,11 @@ const noSecondCore = noFfi ?? ((cpus as number[]).length < 2 ? "there is one cor
 const plugins = {
   ...builtins,
   device: { ...builtins.device, "promise-disk": import.meta.resolve("../helpers/plugins/promise_disk.ts") },
-  workload: { threads: import.meta.resolve("../helpers/plugins/threads.ts") },
+  workload: {
+    threads: import.meta.resolve("../helpers/plugins/threads.ts"),
+    "program-namer": import.meta.resolve("../helpers/plugins/program_namer.ts"),
+    mounted: builtins.workload.mounted,
+  },
 };
 
 async function cellOf(parts: Record<string, unknown>) {
@@ -34,11 +39,23 @@ async function cellOf(parts: Record<string, unknown>) {
   return cells[0];
 }
 
-async function run(parts: Record<string, unknown>, affinity: Affinity = "none") {
+async function run(parts: Record<string, unknown>, affinity: Affinity = "none", consent?: Consent) {
   const cell = await cellOf(parts);
   const job = { plan: planMachine(cell), window: { warmupNs: 10e6, durationNs: 50e6 }, affinity };
-  return await runMachineProcess(job, { needs: permissionNeeds(cell) });
+  return await runMachineProcess(job, { needs: permissionNeeds(cell), consent });
 }
+
+Deno.test("a machine process runs no program that it was not told to be allowed, with a conductor or without", async () => {
+  const allowing = (...allowCommands: string[]): Consent => ({ ...NO_CONSENT, allowCommands });
+  const refused = /^It would run dd, which allowCommands does not name$/;
+  const namer = { workload: { use: "program-namer", with: { programs: ["sh", "dd"] } } };
+  for (const parts of [namer, { workload: { use: "mounted", with: { prepare: [["sh"]], command: ["dd"] } } }]) {
+    await assert.rejects(run(parts, "none", allowing("sh")), { name: "DomainError", message: refused });
+  }
+  await assert.rejects(run(namer), { message: /^It would run sh and dd, which allowCommands does not name$/ });
+  const { domains } = await run(namer, "none", allowing("dd", "sh"));
+  assert.deepEqual(Object.keys(domains), ["application", "driver"]);
+});
 
 Deno.test("each thread of a workload is a domain with a link of its own to the one driver", async () => {
   const { domains, devices, links } = planMachine(await cellOf({}));

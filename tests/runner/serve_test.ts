@@ -85,3 +85,12 @@ Deno.test("what would be destroyed is not, unless that is named", async () => {
   );
   await assert.rejects(serveScenario(await expand(servingOverrides("idle", {}), disk)), /writes to \/dev\/nosuch/);
 });
+
+Deno.test("a workload that serves runs no program, unless that is named", async () => {
+  const workload = servingOverrides("mounted", { command: ["nosuch-program"] });
+  for (const allowCommands of [[], ["nosuch"]]) {
+    await assert.rejects(serveScenario(await expand(workload), { allowCommands }), (thrown) => {
+      return thrown instanceof ScenarioError && thrown.message.includes("add --allow-command=nosuch-program");
+    });
+  }
+});

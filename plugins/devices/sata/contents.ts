@@ -51,7 +51,7 @@ export function whatIsOn(path: string): string | null {
  * @param path the disk, as the scenario names it
  * @throws {DeviceError} when it may not, with what was found and how one agrees; or when that cannot be told
  */
-export function refuseToDestroy(path: string, { allowDestructive, force }: Consent): void {
+export function refuseToDestroy(path: string, { allowDestructive, force }: Omit<Consent, "allowCommands">): void {
   const flag = `--allow-destructive=${path}`;
   if (!allowDestructive.includes(path)) {
     throw new DeviceError(`${path} would be written to, and what is on it lost. If that is meant, add ${flag}`);
