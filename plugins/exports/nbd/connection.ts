@@ -75,6 +75,7 @@ export class Connection implements Requester {
   open: boolean = false;
   inFlight: number = 0;
   held: number = 0;
+  waiting: number = 0;
   /** The socket. */
   descriptor: number = -1;
   /** What the set of descriptors watches it for: see the server. */
@@ -117,6 +118,7 @@ export class Connection implements Requester {
     this.open = true;
     this.paused = false;
     this.held = 0;
+    this.waiting = 0;
     this.replies.open(descriptor);
     this.intake.open(descriptor);
     this.#handshake = new Handshake(this.#shared.exported);

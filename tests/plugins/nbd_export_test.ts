@@ -1,0 +1,155 @@
+/** The NBD server, with a device and clients that do everything in the order in which it is worst. */
+
+import assert from "node:assert/strict";
+import { FRAME_SIZE } from "../../core/memory.ts";
+import { NbdError } from "../../plugins/nbd/protocol.ts";
+import { type HeldClient, type HeldServer, NbdCommand, pageByte, request, withHeldServer } from "../helpers/nbd_export.ts";
+
+const PAGE = FRAME_SIZE;
+
+/** Reads a page, and has the answer. */
+function* readsPage({ queue, until }: HeldServer, client: HeldClient): Generator<void> {
+  const before = client.replies(PAGE).length;
+  client.ask(9, NbdCommand.Read, 0, PAGE);
+  yield* until(() => queue.submitted.length === 1);
+  queue.complete(0);
+  yield* until(() => client.replies(PAGE).length > before);
+}
+
+Deno.test("a client that found the export full is let in when another leaves", () => {
+  withHeldServer({ depth: 2, maxConnections: 1 }, function* ({ connect, until, settle }) {
+    const first = connect();
+    yield* until(() => first.isIn);
+    const second = connect();
+    yield* settle();
+    assert.equal(second.isIn, false);
+    first.leave();
+    yield* until(() => second.isIn);
+  });
+});
+
+Deno.test("a long read whose beginning fails is answered, with fewer slots than it has parts", () => {
+  withHeldServer({ depth: 2 }, function* (server) {
+    const { queue, connect, until } = server;
+    const client = connect();
+    client.ask(1, NbdCommand.Read, 0, 5 * PAGE);
+    yield* until(() => queue.submitted.length === 2);
+    queue.complete(0, -1);
+    queue.complete(PAGE);
+    yield* until(() => queue.submitted.length === 2);
+    queue.complete(3 * PAGE);
+    queue.complete(2 * PAGE);
+    yield* until(() => queue.submitted.length === 1);
+    queue.complete(4 * PAGE);
+    yield* until(() => client.replies().length === 1);
+    assert.deepEqual(client.replies(), [[1, NbdError.InputOutput]]);
+  });
+});
+
+Deno.test("a client that leaves in the midst of a read whose beginning failed leaves its slots", () => {
+  withHeldServer({ depth: 2 }, function* (server) {
+    const { queue, connect, until, settle } = server;
+    const client = connect();
+    client.ask(1, NbdCommand.Read, 0, 5 * PAGE);
+    yield* until(() => queue.submitted.length === 2);
+    client.leave();
+    queue.complete(PAGE);
+    queue.complete(0, -1);
+    yield* settle();
+    for (const { offset } of [...queue.submitted]) queue.complete(offset);
+    yield* settle();
+    const next = connect();
+    next.ask(1, NbdCommand.Read, 0, PAGE);
+    next.ask(2, NbdCommand.Read, PAGE, PAGE);
+    yield* until(() => queue.submitted.length === 2);
+  });
+});
+
+Deno.test("a long read that fails after its beginning ends its connection, and mixes up nobody's answers", () => {
+  withHeldServer({ depth: 2 }, function* (server) {
+    const { queue, connect, until } = server;
+    const client = connect();
+    client.ask(1, NbdCommand.Read, 0, 3 * PAGE);
+    yield* until(() => queue.submitted.length === 2);
+    // In one turn, so that nothing is in flight when the rest of the read still waits for a slot.
+    queue.complete(0);
+    queue.complete(PAGE, -1);
+    yield* until(() => client.received.length > 0 && client.closed);
+    const [one, other] = [connect(), connect()];
+    yield* until(() => one.isIn && other.isIn);
+    one.ask(11, NbdCommand.Read, 4 * PAGE, PAGE);
+    other.ask(22, NbdCommand.Read, 5 * PAGE, PAGE);
+    yield* until(() => queue.submitted.length === 2);
+    queue.complete(4 * PAGE);
+    queue.complete(5 * PAGE);
+    yield* until(() => one.replies(PAGE).length + other.replies(PAGE).length === 2);
+    assert.deepEqual(one.replies(PAGE), [[11, 0, pageByte(4 * PAGE), pageByte(4 * PAGE)]]);
+    assert.deepEqual(other.replies(PAGE), [[22, 0, pageByte(5 * PAGE), pageByte(5 * PAGE)]]);
+  });
+});
+
+Deno.test("a long read has its data in order, however many parts wait for the first", () => {
+  const parts = 300;
+  withHeldServer({ depth: 512 }, function* (server) {
+    const { queue, connect, until, settle } = server;
+    const client = connect();
+    client.ask(1, NbdCommand.Read, 0, parts * PAGE);
+    yield* until(() => queue.submitted.length > 0);
+    for (let before = 0; before < queue.history.length;) {
+      before = queue.history.length;
+      for (const { offset } of [...queue.submitted]) if (offset > 0) queue.complete(offset);
+      yield* settle();
+    }
+    queue.complete(0);
+    for (let rest = parts; rest > 0; rest--) {
+      yield* settle();
+      for (const { offset } of [...queue.submitted]) queue.complete(offset);
+      if (client.data.length >= parts * PAGE) break;
+    }
+    const { data } = client;
+    assert.equal(data.length, parts * PAGE);
+    for (let at = 0; at < data.length; at += PAGE / 2) assert.equal(data[at], pageByte(at), `at ${at}`);
+    yield* readsPage(server, connect());
+  });
+});
+
+Deno.test("every client has its turn, with many more clients than slots", () => {
+  withHeldServer({ depth: 2 }, function* (server) {
+    const { queue, connect, until } = server;
+    const clients = Array.from({ length: 6 }, () => connect());
+    yield* until(() => clients.every((client) => client.isIn));
+    const asked = clients.map(() => 0);
+    const ask = (index: number): void => clients[index].ask(asked[index]++, NbdCommand.Read, index * PAGE, PAGE);
+    clients.forEach((_, index) => ask(index));
+    for (let round = 0; round < 60; round++) {
+      yield* until(() => queue.submitted.length === 2);
+      queue.complete(queue.submitted[0].offset);
+      const answered = (): number => clients.findIndex((client, index) => client.replies(PAGE).length === asked[index]);
+      yield* until(() => answered() >= 0);
+      ask(answered());
+    }
+    const shares = clients.map((_, index) => queue.history.filter(({ offset }) => offset === index * PAGE).length);
+    assert(Math.min(...shares) >= 5, `of about 62 operations, clients had ${shares}`);
+  });
+});
+
+Deno.test("an export that drains answers all that it has received, also what it has not yet looked at", () => {
+  const requests = 100;
+  withHeldServer({ depth: 64 }, function* (server) {
+    const { queue, connect, until, settle } = server;
+    const client = connect();
+    yield* until(() => client.isIn);
+    const bytes = new Uint8Array(requests * 28);
+    for (let i = 0; i < requests; i++) bytes.set(request(i, NbdCommand.Read, 0, PAGE), i * 28);
+    client.send(bytes);
+    yield* until(() => queue.submitted.length > 0);
+    yield "finish";
+    for (let i = 0; i < requests && !client.closed; i++) {
+      yield* settle();
+      while (queue.submitted.length > 0) queue.complete(0);
+      client.replies(PAGE);
+    }
+    assert.deepEqual(client.replies(PAGE).map(([cookie]) => cookie), Array.from({ length: requests }, (_, i) => i));
+    yield* until(() => client.received.length > 0 && client.closed);
+  });
+});
