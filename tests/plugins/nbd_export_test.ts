@@ -113,6 +113,24 @@ Deno.test("a long read has its data in order, however many parts wait for the fi
   });
 });
 
+Deno.test("who had to wait for a slot is heard again, though the server never sleeps", () => {
+  withHeldServer({ depth: 2 }, function* (server) {
+    const { queue, connect, until, settle } = server;
+    const clients = Array.from({ length: 6 }, () => connect()); // So many that the kernel is asked who is ready.
+    yield* until(() => clients.every((client) => client.isIn));
+    const [waits, ...others] = clients;
+    others.slice(0, 2).forEach((client, index) => client.ask(1, NbdCommand.Read, index * PAGE, PAGE));
+    yield* until(() => queue.submitted.length === 2);
+    waits.ask(1, NbdCommand.Read, 2 * PAGE, PAGE);
+    yield* settle();
+    waits.ask(2, NbdCommand.Read, 3 * PAGE, PAGE); // Which nobody looks at as long as it waits.
+    yield* settle();
+    queue.complete(0);
+    queue.complete(PAGE);
+    yield* until(() => queue.submitted.length === 2);
+  });
+});
+
 Deno.test("every client has its turn, with many more clients than slots", () => {
   withHeldServer({ depth: 2 }, function* (server) {
     const { queue, connect, until } = server;

@@ -297,6 +297,8 @@ class NbdServer implements Shared, WaitSource {
       if (!connection.paused || !connection.open) continue;
       const { accepted } = this.transmission;
       connection.advance();
+      // Now, and not before a sleep alone: while others keep the thread busy, there is none.
+      if (!connection.paused) this.#watch(connection);
       worked = worked || !connection.paused || this.transmission.accepted !== accepted;
     }
     return worked;
