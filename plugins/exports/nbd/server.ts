@@ -93,6 +93,8 @@ class NbdServer implements Shared, WaitSource {
   #askSet = true;
   #watchesListener = false;
   #connected = 0;
+  /** The connection that is the first to go on when slots get free. */
+  #resumeFrom = 0;
   #turns = 0;
   #looks = 0;
   #now = performance.now();
@@ -288,19 +290,24 @@ class NbdServer implements Shared, WaitSource {
     return sent;
   }
 
-  /** Lets those go on that waited for slots or for room among their replies. */
+  /** Lets those go on that waited for slots or for room among their replies, those first who got nothing last time. */
   #resume(): boolean {
     let worked = false;
     const connections = this.#connections;
-    for (let i = 0; i < connections.length; i++) {
+    let next = -1;
+    for (let left = connections.length, i = this.#resumeFrom; left > 0; left--, i++) {
+      if (i >= connections.length) i = 0;
       const connection = connections[i];
-      if (!connection.paused || !connection.open) continue;
+      if (connection === undefined || !connection.paused || !connection.open) continue;
       const { accepted } = this.transmission;
+      const { held } = connection;
       connection.advance();
+      if (next < 0 && connection.paused && connection.held === held) next = i;
       // Now, and not before a sleep alone: while others keep the thread busy, there is none.
       if (!connection.paused) this.#watch(connection);
       worked = worked || !connection.paused || this.transmission.accepted !== accepted;
     }
+    this.#resumeFrom = Math.max(0, next);
     return worked;
   }
 
