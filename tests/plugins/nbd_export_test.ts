@@ -1,6 +1,7 @@
 /** The NBD server, with a device and clients that do everything in the order in which it is worst. */
 
 import assert from "node:assert/strict";
+import { Operation } from "../../core/blkif.ts";
 import { FRAME_SIZE } from "../../core/memory.ts";
 import { NbdError } from "../../plugins/nbd/protocol.ts";
 import { type HeldClient, type HeldServer, NbdCommand, pageByte, request, withHeldServer } from "../helpers/nbd_export.ts";
@@ -169,5 +170,36 @@ Deno.test("an export that drains answers all that it has received, also what it 
     }
     assert.deepEqual(client.replies(PAGE).map(([cookie]) => cookie), Array.from({ length: requests }, (_, i) => i));
     yield* until(() => client.received.length > 0 && client.closed);
+  });
+});
+
+Deno.test("an export that drains ends who never stops writing, after the write that it is in", () => {
+  withHeldServer({ depth: 4 }, function* (server) {
+    const { queue, connect, until } = server;
+    const client = connect();
+    yield* until(() => client.isIn);
+    const write = new Uint8Array(28 + PAGE);
+    write.set(request(1, NbdCommand.Write, 0, PAGE));
+    let asked = 0;
+    // So that the server always has the beginning of a write, and never its end.
+    const goOn = (): void => {
+      if (client.closed) return;
+      client.send(write.subarray(asked === 0 ? 0 : 100));
+      client.send(write.subarray(0, 100));
+      asked++;
+      while (queue.submitted.length > 0) queue.complete(0);
+      client.replies();
+    };
+    for (let turn = 0; turn < 50; turn++) {
+      goOn();
+      yield;
+    }
+    yield "finish";
+    goOn();
+    yield* until(() => {
+      while (queue.submitted.length > 0) queue.complete(0);
+      return client.received.length > 0 && client.closed;
+    });
+    assert.equal(client.replies().length, queue.history.filter(({ operation }) => operation === Operation.Write).length);
   });
 });

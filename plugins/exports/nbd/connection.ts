@@ -93,6 +93,8 @@ export class Connection implements Requester {
   #skip = 0;
   #option = 0;
   #request: NbdRequest | null = null;
+  /** Whether nothing more is received than what the present request needs. */
+  #finishing = false;
   /** Bytes of requests that may still be looked at before others have their turn. */
   #budget = 0;
 
@@ -117,6 +119,7 @@ export class Connection implements Requester {
     this.descriptor = descriptor;
     this.open = true;
     this.paused = false;
+    this.#finishing = false;
     this.held = 0;
     this.waiting = 0;
     this.replies.open(descriptor);
@@ -168,6 +171,15 @@ export class Connection implements Requester {
   end(): void {
     this.#state = State.End;
     this.paused = false;
+  }
+
+  /** Takes only those requests that were received already, the last of them to its end; then it ends. */
+  finish(): void {
+    if (this.#finishing) return;
+    this.#finishing = true;
+    this.intake.finish();
+    if (this.#state < State.Request) this.end();
+    else this.advance();
   }
 
   /**
@@ -292,7 +304,7 @@ export class Connection implements Requester {
 
   #takeRequest(): boolean {
     const { input } = this.intake;
-    if (input.length < REQUEST_BYTES) return false;
+    if (input.length < REQUEST_BYTES) return this.#finishing ? this.#endNow() : false;
     const { transmission } = this.#shared;
     if (this.#budget <= 0 || !transmission.hasRoom(this)) return this.#pauseFor(true);
     const { view, start } = input;
