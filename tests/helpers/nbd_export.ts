@@ -208,6 +208,8 @@ export interface HeldServer {
   readonly queue: HeldQueue;
   /** A new client, which has sent its part of the handshake. */
   connect(): HeldClient;
+  /** Whether the kernel tells the server of something to do: then it does not sleep. */
+  hasWork(): boolean;
   /** Gives the server turns until something holds. Fails if it never does. */
   until(holds: () => boolean): Generator<void>;
   /** Gives the server all the turns that it could need. */
@@ -232,8 +234,11 @@ export function withHeldServer(options: HeldOptions, script: (server: HeldServer
   const queue = new HeldQueue(options.depth, options.frames ?? 1);
   const sockets = Sockets.open();
   const clients: HeldClient[] = [];
+  let source: WaitSource | undefined;
+  queue.idle = () => void source?.ready();
   const running = script({
     queue,
+    hasWork: () => source?.ready() === true,
     connect() {
       const client = new HeldClient(sockets, path);
       clients.push(client);
@@ -266,7 +271,7 @@ export function withHeldServer(options: HeldOptions, script: (server: HeldServer
       ...{ seed: 1, thread: 0, threads: 1, scratchDirectory: null },
       running: () => !finishing,
       stopRequested: () => step(),
-      watch: (source: WaitSource) => void (queue.idle = () => void source.ready()),
+      watch: (watched: WaitSource) => void (source = watched),
       note: () => {},
       pause: () => {},
     }, {

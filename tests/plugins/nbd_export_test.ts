@@ -2,11 +2,40 @@
 
 import assert from "node:assert/strict";
 import { Operation } from "../../core/blkif.ts";
+import { openCLibrary } from "../../core/libc.ts";
 import { FRAME_SIZE } from "../../core/memory.ts";
 import { NbdError } from "../../plugins/nbd/protocol.ts";
 import { type HeldClient, type HeldServer, NbdCommand, pageByte, request, withHeldServer } from "../helpers/nbd_export.ts";
 
 const PAGE = FRAME_SIZE;
+const RLIMIT_NOFILE = 7;
+
+/** Leaves this process no descriptors, until the function that it returns is called. */
+function takeAllDescriptors(): () => void {
+  const library = openCLibrary({
+    getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+    setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  } as const);
+  assert(library !== null);
+  const before = new BigUint64Array(2); // The limit, and what it may be raised to.
+  assert.equal(library.symbols.getrlimit(RLIMIT_NOFILE, before), 0);
+  const open = [...Deno.readDirSync("/proc/self/fd")].map(({ name }) => Number(name));
+  const lowered = BigUint64Array.of(BigInt(Math.max(...open) + 1), before[1]);
+  assert.equal(library.symbols.setrlimit(RLIMIT_NOFILE, lowered), 0);
+  const taken: Deno.FsFile[] = [];
+  for (;;) {
+    try {
+      taken.push(Deno.openSync("/dev/null"));
+    } catch {
+      break;
+    }
+  }
+  return () => {
+    library.symbols.setrlimit(RLIMIT_NOFILE, before);
+    for (const file of taken) file.close();
+    library.close();
+  };
+}
 
 /** Reads a page, and has the answer. */
 function* readsPage({ queue, until }: HeldServer, client: HeldClient): Generator<void> {
@@ -26,6 +55,25 @@ Deno.test("a client that found the export full is let in when another leaves", (
     assert.equal(second.isIn, false);
     first.leave();
     yield* until(() => second.isIn);
+  });
+});
+
+Deno.test("a client for whom the process has no descriptor keeps nobody awake, and is let in later", () => {
+  withHeldServer({ depth: 2 }, function* ({ connect, settle, hasWork }) {
+    const client = connect();
+    const release = takeAllDescriptors();
+    try {
+      yield* settle();
+      assert.equal(hasWork(), false);
+    } finally {
+      release();
+    }
+    assert.equal(client.isIn, false);
+    for (let looks = 0; !client.isIn; looks++) {
+      assert(looks < 1000, "it was never let in");
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+      yield;
+    }
   });
 });
 
