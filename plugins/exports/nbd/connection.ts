@@ -75,6 +75,7 @@ export class Connection implements Requester {
   open: boolean = false;
   inFlight: number = 0;
   held: number = 0;
+  waiting: number = 0;
   /** The socket. */
   descriptor: number = -1;
   /** What the set of descriptors watches it for: see the server. */
@@ -92,6 +93,8 @@ export class Connection implements Requester {
   #skip = 0;
   #option = 0;
   #request: NbdRequest | null = null;
+  /** Whether nothing more is received than what the present request needs. */
+  #finishing = false;
   /** Bytes of requests that may still be looked at before others have their turn. */
   #budget = 0;
 
@@ -116,7 +119,9 @@ export class Connection implements Requester {
     this.descriptor = descriptor;
     this.open = true;
     this.paused = false;
+    this.#finishing = false;
     this.held = 0;
+    this.waiting = 0;
     this.replies.open(descriptor);
     this.intake.open(descriptor);
     this.#handshake = new Handshake(this.#shared.exported);
@@ -166,6 +171,15 @@ export class Connection implements Requester {
   end(): void {
     this.#state = State.End;
     this.paused = false;
+  }
+
+  /** Takes only those requests that were received already, the last of them to its end; then it ends. */
+  finish(): void {
+    if (this.#finishing) return;
+    this.#finishing = true;
+    this.intake.finish();
+    if (this.#state < State.Request) this.end();
+    else this.advance();
   }
 
   /**
@@ -290,7 +304,7 @@ export class Connection implements Requester {
 
   #takeRequest(): boolean {
     const { input } = this.intake;
-    if (input.length < REQUEST_BYTES) return false;
+    if (input.length < REQUEST_BYTES) return this.#finishing ? this.#endNow() : false;
     const { transmission } = this.#shared;
     if (this.#budget <= 0 || !transmission.hasRoom(this)) return this.#pauseFor(true);
     const { view, start } = input;

@@ -28,6 +28,7 @@ export class Intake {
   #wanted = 0;
   /** Bytes to receive ahead. */
   #ahead = READ_AHEAD_BYTES;
+  #finishing = false;
   /** What was received and not yet taken. */
   #arrived = -1;
 
@@ -42,6 +43,7 @@ export class Intake {
     this.#descriptor = descriptor;
     this.#arrived = -1;
     this.slot = NO_SLOT;
+    this.#finishing = false;
     this.input.clear();
     this.expectData(false);
   }
@@ -49,6 +51,11 @@ export class Intake {
   /** Whether heads are followed by data: then no more than the next head is received ahead of it. On the hot path. */
   expectData(expected: boolean): void {
     this.#ahead = expected ? REQUEST_BYTES : READ_AHEAD_BYTES;
+  }
+
+  /** From now on, no request is received behind the data of a write. */
+  finish(): void {
+    this.#finishing = true;
   }
 
   /** Whether something has come that was not taken yet: bytes, or the end. On the hot path. */
@@ -102,7 +109,7 @@ export class Intake {
     input.compact();
     const waiting = this.slot === NO_SLOT ? 0 : this.#wanted - this.#filled;
     if (waiting > 0) places.add(this.#slots.addresses[this.slot] + this.#filled, waiting);
-    input.offerPlace(places, this.#ahead);
+    if (waiting === 0 || !this.#finishing) input.offerPlace(places, this.#ahead);
     const received = this.#sockets.receive(this.#descriptor, places);
     if (received <= 0) return received;
     const data = Math.min(received, waiting);

@@ -21,6 +21,8 @@ export interface Requester {
   inFlight: number;
   /** Slots that it has, in flight or waiting to be sent. */
   held: number;
+  /** Parts of reads that are over, and not among the replies as an earlier one is not: see {@link NbdRequest.waiting}. */
+  waiting: number;
   /** It has something to send. */
   hasReplies(): void;
   /** The last operation in flight of one that is not open is over. */

@@ -51,6 +51,11 @@ const STALL_MS = 10_000;
 const DRAIN_MS = 5000;
 /** Bytes that are received from one client before others, the device and the replies have their turn. */
 const BYTES_PER_TURN = 128 * 1024;
+/** How long nobody is let in after the process had no descriptor for a client. */
+const SHORT_MS = 1000;
+const EINTR = 4;
+const EAGAIN = 11;
+const ECONNABORTED = 103;
 
 /**
  * Serves until the domain is told to finish.
@@ -92,7 +97,13 @@ class NbdServer implements Shared, WaitSource {
   /** Whether the kernel is to be asked who is ready. */
   #askSet = true;
   #watchesListener = false;
+  /** Whether new clients are let in, as long as there is room for them. */
+  #letsIn = true;
+  /** Since when the process has had no descriptor for a client that waits, by `performance.now`. */
+  #shortSince = -Infinity;
   #connected = 0;
+  /** The connection that is the first to go on when slots get free. */
+  #resumeFrom = 0;
   #turns = 0;
   #looks = 0;
   #now = performance.now();
@@ -109,7 +120,7 @@ class NbdServer implements Shared, WaitSource {
     this.#listener = new Listener(this.sockets, options.listen, options.name);
     this.descriptor = this.#set.descriptor;
     this.#set.add(this.#listener.descriptor, 0);
-    this.#watchListener(true);
+    this.#watchListener();
     context.watch(this);
     context.note(`listening on ${this.#listener.uri}`);
   }
@@ -119,8 +130,7 @@ class NbdServer implements Shared, WaitSource {
     while (this.#goesOn()) {
       if (!this.#turn()) {
         queue.idle();
-        this.#now = performance.now();
-        this.#endStalled();
+        this.#seeToTime();
       }
     }
     this.#flush();
@@ -169,6 +179,7 @@ class NbdServer implements Shared, WaitSource {
     const index = this.#connections.indexOf(connection);
     if (index >= 0) this.#connections.splice(index, 1);
     this.transmission.sharers = this.#connections.length;
+    this.#watchListener();
     // It may be on the list of those that send, once more; then it is used again after that.
     if (!connection.listed) this.#unused.push(connection);
   }
@@ -177,7 +188,7 @@ class NbdServer implements Shared, WaitSource {
     if (this.#context.stopRequested()) return false;
     if (this.#context.running()) return true;
     if (this.#options.atEnd === "drain") return this.#drain();
-    this.#watchListener(false);
+    this.#letNobodyIn();
     return this.#connections.length > 0;
   }
 
@@ -185,8 +196,7 @@ class NbdServer implements Shared, WaitSource {
   #turn(): boolean {
     this.#turns++;
     if ((this.#turns & CLOCK_TURNS_MASK) === 0) {
-      this.#now = performance.now();
-      this.#endStalled();
+      this.#seeToTime();
     }
     let worked = this.#receive();
     const queue = this.#queue;
@@ -212,7 +222,10 @@ class NbdServer implements Shared, WaitSource {
       const connection = this.#connections[i];
       if (!connection.open) continue;
       if (connection.wantsInput && connection.intake.look()) return true;
-      if (connection.replies.count > 0 && connection.send()) return true;
+      if (connection.replies.count > 0 && connection.send()) {
+        connection.lastProgress = this.#now;
+        return true;
+      }
     }
     return false;
   }
@@ -288,17 +301,24 @@ class NbdServer implements Shared, WaitSource {
     return sent;
   }
 
-  /** Lets those go on that waited for slots or for room among their replies. */
+  /** Lets those go on that waited for slots or for room among their replies, those first who got nothing last time. */
   #resume(): boolean {
     let worked = false;
     const connections = this.#connections;
-    for (let i = 0; i < connections.length; i++) {
+    let next = -1;
+    for (let left = connections.length, i = this.#resumeFrom; left > 0; left--, i++) {
+      if (i >= connections.length) i = 0;
       const connection = connections[i];
-      if (!connection.paused || !connection.open) continue;
+      if (connection === undefined || !connection.paused || !connection.open) continue;
       const { accepted } = this.transmission;
+      const { held } = connection;
       connection.advance();
+      if (next < 0 && connection.paused && connection.held === held) next = i;
+      // Now, and not before a sleep alone: while others keep the thread busy, there is none.
+      if (!connection.paused) this.#watch(connection);
       worked = worked || !connection.paused || this.transmission.accepted !== accepted;
     }
+    this.#resumeFrom = Math.max(0, next);
     return worked;
   }
 
@@ -314,7 +334,11 @@ class NbdServer implements Shared, WaitSource {
     let worked = false;
     while (this.#connections.length < this.#options.maxConnections) {
       const descriptor = this.sockets.accept(this.#listener.descriptor);
-      if (descriptor < 0) break;
+      if (descriptor === -ECONNABORTED) continue;
+      if (descriptor < 0) {
+        if (descriptor !== -EAGAIN && descriptor !== -EINTR) this.#shortSince = this.#now;
+        break;
+      }
       if (this.#listener.isTcp) this.sockets.setNoDelay(descriptor);
       const connection = this.#unused.pop() ?? new Connection(this);
       this.#connections.push(connection);
@@ -327,11 +351,19 @@ class NbdServer implements Shared, WaitSource {
       connection.start(descriptor);
       worked = true;
     }
-    this.#watchListener(this.#connections.length < this.#options.maxConnections);
+    this.#watchListener();
     return worked;
   }
 
-  #watchListener(watches: boolean): void {
+  #letNobodyIn(): void {
+    this.#letsIn = false;
+    this.#watchListener();
+  }
+
+  /** Watches for new clients while they can be let in: who waits for them otherwise would never sleep. */
+  #watchListener(): void {
+    const isShort = this.#now - this.#shortSince < SHORT_MS;
+    const watches = this.#letsIn && !isShort && this.#connections.length < this.#options.maxConnections;
     if (watches === this.#watchesListener) return;
     this.#watchesListener = watches;
     this.#set.modify(this.#listener.descriptor, watches ? Ready.Read : 0);
@@ -344,6 +376,13 @@ class NbdServer implements Shared, WaitSource {
     if (wanted === connection.watched) return;
     connection.watched = wanted;
     this.#set.modify(connection.descriptor, wanted);
+  }
+
+  /** What is to be done now and then. */
+  #seeToTime(): void {
+    this.#now = performance.now();
+    this.#watchListener();
+    this.#endStalled();
   }
 
   /** Ends connections that get nowhere with slots that others wait for. */
@@ -361,12 +400,12 @@ class NbdServer implements Shared, WaitSource {
   #drain(): boolean {
     if (this.#drainingSince === Infinity) {
       this.#drainingSince = this.#now = performance.now();
-      this.#watchListener(false);
+      this.#letNobodyIn();
     }
     const overdue = this.#now - this.#drainingSince > DRAIN_MS;
     for (const connection of [...this.#connections]) {
       if (overdue) connection.close();
-      else if (connection.betweenRequests) connection.end();
+      else if (connection.open) connection.finish();
       this.#endIfDone(connection);
     }
     return this.#connections.length > 0;

@@ -90,8 +90,8 @@ export class Transmission {
   }
 
   /** Whether one more operation of a connection is sure to find room for its reply. On the hot path. */
-  hasRoom({ replies, inFlight }: Requester): boolean {
-    return replies.count + inFlight < MAX_REPLIES - 2;
+  hasRoom({ replies, inFlight, waiting }: Requester): boolean {
+    return replies.count + inFlight + waiting < MAX_REPLIES - 2;
   }
 
   /** What is wrong with a request: 0 for nothing, or one of {@link NbdError}. On the hot path. */
@@ -225,8 +225,7 @@ export class Transmission {
   /** The client of a request has left: what it asked for was done, and nobody hears of it. */
   #forget(request: NbdRequest, requester: Requester, slot: number): void {
     this.returnSlot(requester, slot);
-    // What waits to be sent in order has slots, too.
-    for (const waiting of request.waiting.splice(0)) if (waiting > 0) this.returnSlot(requester, waiting - 1);
+    this.#returnWaiting(request, requester); // What waits to be sent in order has slots, too.
     if (request.parts === 0) this.drop(request);
     if (requester.inFlight === 0) requester.isIdle();
   }
@@ -267,18 +266,20 @@ export class Transmission {
     const { waiting } = request;
     const { replies } = requester;
     waiting[(this.#partOffset[slot] - request.offset) / this.slotBytes] = slot + 1;
+    requester.waiting++;
     if (request.error !== NbdError.Okay) {
-      // What was begun without an error cannot end with one.
-      const begun = request.nextPart > 0;
-      if (!begun && !isLast) return;
-      for (const each of waiting.splice(0)) if (each > 0) this.returnSlot(requester, each - 1);
-      if (!begun) return this.#answer(request);
-      if (request.parts === 0) this.drop(request);
+      // At once: parts that are still to be read may need these slots.
+      this.#returnWaiting(request, requester);
+      if (request.nextPart === 0) return isLast ? this.#answer(request) : undefined;
+      // What was begun without an error cannot end with one. A request that was not submitted to its end the connection
+      // has, and drops itself.
+      if (isLast) this.drop(request);
       return requester.fail();
     }
     while (request.nextPart < waiting.length && waiting[request.nextPart] > 0) {
       const next = waiting[request.nextPart] - 1;
       waiting[request.nextPart] = 0;
+      requester.waiting--;
       const bytes = this.#partBytes[next];
       if (request.nextPart === 0) replies.add(writeSimpleReply(replies.view, replies.nextHead, request), next, bytes);
       else replies.addData(next, bytes);
@@ -288,6 +289,15 @@ export class Transmission {
     if (!isLast) return;
     waiting.length = 0;
     this.#retire(request);
+  }
+
+  /** Gives back the slots of finished parts that were not sent. */
+  #returnWaiting(request: NbdRequest, requester: Requester): void {
+    for (const waiting of request.waiting.splice(0)) {
+      if (!(waiting > 0)) continue;
+      this.returnSlot(requester, waiting - 1);
+      requester.waiting--;
+    }
   }
 
   /** Answers a request without data, or with an error. */
