@@ -207,8 +207,7 @@ export class Connection implements Requester {
   /** Ends the connection. What is in flight is done, and nobody hears of it. */
   close(): void {
     if (!this.open) return;
-    this.open = false;
-    this.paused = false;
+    this.open = this.paused = false;
     this.#shared.closes(this);
     this.#shared.sockets.shutdown(this.descriptor);
     this.held -= this.replies.abandon();
@@ -281,8 +280,8 @@ export class Connection implements Requester {
 
   #settle(outcome: Outcome): boolean {
     if (this.replies.count > 0) this.hasReplies();
-    if (outcome === Outcome.Close && this.replies.count === 0) return this.#endNow();
-    this.#state = outcome === Outcome.Close ? State.End : outcome === Outcome.Transmit ? State.Request : State.Option;
+    if (outcome === Outcome.Close) return this.#endNow();
+    this.#state = outcome === Outcome.Transmit ? State.Request : State.Option;
     return true;
   }
 

@@ -15,6 +15,7 @@ import { Sockets } from "../../../core/socket.ts";
 import type { WaitSource } from "../../../core/waiter.ts";
 import type { Counters, WorkloadContext } from "../../../core/workload.ts";
 import { Connection, type Shared } from "./connection.ts";
+import { Door } from "./door.ts";
 import { type ExportInfo, exportOf, type ExportOptions } from "./export_info.ts";
 import { Listener } from "./listener.ts";
 import { SlotPool } from "./slot_pool.ts";
@@ -51,11 +52,6 @@ const STALL_MS = 10_000;
 const DRAIN_MS = 5000;
 /** Bytes that are received from one client before others, the device and the replies have their turn. */
 const BYTES_PER_TURN = 128 * 1024;
-/** How long nobody is let in after the process had no descriptor for a client. */
-const SHORT_MS = 1000;
-const EINTR = 4;
-const EAGAIN = 11;
-const ECONNABORTED = 103;
 
 /**
  * Serves until the domain is told to finish.
@@ -86,6 +82,7 @@ class NbdServer implements Shared, WaitSource {
   readonly #options: NbdServerOptions;
   readonly #listener: Listener;
   readonly #set = new Epoll();
+  readonly #door: Door;
   /** Those that are open. */
   readonly #connections: Connection[] = [];
   readonly #byDescriptor = new Map<number, Connection>();
@@ -96,11 +93,6 @@ class NbdServer implements Shared, WaitSource {
   #sendingNow: Connection[] = [];
   /** Whether the kernel is to be asked who is ready. */
   #askSet = true;
-  #watchesListener = false;
-  /** Whether new clients are let in, as long as there is room for them. */
-  #letsIn = true;
-  /** Since when the process has had no descriptor for a client that waits, by `performance.now`. */
-  #shortSince = -Infinity;
   #connected = 0;
   /** The connection that is the first to go on when slots get free. */
   #resumeFrom = 0;
@@ -119,8 +111,8 @@ class NbdServer implements Shared, WaitSource {
     this.transmission = new Transmission(context.queue, this.slots, this.exported);
     this.#listener = new Listener(this.sockets, options.listen, options.name);
     this.descriptor = this.#set.descriptor;
-    this.#set.add(this.#listener.descriptor, 0);
-    this.#watchListener();
+    this.#door = new Door(this.sockets, this.#set, this.#listener, options.maxConnections);
+    this.#door.watch(0, this.#now);
     context.watch(this);
     context.note(`listening on ${this.#listener.uri}`);
   }
@@ -179,7 +171,7 @@ class NbdServer implements Shared, WaitSource {
     const index = this.#connections.indexOf(connection);
     if (index >= 0) this.#connections.splice(index, 1);
     this.transmission.sharers = this.#connections.length;
-    this.#watchListener();
+    this.#door.watch(this.#connections.length, this.#now);
     // It may be on the list of those that send, once more; then it is used again after that.
     if (!connection.listed) this.#unused.push(connection);
   }
@@ -188,7 +180,7 @@ class NbdServer implements Shared, WaitSource {
     if (this.#context.stopRequested()) return false;
     if (this.#context.running()) return true;
     if (this.#options.atEnd === "drain") return this.#drain();
-    this.#letNobodyIn();
+    this.#door.shut();
     return this.#connections.length > 0;
   }
 
@@ -332,14 +324,9 @@ class NbdServer implements Shared, WaitSource {
 
   #accept(): boolean {
     let worked = false;
-    while (this.#connections.length < this.#options.maxConnections) {
-      const descriptor = this.sockets.accept(this.#listener.descriptor);
-      if (descriptor === -ECONNABORTED) continue;
-      if (descriptor < 0) {
-        if (descriptor !== -EAGAIN && descriptor !== -EINTR) this.#shortSince = this.#now;
-        break;
-      }
-      if (this.#listener.isTcp) this.sockets.setNoDelay(descriptor);
+    for (;;) {
+      const descriptor = this.#door.letIn(this.#connections.length, this.#now);
+      if (descriptor < 0) break;
       const connection = this.#unused.pop() ?? new Connection(this);
       this.#connections.push(connection);
       this.#byDescriptor.set(descriptor, connection);
@@ -351,22 +338,8 @@ class NbdServer implements Shared, WaitSource {
       connection.start(descriptor);
       worked = true;
     }
-    this.#watchListener();
+    this.#door.watch(this.#connections.length, this.#now);
     return worked;
-  }
-
-  #letNobodyIn(): void {
-    this.#letsIn = false;
-    this.#watchListener();
-  }
-
-  /** Watches for new clients while they can be let in: who waits for them otherwise would never sleep. */
-  #watchListener(): void {
-    const isShort = this.#now - this.#shortSince < SHORT_MS;
-    const watches = this.#letsIn && !isShort && this.#connections.length < this.#options.maxConnections;
-    if (watches === this.#watchesListener) return;
-    this.#watchesListener = watches;
-    this.#set.modify(this.#listener.descriptor, watches ? Ready.Read : 0);
   }
 
   /** Makes the kernel watch a socket for what its connection can use now. */
@@ -381,7 +354,7 @@ class NbdServer implements Shared, WaitSource {
   /** What is to be done now and then. */
   #seeToTime(): void {
     this.#now = performance.now();
-    this.#watchListener();
+    this.#door.watch(this.#connections.length, this.#now);
     this.#endStalled();
   }
 
@@ -400,7 +373,7 @@ class NbdServer implements Shared, WaitSource {
   #drain(): boolean {
     if (this.#drainingSince === Infinity) {
       this.#drainingSince = this.#now = performance.now();
-      this.#letNobodyIn();
+      this.#door.shut();
     }
     const overdue = this.#now - this.#drainingSince > DRAIN_MS;
     for (const connection of [...this.#connections]) {
