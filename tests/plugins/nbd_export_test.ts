@@ -5,17 +5,26 @@ import { Operation } from "../../core/blkif.ts";
 import { openCLibrary } from "../../core/libc.ts";
 import { FRAME_SIZE } from "../../core/memory.ts";
 import { NbdError } from "../../plugins/nbd/protocol.ts";
-import { type HeldClient, type HeldServer, NbdCommand, pageByte, request, withHeldServer } from "../helpers/nbd_export.ts";
+import {
+  type HeldClient,
+  type HeldServer,
+  NbdCommand,
+  pageByte,
+  request,
+  withHeldServer,
+} from "../helpers/nbd_export.ts";
 
 const PAGE = FRAME_SIZE;
 const RLIMIT_NOFILE = 7;
 
 /** Leaves this process no descriptors, until the function that it returns is called. */
 function takeAllDescriptors(): () => void {
-  const library = openCLibrary({
-    getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
-    setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
-  } as const);
+  const library = openCLibrary(
+    {
+      getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+      setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+    } as const,
+  );
   assert(library !== null);
   const before = new BigUint64Array(2); // The limit, and what it may be raised to.
   assert.equal(library.symbols.getrlimit(RLIMIT_NOFILE, before), 0);
@@ -74,6 +83,17 @@ Deno.test("a client for whom the process has no descriptor keeps nobody awake, a
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
       yield;
     }
+  });
+});
+
+Deno.test("a new client is noticed by a thread that spins for ever", () => {
+  withHeldServer({ depth: 2 }, function* ({ connect, until, settle, spinFinds }) {
+    const first = connect();
+    yield* until(() => first.isIn);
+    yield* settle();
+    assert.equal(spinFinds(), false);
+    connect();
+    assert.equal(spinFinds(), true);
   });
 });
 
@@ -248,6 +268,9 @@ Deno.test("an export that drains ends who never stops writing, after the write t
       while (queue.submitted.length > 0) queue.complete(0);
       return client.received.length > 0 && client.closed;
     });
-    assert.equal(client.replies().length, queue.history.filter(({ operation }) => operation === Operation.Write).length);
+    assert.equal(
+      client.replies().length,
+      queue.history.filter(({ operation }) => operation === Operation.Write).length,
+    );
   });
 });
