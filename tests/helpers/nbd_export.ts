@@ -47,7 +47,7 @@ export class HeldQueue implements BlockQueue {
   readonly submitted: Submitted[] = [];
   /** All that was ever submitted. */
   readonly history: Submitted[] = [];
-  /** Called when the server has nothing to do. */
+  /** What is done when the server has nothing to do. */
   idle: () => void = () => {};
   readonly #buffers: Uint8Array<SharedArrayBuffer>[];
   readonly #status: number[] = [];
@@ -210,6 +210,8 @@ export interface HeldServer {
   connect(): HeldClient;
   /** Whether the kernel tells the server of something to do: then it does not sleep. */
   hasWork(): boolean;
+  /** Whether a thread that spins notices something to do. */
+  spinFinds(): boolean;
   /** Gives the server turns until something holds. Fails if it never does. */
   until(holds: () => boolean): Generator<void>;
   /** Gives the server all the turns that it could need. */
@@ -238,6 +240,7 @@ export function withHeldServer(options: HeldOptions, script: (server: HeldServer
   queue.idle = () => void source?.ready();
   const running = script({
     queue,
+    spinFinds: () => Array.from({ length: TURNS }).some(() => source?.peek() === true),
     hasWork: () => source?.ready() === true,
     connect() {
       const client = new HeldClient(sockets, path);

@@ -86,6 +86,17 @@ Deno.test("a client for whom the process has no descriptor keeps nobody awake, a
   });
 });
 
+Deno.test("a new client is noticed by a thread that spins for ever", () => {
+  withHeldServer({ depth: 2 }, function* ({ connect, until, settle, spinFinds }) {
+    const first = connect();
+    yield* until(() => first.isIn);
+    yield* settle();
+    assert.equal(spinFinds(), false);
+    connect();
+    assert.equal(spinFinds(), true);
+  });
+});
+
 Deno.test("a long read whose beginning fails is answered, with fewer slots than it has parts", () => {
   withHeldServer({ depth: 2 }, function* (server) {
     const { queue, connect, until } = server;

@@ -42,6 +42,8 @@ export const NBD_COUNTERS = {
 const MAX_DIRECT = 4;
 /** Turns, less one, between two looks for new clients while there is always work; a power of two, less one. */
 const SET_TURNS_MASK = 63;
+/** Looks, less one, between two at the whole set while connections are looked at directly; a power of two, less one. */
+const SET_LOOKS_MASK = 63;
 /** While the device works, sockets are looked at only once in so many looks, less one: most likely it answers first. */
 const BUSY_LOOKS_MASK = 3;
 /** Turns, less one, between two readings of the clock. */
@@ -140,8 +142,11 @@ class NbdServer implements Shared, WaitSource {
 
   /** Whether something has come in. Receives it, as a look costs no less. On the hot path. */
   peek(): boolean {
-    if (this.#queue.inFlight > 0 && (++this.#looks & BUSY_LOOKS_MASK) !== 0) return false;
+    const looks = ++this.#looks;
+    if (this.#queue.inFlight > 0 && (looks & BUSY_LOOKS_MASK) !== 0) return false;
     if (this.#connections.length > MAX_DIRECT || this.#connections.length === 0) return this.ready();
+    // New clients are not among them, and a policy may spin for as long as it likes.
+    if ((looks & SET_LOOKS_MASK) === 0 && this.ready()) return true;
     return this.#lookAtEach();
   }
 
