@@ -2,6 +2,11 @@
  * An export as a block device by way of a file: libnbd's nbdfuse presents it as one, and Linux's loop device makes a
  * block device of that.
  *
+ * nbdfuse has a mount namespace of its own. Were it in the one where the file system is mounted, and the last of it to be
+ * killed, it would have to unmount that on its way out, and wait for answers from itself: the kernel lets go of a dying
+ * process's namespaces before it takes its FUSE connection for ended. What nbdfuse presents reaches the attendant's
+ * namespace by a mount that both share.
+ *
  * @module
  */
 
@@ -25,11 +30,16 @@ const LOOK_MS = 10;
 export async function attachByFuse(
   { uri, folder, connections, readOnly, sectorSize, signal }: AttachOptions,
 ): Promise<Attachment> {
-  const file = `${folder}/export`;
+  const always = new AbortController().signal;
+  const shared = `${folder}/shared`;
+  const file = `${shared}/export`;
   const pidFile = `${folder}/nbdfuse.pid`;
+  Deno.mkdirSync(shared);
+  await runProgram(["mount", "-t", "tmpfs", "-o", "size=64k,mode=700", "iddr", shared], { signal: always });
+  await runProgram(["mount", "--make-shared", shared], { signal: always });
   Deno.writeTextFileSync(file, ""); // It is covered by what nbdfuse presents.
   const program = new KeptProgram([
-    "nbdfuse",
+    ...["unshare", "--mount", "--propagation", "unchanged", "nbdfuse"],
     ...(connections === null ? [] : [`--connections=${connections}`]),
     ...(readOnly ? ["--readonly"] : []),
     ...["--pidfile", pidFile, file, uri],
@@ -43,8 +53,9 @@ export async function attachByFuse(
     lastWords: () => program.lastWords(),
     async detach() {
       await release(device);
-      if (!program.ended) await runProgram(["umount", file], { signal: new AbortController().signal });
+      if (!program.ended) await runProgram(["umount", file], { signal: always });
       await program.ends();
+      await runProgram(["umount", shared], { signal: always });
     },
   };
 }
