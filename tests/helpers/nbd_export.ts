@@ -14,7 +14,7 @@ import { FRAME_SIZE, SharedMemory } from "../../core/memory.ts";
 import { PlaceList, Sockets } from "../../core/socket.ts";
 import type { WaitSource } from "../../core/waiter.ts";
 import { type NbdServerOptions, serveNbd } from "../../plugins/exports/nbd/server.ts";
-import { NbdCommand, OPTION_MAGIC, REQUEST_MAGIC, SIMPLE_REPLY_MAGIC } from "../../plugins/nbd/protocol.ts";
+import { OPTION_MAGIC, REQUEST_MAGIC, SIMPLE_REPLY_BYTES, SIMPLE_REPLY_MAGIC } from "../../plugins/nbd/protocol.ts";
 
 /** Most turns that a server is given: more than any test needs, so that none hangs. */
 const MAX_TURNS = 20_000;
@@ -22,7 +22,6 @@ const MAX_TURNS = 20_000;
 const TURNS = 200;
 /** Bytes of the server's greeting and its answer to EXPORT_NAME without the zeroes. */
 const HANDSHAKE_BYTES = 18 + 10;
-const SIMPLE_REPLY_BYTES = 16;
 
 /** An operation as the server has submitted it. */
 export interface Submitted {
@@ -117,6 +116,7 @@ export class HeldClient {
   readonly #memory = SharedMemory.allocate(64);
   readonly #places = new PlaceList();
   #received = new Uint8Array(0);
+  #left = false;
 
   /** Connects, and sends what leads to the export. */
   constructor(sockets: Sockets, path: string) {
@@ -143,7 +143,8 @@ export class HeldClient {
 
   /** Leaves. */
   leave(): void {
-    this.#sockets.close(this.#descriptor);
+    if (!this.#left) this.#sockets.close(this.#descriptor);
+    this.#left = true;
   }
 
   /** Whether the server has let it in. */
@@ -290,6 +291,3 @@ export function withHeldServer(options: HeldOptions, script: (server: HeldServer
     Deno.removeSync(folder, { recursive: true });
   }
 }
-
-/** The commands, for scripts. */
-export { NbdCommand };

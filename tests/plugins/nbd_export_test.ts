@@ -4,15 +4,8 @@ import assert from "node:assert/strict";
 import { Operation } from "../../core/blkif.ts";
 import { openCLibrary } from "../../core/libc.ts";
 import { FRAME_SIZE } from "../../core/memory.ts";
-import { NbdError } from "../../plugins/nbd/protocol.ts";
-import {
-  type HeldClient,
-  type HeldServer,
-  NbdCommand,
-  pageByte,
-  request,
-  withHeldServer,
-} from "../helpers/nbd_export.ts";
+import { NbdCommand, NbdError } from "../../plugins/nbd/protocol.ts";
+import { type HeldClient, type HeldServer, pageByte, request, withHeldServer } from "../helpers/nbd_export.ts";
 
 const PAGE = FRAME_SIZE;
 const RLIMIT_NOFILE = 7;
