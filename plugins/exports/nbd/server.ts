@@ -244,7 +244,7 @@ class NbdServer implements Shared, WaitSource {
       if ((events & Ready.Write) !== 0 && connection.replies.count > 0) this.#sendTo(connection);
       if (!connection.open) continue;
       if (connection.wantsInput) worked = this.#receiveFrom(connection) || worked;
-      else if ((events & (Ready.HangUp | Ready.Error)) !== 0) this.#end(connection);
+      else if ((events & (Ready.HangUp | Ready.Error)) !== 0) connection.close();
       worked = worked || (events & ~Ready.Read) !== 0;
       if (connection.open) this.#watch(connection);
     }
@@ -320,11 +320,7 @@ class NbdServer implements Shared, WaitSource {
   }
 
   #endIfDone(connection: Connection): void {
-    if (connection.open && connection.ending && connection.done) this.#end(connection);
-  }
-
-  #end(connection: Connection): void {
-    connection.close();
+    if (connection.open && connection.ending && connection.done) connection.close();
   }
 
   #accept(): boolean {
@@ -370,7 +366,7 @@ class NbdServer implements Shared, WaitSource {
     for (const connection of [...this.#connections]) {
       const others = waiting.length - (connection.paused ? 1 : 0);
       const stalls = connection.held > connection.inFlight && this.#now - connection.lastProgress > STALL_MS;
-      if (others > 0 && stalls) this.#end(connection);
+      if (others > 0 && stalls) connection.close();
     }
   }
 
