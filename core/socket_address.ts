@@ -25,7 +25,7 @@ const MAX_PORT = 65_535;
  * @throws {RangeError} when it is something else, with what is allowed
  */
 export function parseSocketAddress(text: string): SocketAddress {
-  const unix = /^unix:(.+)$/.exec(text);
+  const unix = /^unix:([^\0]+)$/.exec(text);
   if (unix !== null) return { kind: "unix", path: unix[1] };
   const tcp = /^tcp:(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
   const [, inBrackets = "", plain = "", digits] = tcp ?? [];

@@ -60,13 +60,15 @@ async function readJob(): Promise<MachineJob> {
 /** Does what the runner says later, until it is gone. */
 async function obey(lines: ReadableStreamDefaultReader<string>, first: string): Promise<void> {
   for (let said = first;;) {
-    if (said.includes(FINISH)) started.promise.then((hypervisor) => hypervisor.requestFinish());
-    if (said.includes(ABORT)) {
-      started.promise.then((hypervisor) => hypervisor.abort(new DomainError("It was interrupted")));
+    const complete = said.split("\n");
+    said = complete.pop() ?? "";
+    for (const line of complete) {
+      if (line === FINISH) started.promise.then((hypervisor) => hypervisor.requestFinish());
+      if (line === ABORT) started.promise.then((machine) => machine.abort(new DomainError("It was interrupted")));
     }
     const { done, value } = await lines.read();
     if (done) return endOrphaned();
-    said = value;
+    said += value;
   }
 }
 

@@ -9,7 +9,16 @@ Deno.test("addresses are paths, and hosts as numbers with a port", () => {
 });
 
 Deno.test("what is no address is refused with what is allowed", () => {
-  const wrong = ["", "unix:", "tcp:1.2.3.4", "tcp:1.2.3:80", "tcp:256.1.1.1:80", "tcp:127.0.0.1:65536", "tcp:::1:80"];
+  const wrong = [
+    "",
+    "unix:",
+    "unix:\0abstract",
+    "tcp:1.2.3.4",
+    "tcp:1.2.3:80",
+    "tcp:256.1.1.1:80",
+    "tcp:127.0.0.1:65536",
+    "tcp:::1:80",
+  ];
   for (const text of [...wrong, "tcp:[1.2.3.4]:80", "tcp:example.org:80", "udp:127.0.0.1:80", "/run/a.sock"]) {
     assert.throws(() => parseSocketAddress(text), { name: "RangeError", message: /allowed are unix:PATH/ }, text);
   }
