@@ -62,7 +62,7 @@ export class ReplyQueue {
     return this.#places.byteLength;
   }
 
-  /** All of this process that is written through: big-endian unless told otherwise. */
+  /** The memory in which heads are written: big-endian unless told otherwise. */
   get view(): DataView<SharedArrayBuffer> {
     return this.#view;
   }

@@ -192,9 +192,7 @@ class NbdServer implements Shared, WaitSource {
   /** One look at everything. Whether there was something to do. On the hot path. */
   #turn(): boolean {
     this.#turns++;
-    if ((this.#turns & CLOCK_TURNS_MASK) === 0) {
-      this.#seeToTime();
-    }
+    if ((this.#turns & CLOCK_TURNS_MASK) === 0) this.#seeToTime();
     let worked = this.#receive();
     const queue = this.#queue;
     for (let slot = queue.poll(); slot >= 0; slot = queue.poll()) {

@@ -36,11 +36,6 @@ export class SlotPool {
     return this.#queue.buffer(slot);
   }
 
-  /** Whether none is in use. */
-  get idle(): boolean {
-    return this.#freeCount === this.#depth;
-  }
-
   /** How many are free. */
   get freeCount(): number {
     return this.#freeCount;
