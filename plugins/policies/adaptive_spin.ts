@@ -50,7 +50,7 @@ const options = z.strictObject({
 /** How much of a spin the core is not offered, where others want it. */
 const CONTENDED_SPIN_NS = 1000;
 /** Waits for which it is remembered that others wanted the core. */
-const CONTENDED_WAITS = 100;
+const CONTENDED_WAITS = 10;
 /** Who keeps a core for so long is not waited for by anybody: he computes. */
 const HOGGED_NS = 1e6;
 /** Waits for which that is remembered; each time that it was remembered in vain doubles them. */

@@ -121,7 +121,7 @@ Deno.test("adaptive-spin keeps the core for its first looks, and offers it at on
   const found = { spinHit: true, spunNs: 30 * US, lostNs: 0, sleptNs: 0 };
   assert.deepEqual(planned(), [10 * US, CEILING - 10 * US]);
   policy.waited?.({ ...found, lostNs: 5 * US });
-  for (let wait = 0; wait < 100; wait++) {
+  for (let wait = 0; wait < 10; wait++) {
     assert.deepEqual(planned(), [1 * US, CEILING - 1 * US]);
     policy.waited?.(found);
   }
