@@ -139,6 +139,11 @@ export interface BlockDevice {
   /** What a {@link poll} that finds nothing costs, in nanoseconds, where it is more than a load: a system call's, say. */
   readonly pollNs?: number;
   /**
+   * The longest time for which one call of {@link submit}, {@link poll} or {@link idle} may block the thread, in
+   * nanoseconds: until then the domain is not taken for hanging. 0 or absent: no longer than `recovery.hangTimeout`.
+   */
+  readonly operationTimeoutNs?: number;
+  /**
    * Called before the thread sleeps while the device has no request, and so at least every 100 ms unless the thread
    * spins. Whatever makes the {@link descriptor} readable then must be seen to here: the thread would not sleep.
    */
