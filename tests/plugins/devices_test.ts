@@ -188,3 +188,15 @@ Deno.test("a loop file asks for permission to its path, to write only if it writ
   assert.deepEqual(needs({ path: "/x" }), { read: ["/x"], write: ["/x"] });
   assert.deepEqual(needs({ path: "/x", readOnly: true }), { read: ["/x"], write: [] });
 });
+
+Deno.test("what may block for longer than a domain may be silent says for how long; what does not says nothing", async () => {
+  const blocking = { "null": 0, "ramdisk": 0, "loop-file": 30e9 };
+  for (const [name, expected] of Object.entries(blocking)) {
+    const plugin = await loadPlugin("device", builtins.device[name]);
+    for (const given of name === "loop-file" ? [{ engine: "sync" }, { engine: "io-uring" }] : [{}]) {
+      await withDevice(plugin, { size: "64KiB", ...given }, ({ gate }) => {
+        assert.equal(gate.operationTimeoutNs, expected, name);
+      });
+    }
+  }
+});
