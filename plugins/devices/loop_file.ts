@@ -1,11 +1,13 @@
 /**
  * A disk in a file, as Linux's loop device: through the page cache, or past it by direct I/O.
  *
+ * The hypervisor opens the file and hands its descriptor to the driver. Where libc may not be called (`--allow-ffi`), the
+ * driver opens the file by itself, and has to be a worker.
+ *
  * The driver never changes the file's size. What is left over after the file's last whole sector is no part of the disk.
  * Should another program shorten the file, reads past its new end fail; writes there make it longer again.
  *
- * Discards and write-zeroes punch holes, where libc may be called (`--allow-ffi`) and the file system knows holes. Where
- * not, the device says that it cannot discard, and zeroes are written.
+ * Discards and write-zeroes punch holes, where libc may be called and the file system knows holes. Where not, the device says that it cannot discard, and zeroes are written.
  *
  * @module
  */

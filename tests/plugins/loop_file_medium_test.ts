@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { Operation, Status } from "../../core/blkif.ts";
+import { messageOf } from "../../core/errors.ts";
 import loopFile from "../../plugins/devices/loop_file.ts";
 import type { LoopMedium } from "../../plugins/devices/loop_file/medium.ts";
 import { allocateFile, thinFileSystem, thinFileSystemRefusal } from "../helpers/full_disk.ts";
+import { driverInProcess } from "../helpers/driver_process.ts";
 import { mediumContext } from "../helpers/medium_context.ts";
 import { OpenedDevice } from "../helpers/opened_device.ts";
 import { testUnless } from "../helpers/test_unless.ts";
@@ -76,6 +78,41 @@ Deno.test("a driver opens nothing: it drives a file that has no name any more", 
   assert.equal(successor.run(Read, 512, [0, 512]), Status.Okay);
   assert(successor.memory.bytes.subarray(0, 512).every((byte) => byte === 7));
 });
+
+/** Why a file cannot be driven so here, with holes and all, or null. */
+function refusalOf(given: Record<string, unknown>): string | null {
+  using file = imageFile();
+  try {
+    using media = twoOpenings({ path: file.path, ...given });
+    using device = deviceOn(media.first, media.options);
+    return device.info.canDiscard ? null : "the temporary folder's file system has no holes";
+  } catch (thrown) {
+    return messageOf(thrown);
+  }
+}
+
+for (const given of [{ engine: "sync" }, { engine: "io-uring" }, { direct: true }, { direct: true, engine: "sync" }]) {
+  const how = JSON.stringify(given);
+  testUnless(
+    refusalOf(given),
+    `a driver in a process that may do nothing else drives what it inherits: ${how}`,
+    async () => {
+      using file = imageFile();
+      const options = { path: file.path, ...given };
+      using media = twoOpenings(options);
+      for (const medium of [media.first, media.again]) {
+        const outcome = await driverInProcess("loop_file", options, medium, media.inherited);
+        assert(typeof outcome !== "string", String(outcome));
+        assert.deepEqual(outcome.statuses, [Status.Okay, Status.Okay, Status.Okay, Status.Okay]);
+        assert.deepEqual([outcome.same, outcome.reports, outcome.info.sizeBytes], [true, [], SIZE]);
+        const content = Deno.readFileSync(file.path);
+        assert.deepEqual(content, new Uint8Array(SIZE).fill(1).fill(0, 4096, 8192), "written, then discarded");
+      }
+      const without = await driverInProcess("loop_file", options, media.first, []);
+      assert(typeof without === "string" || !without.statuses.includes(Status.Okay), "it opens nothing by itself");
+    },
+  );
+}
 
 Deno.test("a medium is opened again by what it is, even if its path leads to another file by now", () => {
   using file = imageFile();
