@@ -140,7 +140,8 @@ export interface BlockDevice {
   readonly pollNs?: number;
   /**
    * The longest time for which one call of {@link submit}, {@link poll} or {@link idle} may block the thread, in
-   * nanoseconds: until then the domain is not taken for hanging. 0 or absent: no longer than `recovery.hangTimeout`.
+   * nanoseconds: its domain is not taken to hang until then. Absent or 0 where none blocks for longer than the
+   * scenario's `recovery.hangTimeout`.
    */
   readonly operationTimeoutNs?: number;
   /**
@@ -167,6 +168,8 @@ export interface BlockDevice {
 export interface SynchronousDevice {
   /** What it is; constant. */
   readonly info: DeviceInfo;
+  /** The longest time that one request may take, in nanoseconds. See {@link BlockDevice.operationTimeoutNs}. */
+  readonly operationTimeoutNs?: number;
   /** Fills `into` with the device's bytes from `offsetBytes` on. */
   read(offsetBytes: number, into: Uint8Array): void;
   /** Stores `from` on the device from `offsetBytes` on. */
@@ -187,6 +190,7 @@ export interface SynchronousDevice {
 export function synchronous(device: SynchronousDevice): BlockDevice {
   return {
     info: { ...device.info, canWriteZeroes: device.writeZeroes !== undefined, canFua: false },
+    operationTimeoutNs: device.operationTimeoutNs,
     submit(request: BlockRequest): boolean {
       let offset = request.offsetBytes;
       switch (request.operation) {

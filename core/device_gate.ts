@@ -60,10 +60,10 @@ export class DeviceGate implements WaitSource {
    * The gate of a device.
    *
    * @param report called with the message of everything that the device throws
-   * @throws {DeviceError} when the device's info makes no sense
+   * @throws {DeviceError} when the device's info, or the time for which it may block, makes no sense
    */
   constructor(device: BlockDevice, report: (message: string) => void, { flushes = null, calls }: GateOptions = {}) {
-    const mistake = mistakeIn(device.info);
+    const mistake = mistakeIn(device.info) ?? mistakeInTimeout(device.operationTimeoutNs);
     if (mistake !== null) throw new DeviceError(`The device cannot be: ${mistake}`);
     this.info = device.info;
     this.#device = device;
@@ -91,6 +91,11 @@ export class DeviceGate implements WaitSource {
   /** See {@link BlockDevice.pollNs}. */
   get peekNs(): number | undefined {
     return this.#device.pollNs;
+  }
+
+  /** See {@link BlockDevice.operationTimeoutNs}; 0 where it does not say. */
+  get operationTimeoutNs(): number {
+    return this.#device.operationTimeoutNs ?? 0;
   }
 
   /** Has `wake` called whenever an {@link eventDriven} device has completed something. */
@@ -304,4 +309,10 @@ function makesDurable({ operation }: BlockRequest): boolean {
 function isMultiple(value: number, unit: number): boolean {
   const quotient = value / unit;
   return Math.floor(quotient) === quotient;
+}
+
+/** What makes the time for which a device may block impossible, or null: no wait is without an end. */
+function mistakeInTimeout(operationTimeoutNs: number | undefined): string | null {
+  if (operationTimeoutNs === undefined || (Number.isFinite(operationTimeoutNs) && operationTimeoutNs >= 0)) return null;
+  return `its operationTimeoutNs must be a finite number of nanoseconds, from 0 up: found ${operationTimeoutNs}`;
 }
