@@ -16,8 +16,12 @@ import type { LaunchOrder } from "./launch.ts";
 import { dieWithParent, keepCapabilities, limitResources, refuseNewPrivileges } from "./privileges.ts";
 import { filterBytes, syscallRules } from "./syscall_filter.ts";
 
-/** What Deno reads beside its program: whence random numbers come, and where what is not wanted goes. */
-const DEVICES = ["/dev/urandom", "/dev/null"];
+/** What Deno reads beside its program, its libraries and its cache. */
+const SYSTEM_FILES = ["/etc/ld.so.cache", "/dev/urandom", "/dev/null"];
+/** Where its parser learns how long the main thread's stack is. It panics where it cannot. */
+const OWN_MAPS = "/proc/self/maps";
+const AT_FDCWD = -100;
+const O_PATH = 0o10000000;
 /** `SECCOMP_SET_MODE_FILTER`. */
 const SET_FILTER = 1;
 const INSTRUCTION_BYTES = 8;
@@ -40,16 +44,16 @@ function launch({ confinement, program, args, keepEnv, descriptors, parent }: La
   const { interpreter } = kernel.architecture;
   const libraries = kernel.libraryPath.slice(0, kernel.libraryPath.lastIndexOf("/"));
   const caches = cache === null ? [] : [cache];
-  confineByLandlock(kernel, confinement, [program, interpreter], [
-    ...[libraries, "/etc/ld.so.cache", ...DEVICES],
-    ...caches,
-  ]);
+  confineByLandlock(kernel, confinement, [program, interpreter], [libraries, OWN_MAPS, ...SYSTEM_FILES, ...caches]);
   const place = placeProgram(kernel, {
     path: program,
     argv: [program, ...args],
     env: cache === null ? env : { ...env, DENO_DIR: cache },
   });
-  passDescriptors(kernel, descriptors);
+  // Landlock knows a file by its inode. That of the maps is the same for as long as somebody has them open.
+  const name = kernel.place(new TextEncoder().encode(`${OWN_MAPS}\0`));
+  const maps = kernel.call("find its own memory map", "openat", AT_FDCWD, name, O_PATH, 0);
+  passDescriptors(kernel, [...descriptors, maps]);
   const rules = syscallRules(confinement, { pid: Deno.pid, execve: place });
   confineBySeccomp(kernel, filterBytes(rules, kernel.architecture));
   kernel.call(`execute ${program}`, "execve", ...place);
