@@ -15,7 +15,7 @@ import { allocateEventPage, EventPage } from "./event_channel.ts";
 import { allocateLink } from "./link.ts";
 import type { SharedMemory } from "./memory.ts";
 import { type Conductor, type Phases, unlessAborted } from "./phases.ts";
-import { type DevicePlugin, loadPlugin, type MediumContext, openMedium } from "./plugin.ts";
+import { type DevicePlugin, loadPlugin, type MachineContext, openMedium } from "./plugin.ts";
 
 const NS_PER_MS = 1e6;
 /** How long a domain may take to start its worker and load its modules, before its first sign of life. */
@@ -54,7 +54,7 @@ export interface DomainResult {
 /** One machine: its domains and what they share. */
 export class Hypervisor {
   readonly #plan: MachinePlan;
-  readonly #context: MediumContext;
+  readonly #context: MachineContext;
   readonly #domains: Domain[];
   /** What was opened and not closed. */
   readonly #media: { readonly device: DevicePlugin; readonly medium: unknown }[] = [];
@@ -74,7 +74,7 @@ export class Hypervisor {
    *
    * @param context where media may be made, what may be destroyed, and who is told what devices have to say
    */
-  constructor(plan: MachinePlan, context: MediumContext) {
+  constructor(plan: MachinePlan, context: MachineContext) {
     this.#plan = plan;
     this.#context = context;
     this.#failed.promise.catch(() => {}); // It is raced against; alone it must not end the process.
@@ -209,7 +209,11 @@ export class Hypervisor {
   async #openMedium({ plugin }: DevicePlan): Promise<unknown> {
     const device = await loadPlugin("device", plugin.url);
     try {
-      const medium = await openMedium(device, plugin.options, this.#context);
+      const medium = await openMedium(device, plugin.options, {
+        ...this.#context,
+        allocate: (byteLength) => new SharedArrayBuffer(byteLength, { maxByteLength: byteLength }),
+        inherit: () => {}, // Workers have all descriptors of the process.
+      });
       this.#media.push({ device, medium });
       if (this.#stopped) this.#closeMedia(); // A domain has died meanwhile, and nobody else will.
       return medium;

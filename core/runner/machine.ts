@@ -13,7 +13,7 @@ import { DomainError, messageOf } from "../errors.ts";
 import { Hypervisor } from "../hypervisor.ts";
 import { allowedCpus, peakMemoryBytes } from "../measure/thread.ts";
 import { type Conductor, timedWindow, untilFinished } from "../phases.ts";
-import { checkConsent, loadPlugin, type MediumContext } from "../plugin.ts";
+import { checkConsent, loadPlugin, type MachineContext } from "../plugin.ts";
 import { ABORT, FINISH, type MachineAnswer, type MachineJob, RECORD } from "./machine_protocol.ts";
 
 /** Exit status after the runner has gone. */
@@ -27,7 +27,7 @@ let conducted: Counters = {};
 // Ctrl-C, the terminal's end and a service's end reach every process; what they mean is the runner's decision.
 for (const signal of ["SIGINT", "SIGHUP", "SIGTERM"] as const) Deno.addSignalListener(signal, () => {});
 const job = await readJob();
-const context: MediumContext = {
+const context: MachineContext = {
   ...job.consent,
   scratchDirectory,
   note: (text) => answer({ type: "note", text: String(text) }),
