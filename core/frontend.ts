@@ -302,11 +302,10 @@ export class Frontend implements BlockQueue, WaitSource {
     const idHigh = words[at + 1];
     const outcome = words[at + 2];
     ring.consume();
-    if (idHigh !== 0 || id < 0 || id >= shadow.idCount) {
-      throw this.#broken(`answered the unknown id ${id >>> 0}`);
-    }
+    if (id < 0 || id >= shadow.idCount) throw this.#broken(`answered the unknown id ${id >>> 0}`);
     const slot = shadow.slotOf(id);
     if (slot === NONE) throw this.#broken(`answered id ${id}, not in flight`);
+    if (idHigh !== shadow.sequence(id)) throw this.#broken(`answered id ${id} of an earlier request`);
     const operation = responseOperation(outcome);
     if (operation !== shadow.operation(slot)) {
       throw this.#broken(`answered id ${id} as operation ${operation}`);

@@ -31,6 +31,9 @@ export class ScriptedBackend {
   readonly store: ReturnType<typeof XenbusStore.backend>;
   readonly test: FrontendUnderTest;
   #taken = 0;
+  #noted = 0;
+  /** For each id the high word of its last request. */
+  readonly #idHigh = new Map<number, number>();
   #answered = 0;
 
   constructor(info: DeviceInfo = deviceInfo(), changes: LinkChanges = {}) {
@@ -69,12 +72,21 @@ export class ScriptedBackend {
     return requests;
   }
 
-  /** Writes a response and publishes it. */
-  answer(id: number, operation: number, status: number, idHigh = 0): void {
+  /** Writes a response and publishes it. Its id is that of the last request with such a low word. */
+  answer(id: number, operation: number, status: number, idHigh = this.idHigh(id)): void {
     const at = entryWord(this.#answered & (this.layout.entryCount - 1));
     writeResponse(this.ring, at, id, idHigh, operation, status);
     this.#answered++;
     this.publish(this.#answered);
+  }
+
+  /** High word of the last request's id with this low word, 0 if there was none. */
+  idHigh(id: number): number {
+    for (; this.#noted !== Atomics.load(this.ring, REQ_PROD); this.#noted = (this.#noted + 1) | 0) {
+      const at = entryWord(this.#noted & (this.layout.entryCount - 1));
+      this.#idHigh.set(this.ring[at + 2], this.ring[at + 3]);
+    }
+    return this.#idHigh.get(id) ?? 0;
   }
 
   /** Claims that responses up to a free-running index are there. */

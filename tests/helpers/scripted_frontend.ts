@@ -106,7 +106,7 @@ export class ScriptedFrontend {
   /** A read or write of segments `[reference, first, last]`. */
   postTransfer(operation: number, id: number, sector: number, ...segments: [number, number, number][]): void {
     this.post((words, at) => {
-      writeRequest(words, at, operation, segments.length, 0xca00, id, sector);
+      writeRequest(words, at, operation, segments.length, 0xca00, id, 0, sector);
       const first = segmentWord(at);
       segments.slice(0, MAX_SEGMENTS).forEach((each, i) => writeSegment(words, first + i * SEGMENT_WORDS, ...each));
     });
