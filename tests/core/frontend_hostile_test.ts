@@ -1,10 +1,11 @@
 // A hostile backend: the frontend breaks the connection, not the application.
 import assert from "node:assert/strict";
-import { Operation, type RequestCopy, Status } from "../../core/blkif.ts";
+import { Operation, Status } from "../../core/blkif.ts";
 import { ConnectionError } from "../../core/errors.ts";
 import { XenbusState } from "../../core/xenbus.ts";
 import { deviceInfo } from "../helpers/devices.ts";
 import { BACK_STATE, FRONT_STATE } from "../helpers/link.ts";
+import type { FoundRequest } from "../conformance/peer/wire.ts";
 import { ScriptedBackend } from "../helpers/scripted_backend.ts";
 
 const { Read, Write, Flush, Discard } = Operation;
@@ -186,7 +187,7 @@ Deno.test("requests carry an id each, their sectors, and a grant for every frame
   assert.deepEqual([discard.operation, discard.sector, discard.discardSectors], [Discard, 1, 1024]);
 });
 
-function references({ words, segmentCount }: RequestCopy): number[] {
+function references({ words, segmentCount }: FoundRequest): number[] {
   return Array.from({ length: segmentCount }, (_, i) => words[6 + 2 * i]);
 }
 

@@ -1,11 +1,12 @@
 // Operations that are more than one request, or part of one, as the backend sees them.
 import assert from "node:assert/strict";
-import { Operation, type RequestCopy, Status } from "../../core/blkif.ts";
+import { Operation, Status } from "../../core/blkif.ts";
 import { synchronous } from "../../core/block_device.ts";
 import { ConnectionError } from "../../core/errors.ts";
 import { FRAME_SIZE } from "../../core/memory.ts";
 import { deviceInfo, MemoryDevice } from "../helpers/devices.ts";
 import { connectPair, type LinkChanges } from "../helpers/link.ts";
+import type { FoundRequest } from "../conformance/peer/wire.ts";
 import { ScriptedBackend } from "../helpers/scripted_backend.ts";
 
 const { Read, Write, Flush, Discard, WriteZeroes, WriteFua, Indirect } = Operation;
@@ -22,13 +23,13 @@ function connect(changes: LinkChanges = {}, offered = 256): ScriptedBackend {
 }
 
 /** Operation, segments and first sector of a request. */
-function shapeOf(copy: RequestCopy): readonly [operation: number, segments: number, sector: number] {
+function shapeOf(copy: FoundRequest): readonly [operation: number, segments: number, sector: number] {
   const { operation, sector } = copy;
   if (operation === Indirect) return [copy.indirectOperation, copy.indirectSegmentCount, sector];
   return [operation, operation === Read || operation === Write ? copy.segmentCount : 0, sector];
 }
 
-function published(peer: ScriptedBackend): RequestCopy[] {
+function published(peer: ScriptedBackend): FoundRequest[] {
   assert.equal(peer.test.frontend.poll(), -1);
   return peer.take();
 }
