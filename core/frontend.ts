@@ -360,15 +360,25 @@ export class Frontend implements BlockQueue, WaitSource {
   }
 
   #checkPeer(): void {
-    const state = this.#store.peerState();
+    let state: number;
+    try {
+      state = this.#store.peerState();
+    } catch (thrown) {
+      throw this.#ended(thrown as ConnectionError); // A state that cannot be ends the connection as any other lie does.
+    }
     if (state !== XenbusState.Connected) throw this.#broken(`left with ${this.inFlight} requests in flight`);
   }
 
-  /** What is in flight will not be answered any more, and nothing new can be. */
   #broken(what: string): ConnectionError {
-    this.#unusable = new ConnectionError(`The connection is broken: the backend ${what}`);
+    return this.#ended(new ConnectionError(`The connection is broken: the backend ${what}`));
+  }
+
+  /** What is in flight will not be answered any more, and nothing new can be. */
+  #ended(why: ConnectionError): ConnectionError {
+    this.#unusable = why;
     this.#shadow.setUsable(false);
     this.#responsesSeen = 0;
-    return this.#unusable;
+    this.#answeredNext = NONE;
+    return why;
   }
 }

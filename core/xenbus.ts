@@ -126,6 +126,8 @@ export class XenbusStore<OwnKey extends string, PeerKey extends string> {
   readonly #peer: Readonly<Record<PeerKey, number>>;
   readonly #stateWord: number;
   readonly #peerStateWord: number;
+  /** This side's state: its word is written and never read, as the peer can write it, too. */
+  #state: XenbusState = S.Unknown;
   /** The peer's last state that was seen and allowed. */
   #peerState: number = S.Unknown;
 
@@ -162,8 +164,8 @@ export class XenbusStore<OwnKey extends string, PeerKey extends string> {
   }
 
   /** This side's state. */
-  get state(): number {
-    return Atomics.load(this.#words, this.#stateWord);
+  get state(): XenbusState {
+    return this.#state;
   }
 
   /**
@@ -172,9 +174,10 @@ export class XenbusStore<OwnKey extends string, PeerKey extends string> {
    * @throws {ConnectionError} for a change that the table does not allow
    */
   switchTo(state: XenbusState): void {
-    if (!isAllowedTransition(this.state, state)) {
-      throw new ConnectionError(`Cannot go from ${stateName(this.state)} to ${stateName(state)}`);
+    if (!isAllowedTransition(this.#state, state)) {
+      throw new ConnectionError(`Cannot go from ${stateName(this.#state)} to ${stateName(state)}`);
     }
+    this.#state = state;
     Atomics.store(this.#words, this.#stateWord, state);
   }
 

@@ -58,6 +58,19 @@ Deno.test("options beyond what a frame of segments holds are cut to what the pro
   assert.deepEqual(published(peer).map(shapeOf).map(([, count]) => count), [256, 256, 256, 256]);
 });
 
+Deno.test("a connection that ends between the slots of a merged request stays at its end", () => {
+  const peer = connect({ merge: true });
+  const { frontend, waiter } = peer.test;
+  for (const slot of [0, 1]) frontend.submit(slot, Read, slot * FRAME_SIZE, FRAME_SIZE);
+  const [request] = published(peer);
+  peer.answer(request.idLow, Read, Status.Okay);
+  assert.equal(frontend.poll(), 0);
+  waiter.pump = () => peer.store.write("state", 9);
+  assert.throws(() => frontend.idle(), ConnectionError);
+  for (let i = 0; i < 2; i++) assert.throws(() => frontend.poll(), ConnectionError);
+  assert.throws(() => frontend.submit(0, Read, 0, 512), ConnectionError);
+});
+
 Deno.test("an operation of more requests than the ring has entries is issued as they are answered", () => {
   const { frontend, serve, gate } = connectPair(synchronous(new MemoryDevice({ sizeBytes: MIB })), {
     ...LONG,
