@@ -25,7 +25,8 @@ import {
  *
  * @example A request that claims more segments than fit
  * ```ts
- * import type { LinkEnd, LinkOptions } from "../../../mod.ts";
+ * import type { LinkOptions } from "../../../core/link.ts";
+ * import type { LinkEnd } from "../../../core/link_end.ts";
  * import { HostileFrontend } from "./hostile_frontend.ts";
  *
  * function attack(end: LinkEnd, options: LinkOptions): void {
