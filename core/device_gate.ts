@@ -22,15 +22,27 @@ import type { WaitSource } from "./waiter.ts";
 /** Zeroes that are written at a time for a device without write-zeroes. */
 const ZERO_FRAMES = 16;
 
+/** A device as who sends it requests sees it: all of it, or a part. */
+export interface DeviceView {
+  /** What it is. */
+  readonly info: DeviceInfo;
+  /** Whether it completes requests later. */
+  readonly asynchronous: boolean;
+  /** Runs a request. Its owner gets it back, now or later. On the hot path. */
+  submit(request: BlockRequest): void;
+}
+
 /**
  * The one way to a device. It checks every request against the device's info, turns what the device throws into a
  * failed request, and hands finished requests back to their owners.
  */
-export class DeviceGate implements WaitSource {
+export class DeviceGate implements DeviceView, WaitSource {
   /** The device's info, checked for sense. */
   readonly info: DeviceInfo;
   /** Requests that the device has and has not completed. */
   inFlight = 0;
+  /** Bytes that those read or write. */
+  inFlightBytes = 0;
   readonly #device: BlockDevice;
   readonly #report: (message: string) => void;
   #finished: BlockRequest | null = null;
@@ -137,6 +149,7 @@ export class DeviceGate implements WaitSource {
 
   #start(request: BlockRequest): void {
     this.inFlight++;
+    if (request.extentCount > 0) this.inFlightBytes += request.byteLength;
     request.atDevice = true;
     let done = true;
     try {
@@ -168,6 +181,7 @@ export class DeviceGate implements WaitSource {
     }
     request.atDevice = false;
     this.inFlight--;
+    if (request.extentCount > 0) this.inFlightBytes -= request.byteLength;
     if (request.status !== Status.Okay && request.cause !== undefined) {
       this.#report(messageOf(request.cause));
       request.cause = undefined;

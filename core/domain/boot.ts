@@ -5,7 +5,7 @@
  */
 
 import type { LinkOptions } from "../link.ts";
-import type { DevicePlan, DomainPlan } from "./plan.ts";
+import type { ClientPlan, DevicePlan, DomainPlan } from "./plan.ts";
 
 /** One end of a link, as handed to a domain. */
 export interface LinkBoot {
@@ -27,6 +27,8 @@ export interface LinkBoot {
   readonly port: number;
   /** The peer's port. */
   readonly peerPort: number;
+  /** Whose link it is, where there are several clients. */
+  readonly client?: ClientPlan;
 }
 
 /** All that a domain is handed. */

@@ -6,6 +6,8 @@
  */
 
 import type { ChannelOptions, SlotOptions } from "../link.ts";
+import type { PartitionPlan } from "../partition.ts";
+import type { RateLimits } from "../rate_limit.ts";
 
 /** A plugin to load inside a domain. */
 export interface PluginUse {
@@ -40,6 +42,18 @@ export interface WorkloadPlan extends PluginUse {
   readonly thread: number;
   /** How many there are. */
   readonly threads: number;
+  /** Whose thread it is, where the machine has several clients, and what that may have of its device. */
+  readonly client?: ClientPlan;
+}
+
+/** One of several applications, each of which has one or more domains. */
+export interface ClientPlan {
+  /** Which of the machine's clients, from 0. */
+  readonly index: number;
+  /** What it sees of its device; all of it when absent. */
+  readonly partition?: PartitionPlan;
+  /** How much it may have, all its threads together; as much as there is when absent. */
+  readonly limits?: RateLimits;
 }
 
 /** One device. */

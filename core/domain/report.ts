@@ -65,6 +65,6 @@ export type DomainReport =
   /** It ended in order, with what its workload and its devices counted. */
   | { readonly type: "closed"; readonly counters: Counters }
   /** A frontend broke the protocol and lost its connection; the domain lives. */
-  | { readonly type: "disconnected"; readonly message: string }
+  | { readonly type: "disconnected"; readonly message: string; readonly peerDomainId: number }
   /** It ended with an error. */
   | { readonly type: "failed"; readonly message: string };

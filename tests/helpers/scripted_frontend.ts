@@ -49,13 +49,21 @@ export class ScriptedFrontend {
   produced = 0;
   #consumed = 0;
 
-  /** @param driverEvents the event page of the driver domain, if others share it */
-  constructor(device: BlockDevice, changes: LinkChanges = {}, driverEvents?: EventPage) {
+  /**
+   * @param driverEvents the event page of the driver domain, if others share it
+   * @param gate the device's gate, if others share it
+   */
+  constructor(
+    device: BlockDevice,
+    changes: LinkChanges = {},
+    driverEvents?: EventPage,
+    gate: DeviceGate = new DeviceGate(device, () => {}),
+  ) {
     const options = linkOptions(changes);
     this.layout = linkLayout(options);
     this.ends = linkEnds(options, undefined, driverEvents);
     const { memory, back } = this.ends;
-    this.gate = new DeviceGate(device, () => {});
+    this.gate = gate;
     this.backend = new Backend(back, options, this.gate);
     this.grantWords = memory.frameWords(this.layout.grantFrame, this.layout.grantFrameCount);
     this.grants = new GrantTable(this.grantWords);
