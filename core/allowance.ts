@@ -19,11 +19,11 @@ export const REQUEST_COST = 4096;
  */
 export class Allowance {
   /** Requests. */
-  requests = Infinity;
+  requests: number = Infinity;
   /** Bytes that are read and written; those that are discarded are not among them. */
-  bytes = Infinity;
+  bytes: number = Infinity;
   /** Bytes of all operations, and {@link REQUEST_COST} for each. */
-  cost = Infinity;
+  cost: number = Infinity;
   readonly #maxBytes: number;
 
   /**

@@ -9,7 +9,7 @@ import type { NotificationPolicy, WaitOutcome, WaitPlan } from "./notification.t
 /** Waits as another policy does, and no longer than it may. */
 export class BoundedPolicy implements NotificationPolicy {
   /** How long the next wait may take, in nanoseconds. */
-  leftNs = Infinity;
+  leftNs: number = Infinity;
   readonly #policy: NotificationPolicy;
 
   /** A policy without a bound yet. */

@@ -87,7 +87,7 @@ export class DeficitRoundRobin {
   /** Whether rings have requests that wait until the device has completed some. */
   full = false;
   /** When the first ring may be served whose client has used up its limits, as of the last turn; Infinity: none has. */
-  dueMs = Infinity;
+  dueMs: number = Infinity;
   readonly #gate: DeviceGate;
   readonly #take: TakeRequests;
   #rings: ServedRing[] = [];

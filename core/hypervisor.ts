@@ -6,8 +6,9 @@
 
 import type { DomainBoot, LinkBoot } from "./domain/boot.ts";
 import { Command, DomainControl } from "./domain/control.ts";
-import type { DevicePlan, DomainPlan, LinkPlan, MachinePlan } from "./domain/plan.ts";
+import type { DevicePlan, DomainPlan, LinkPlan, MachinePlan, WorkloadPlan } from "./domain/plan.ts";
 import type { DomainReport, DomainSample } from "./domain/report.ts";
+import { ClientLosses, closeFrontend } from "./client_losses.ts";
 import type { Counters } from "./counters.ts";
 import { DomainError, messageOf } from "./errors.ts";
 import { EventFd } from "./event_fd.ts";
@@ -35,8 +36,10 @@ interface Domain {
   readonly worker: Worker;
   readonly ready: PromiseWithResolvers<void>;
   readonly measuring: PromiseWithResolvers<void>;
-  readonly sampled: PromiseWithResolvers<DomainSample>;
+  readonly sampled: PromiseWithResolvers<DomainSample | null>;
   readonly closed: PromiseWithResolvers<Counters>;
+  /** Settled when the machine goes on without it. */
+  readonly lost: PromiseWithResolvers<null>;
   /** Whether its sample has come. */
   measured: boolean;
   lastBeat: number;
@@ -64,6 +67,7 @@ export class Hypervisor {
   /** Settled when the conductor has nothing more to undo. */
   #conducted: Promise<unknown> = Promise.resolve();
   #deviceError: string | undefined;
+  readonly #losses: ClientLosses;
   #watch: ReturnType<typeof setInterval> | undefined;
   /** Whether the domains were handed anything. */
   #booted = false;
@@ -77,6 +81,10 @@ export class Hypervisor {
   constructor(plan: MachinePlan, context: MediumContext) {
     this.#plan = plan;
     this.#context = context;
+    this.#losses = new ClientLosses(plan, {
+      fail: (message) => this.#fail(message),
+      lose: ({ name }) => this.#lose(this.#domain(name)),
+    });
     this.#failed.promise.catch(() => {}); // It is raced against; alone it must not end the process.
     this.#domains = plan.domains.map((domain, index) => this.#createDomain(domain, index + 1));
   }
@@ -84,8 +92,10 @@ export class Hypervisor {
   /**
    * Boots all domains, lets them work as long as the conductor says, and ends them.
    *
-   * @returns what each domain measured, by name
-   * @throws {DomainError} when a domain fails, hangs or ends; the other domains have been told to stop by then
+   * Where there are several clients, one that fails, hangs or ends is lost, and the others go on; see {@link losses}.
+   *
+   * @returns what each domain measured that was not lost, by name
+   * @throws {DomainError} when another domain fails, hangs or ends; the other domains have been told to stop by then
    * @throws what the conductor throws
    */
   async run(conduct: Conductor): Promise<ReadonlyMap<string, DomainResult>> {
@@ -102,6 +112,12 @@ export class Hypervisor {
     // Only now, as a device's words may arrive after those of the application whose operation failed by it.
     if (this.#deviceError === undefined) throw failure;
     throw new DomainError(`${messageOf(failure)}. ${this.#deviceError}`, { cause: failure });
+  }
+
+  /** Why clients were lost, in the order in which they were. */
+  get losses(): readonly string[] {
+    const cause = this.#deviceError === undefined ? "" : `. ${this.#deviceError}`;
+    return this.#losses.messages.map((message) => message + cause);
   }
 
   /** Asks the conductor to finish, where it goes on until then. */
@@ -129,9 +145,12 @@ export class Hypervisor {
     this.#conducted = conducting.catch(() => {});
     await conducting;
     const samples = await this.#finish();
-    const counters = await Promise.all(this.#domains.map(({ closed }) => closed.promise));
-    return new Map(this.#domains.map(({ plan }, index) => {
-      return [plan.name, { sample: samples[index], counters: counters[index] }];
+    const counters = await Promise.all(this.#domains.map(({ closed, lost }) => {
+      return Promise.race([lost.promise, closed.promise]);
+    }));
+    return new Map(this.#domains.flatMap(({ plan }, index) => {
+      const [sample, counted] = [samples[index], counters[index]];
+      return sample === null || counted === null ? [] : [[plan.name, { sample, counters: counted }] as const];
     }));
   }
 
@@ -141,7 +160,7 @@ export class Hypervisor {
     await this.#unlessEnded(Promise.all(this.#domains.map(({ measuring }) => measuring.promise)));
   }
 
-  async #finish(): Promise<DomainSample[]> {
+  async #finish(): Promise<(DomainSample | null)[]> {
     this.#send(Command.Finish);
     return await this.#unlessEnded(Promise.all(this.#domains.map(({ sampled }) => sampled.promise)));
   }
@@ -168,6 +187,7 @@ export class Hypervisor {
       measuring: Promise.withResolvers(),
       sampled: Promise.withResolvers(),
       closed: Promise.withResolvers(),
+      lost: Promise.withResolvers(),
       measured: false,
       lastBeat: 0,
       lastBeatAt: performance.now(),
@@ -175,7 +195,7 @@ export class Hypervisor {
     domain.worker.onmessage = ({ data }: MessageEvent<DomainReport>) => this.#reported(domain, data);
     domain.worker.onerror = (event) => {
       event.preventDefault();
-      this.#fail(`The domain ${plan.name} died: ${event.message}`);
+      this.#losses.failed(domain.plan, `The domain ${plan.name} died: ${event.message}`);
       domain.closed.resolve({});
     };
     return domain;
@@ -193,7 +213,7 @@ export class Hypervisor {
         plan: domain.plan,
         domainId: domain.id,
         scratchDirectory: this.#context.scratchDirectory,
-        seed: this.#plan.seed + (domain.plan.workload?.thread ?? 0),
+        seed: this.#plan.seed + threadNumber(domain.plan.workload),
         control: domain.control.memory.buffer,
         events: domain.eventMemory.buffer,
         eventFd: domain.eventFd?.descriptor ?? null,
@@ -222,13 +242,13 @@ export class Hypervisor {
   #connect({ frontend, device, channel }: LinkPlan): void {
     const front = this.#domain(frontend);
     const back = this.#domain(this.#plan.devices.find(({ name }) => name === device)?.domains[0]);
-    const slots = front.plan.workload?.slots;
+    const { slots, client } = front.plan.workload ?? {};
     if (slots === undefined) throw new DomainError(`The domain ${frontend} has a link and no workload for it`);
     const options = { channel, slots };
     const memory = allocateLink(options).buffer;
     const port = front.links.length;
     const peerPort = back.links.length;
-    const shared = { device, options, memory };
+    const shared = { device, options, memory, client };
     front.links.push({
       ...shared,
       side: "frontend",
@@ -265,7 +285,9 @@ export class Hypervisor {
         domain.measured = true;
         return domain.sampled.resolve(report.sample);
       case "closed":
-        if (!domain.measured) this.#fail(`The domain ${domain.plan.name} ended before its measured window did`);
+        if (!domain.measured) {
+          this.#losses.failed(domain.plan, `The domain ${domain.plan.name} ended before its measured window did`);
+        }
         return domain.closed.resolve(report.counters);
       case "device-error":
         this.#deviceError ??= report.message;
@@ -273,9 +295,9 @@ export class Hypervisor {
       case "note":
         return this.#context.note(report.text);
       case "disconnected":
-        return this.#fail(`The domain ${domain.plan.name} failed: ${report.message}`);
+        return this.#disconnected(domain, report);
       case "failed":
-        this.#fail(`The domain ${domain.plan.name} failed: ${report.message}`);
+        this.#losses.failed(domain.plan, `The domain ${domain.plan.name} failed: ${report.message}`);
         return domain.closed.resolve({});
     }
   }
@@ -298,14 +320,34 @@ export class Hypervisor {
           continue;
         }
         const limitMs = beat === 0 ? Math.max(timeoutMs, START_TIMEOUT_MS) : timeoutMs;
-        if (now - domain.lastBeatAt > limitMs) {
-          this.#fail(
+        if (now - domain.lastBeatAt > limitMs && !this.#losses.has(domain.plan)) {
+          this.#losses.failed(
+            domain.plan,
             `The domain ${domain.plan.name} has shown no sign of life for ${limitMs} ms: ` +
               "it hangs in an endless loop or a blocking call, or its worker has ended",
           );
         }
       }
     }, Math.max(10, timeoutMs / 10));
+  }
+
+  /** A driver has ended a connection, as its frontend broke the protocol. */
+  #disconnected(driver: Domain, { message, peerDomainId }: Extract<DomainReport, { type: "disconnected" }>): void {
+    const client = this.#domains.find(({ id }) => id === peerDomainId) ?? driver;
+    this.#losses.failed(client.plan, `The domain ${client.plan.name} lost its connection: ${message}`);
+  }
+
+  /** The machine goes on without a client's domain: nobody waits for it, and its driver lets go of its links. */
+  #lose(domain: Domain): void {
+    domain.control.send(Command.Stop);
+    for (const link of domain.links) {
+      closeFrontend(link);
+      this.#domains.find(({ id }) => id === link.peerDomainId)?.events.wake();
+    }
+    domain.ready.resolve();
+    domain.measuring.resolve();
+    domain.sampled.resolve(null);
+    domain.lost.resolve(null);
   }
 
   /** Ends the machine. Of several failures the first is its cause; what follows is as a rule what came of it. */
@@ -350,4 +392,9 @@ export class Hypervisor {
       }
     }
   }
+}
+
+/** Which of all clients' threads one is, from 0. */
+function threadNumber(workload: WorkloadPlan | undefined): number {
+  return workload === undefined ? 0 : (workload.client?.index ?? 0) * workload.threads + workload.thread;
 }
