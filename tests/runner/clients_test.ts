@@ -201,7 +201,7 @@ Deno.test("each of several devices that would destroy something needs consent, a
     "device:\n  - { use: ramdisk }\n  - { use: sata, with: { path: /dev/null, destructive: true } }\nworkload: { use: verify }\n",
   );
   assert.deepEqual(demands.map(({ name, diagnostic: { line, column } }) => [name, line - 4, column]), [
-    ["/dev/null", 3, 31],
+    ["/dev/null", 3, 32],
   ]);
 });
 
