@@ -164,9 +164,9 @@ function legend(cells: readonly CellResult[], metrics: readonly Metric[]): strin
     [
       ...explained("p99", `${metrics.includes("p50") ? "p50, p99" : "p99"}: from submission to completion.`),
       ...explained("CPU", "CPU: cores used by application + driver."),
-      ...explained("fair", "fair: Jain's index of the clients' bytes a second; 1 is all alike."),
       ...explained("speed", "speed: IOPS against the first row's."),
     ].join(" "),
+    ...explained("fair", "fair: Jain's index of the clients' bytes a second; 1 where all had the same."),
     ...explained(
       "sent",
       `${metrics.includes("suppr.") ? "sent, suppr." : "sent"}: notifications of both sides for each operation` +

@@ -93,7 +93,7 @@ const scenarioSchema = z.strictObject({
   ]).describe("What the driver drives; several are a list."),
   drivers: z.enum(["consolidated", "isolated"]).default("consolidated")
     .describe("Whether one driver domain drives all devices, or each has one of its own."),
-  clients: clients.default(1)
+  clients: clients.prefault(1)
     .describe("How many applications use each device, each with a ring of its own, and what each may have of it."),
   channel: z.strictObject({
     ringOrder: z.int().min(0).max(MAX_RING_ORDER).default(DEFAULT_CHANNEL.ringOrder)
