@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { checkPermissions } from "../../core/runner/permissions.ts";
+import { checkPermissions } from "../../core/permissions.ts";
 import nbd from "../../plugins/devices/nbd.ts";
 import { resolveServer } from "../../plugins/devices/nbd/resolve.ts";
 import { parseNbdUri, type ServerPlace } from "../../plugins/devices/nbd/uri.ts";
