@@ -140,7 +140,8 @@ export interface BlockDevice {
   readonly pollNs?: number;
   /**
    * The longest time for which one call of {@link submit}, {@link poll} or {@link idle} may block the thread, in
-   * nanoseconds: until then the domain is not taken for hanging. 0 or absent: no longer than `recovery.hangTimeout`.
+   * nanoseconds: its domain is not taken to hang until then. Absent or 0 where none blocks for longer than the
+   * scenario's `recovery.hangTimeout`.
    */
   readonly operationTimeoutNs?: number;
   /**

@@ -279,11 +279,10 @@ export class Frontend implements BlockQueue, WaitSource {
     const outcome = words[at + 2];
     this.#responsesSeen--;
     ring.consume();
-    if (idHigh !== 0 || id < 0 || id >= shadow.idCount) {
-      throw broken(`answered the unknown id ${id >>> 0}`);
-    }
+    if (id < 0 || id >= shadow.idCount) throw broken(`answered the unknown id ${id >>> 0}`);
     const slot = shadow.slotOf(id);
     if (slot === NONE) throw broken(`answered id ${id}, not in flight`);
+    if (idHigh !== shadow.sequence(id)) throw broken(`answered id ${id} of an earlier request`);
     const operation = responseOperation(outcome);
     if (operation !== shadow.operation(slot)) {
       throw broken(`answered id ${id} as operation ${operation}`);
@@ -365,6 +364,7 @@ export class Frontend implements BlockQueue, WaitSource {
     this.#unusable = thrown;
     this.#shadow.setUsable(false);
     this.#responsesSeen = 0;
+    this.#answeredNext = NONE;
     throw thrown;
   }
 

@@ -43,7 +43,7 @@ export class FrontendLink {
   readonly #options: LinkOptions;
   readonly #control: Int32Array;
   readonly #grants: Int32Array;
-  #store: XenbusStore<FrontendKey, BackendKey>;
+  readonly #store: XenbusStore<FrontendKey, BackendKey>;
   #info: DeviceInfo | undefined;
 
   /** Lays out the ring and grants every frame for good (persistent grants); {@link connect} comes next. */
@@ -78,7 +78,6 @@ export class FrontendLink {
   renew(generation: number): void {
     this.generation = generation;
     this.#store.reset();
-    this.#store = XenbusStore.frontend(this.#control);
     this.#grants.fill(0);
     this.ring.reset();
     this.shadow.releaseAll();

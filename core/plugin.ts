@@ -21,6 +21,19 @@ import type { Workload } from "./workload.ts";
 /** Version of the interfaces in this folder that a plugin was written for. */
 export const API_VERSION = "iddr/v1";
 
+/**
+ * What a plugin does by system calls of its own, through FFI. To Deno it is all `ffi`; a strict sandbox refuses what is not
+ * declared.
+ */
+export interface SystemNeeds {
+  /** Sockets that it makes: `tcp:HOST:PORT`, `unix:PATH`. */
+  readonly sockets?: readonly string[];
+  /** Whether it makes io_urings. */
+  readonly ioUring?: boolean;
+  /** Capabilities of Linux that it uses where the user has them: `CAP_SYS_RAWIO`. */
+  readonly capabilities?: readonly string[];
+}
+
 /** Deno permissions that a plugin's domain needs, as the values of the flags. */
 export interface PermissionNeeds {
   /** Paths to read. */
@@ -39,6 +52,8 @@ export interface PermissionNeeds {
   readonly ffi?: readonly string[];
   /** Facts of the system to ask for, by the names that `--allow-sys` has. */
   readonly sys?: readonly string[];
+  /** What it does by system calls of its own. */
+  readonly system?: SystemNeeds;
 }
 
 /** What every plugin says of itself. */

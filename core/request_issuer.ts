@@ -68,7 +68,8 @@ export class RequestIssuer {
       (byteLength <= this.#requestBytes || !carriesData(operation))
     ) {
       shadow.beginAlone(slot, operation, sector, byteLength);
-      this.#writer.write(this.#entry(), shadow.assign(slot), operation, sector, byteLength, slot);
+      const id = shadow.assign(slot);
+      this.#writer.write(this.#entry(), id, shadow.sequence(id), operation, sector, byteLength, slot);
       return;
     }
     shadow.beginShared(slot, operation, sector, byteLength);
@@ -96,7 +97,8 @@ export class RequestIssuer {
         shadow.addPart(slot, byteLength);
       } else {
         const part = carriesData(operation) ? Math.min(this.#requestBytes, byteLength - from) : byteLength;
-        this.#writer.write(this.#entry(), id, operation, shadow.sector(slot) + from / SECTOR_SIZE, part, slot, from);
+        const sector = shadow.sector(slot) + from / SECTOR_SIZE;
+        this.#writer.write(this.#entry(), id, shadow.sequence(id), operation, sector, part, slot, from);
         shadow.addPart(slot, from + part);
       }
       if (shadow.issued(slot) < byteLength) continue;

@@ -36,7 +36,12 @@ const SHARED = 2;
 /** It cannot be used, as there is no connection. */
 const UNUSABLE = 3;
 
-/** Slots and the requests that carry them. All methods are on the hot path and cost a load or a store. */
+/**
+ * Slots and the requests that carry them. All methods are on the hot path and cost a load or a store or two.
+ *
+ * A request is named by its id and by how often that id was used before ({@link ShadowTable.sequence}): else a response
+ * to an earlier request would pass for one to the request that has the id now.
+ */
 export class ShadowTable {
   /** How many slots there are. */
   readonly slotCount: number;
@@ -48,6 +53,8 @@ export class ShadowTable {
   readonly #ranges: Float64Array;
   /** For each id the (first) slot that its request carries, or {@link NONE}. */
   readonly #slotOfId: Int32Array;
+  /** For each id the number of its present or last use; none has been used 0 times. */
+  readonly #sequences: Int32Array;
   /** Ids: a stack, of which the first {@link idsInUse} are in use. */
   readonly #ids: Int32Array;
   /** Operations that have begun. */
@@ -60,6 +67,7 @@ export class ShadowTable {
     this.#slots = SharedMemory.allocate(Math.ceil((slotCount * SLOT_WORDS * 4) / FRAME_SIZE)).words;
     this.#ranges = new Float64Array(slotCount * RANGE_NUMBERS);
     this.#slotOfId = new Int32Array(idCount).fill(NONE);
+    this.#sequences = new Int32Array(idCount);
     this.#ids = Int32Array.from({ length: idCount }, (_, index) => index);
     this.setUsable(false);
   }
@@ -183,7 +191,13 @@ export class ShadowTable {
   assign(slot: number): number {
     const id = this.#ids[this.idsInUse++];
     this.#slotOfId[id] = slot;
+    this.#sequences[id]++;
     return id;
+  }
+
+  /** The number of an id's present use, which changes with each: it takes 2³² uses to come again. */
+  sequence(id: number): number {
+    return this.#sequences[id];
   }
 
   /** The slot of an id, or {@link NONE} when the id is not in use. */

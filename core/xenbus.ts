@@ -146,6 +146,8 @@ export class XenbusStore<OwnKey extends string, PeerKey extends string> {
   readonly #peer: Readonly<Record<PeerKey, number>>;
   readonly #stateWord: number;
   readonly #peerStateWord: number;
+  /** This side's state: its word is written and never read, as the peer can write it, too. */
+  #state: XenbusState = S.Unknown;
   /** The peer's last state that was seen and allowed. */
   #peerState: number = S.Unknown;
 
@@ -182,12 +184,14 @@ export class XenbusStore<OwnKey extends string, PeerKey extends string> {
   }
 
   /** This side's state. */
-  get state(): number {
-    return Atomics.load(this.#words, this.#stateWord);
+  get state(): XenbusState {
+    return this.#state;
   }
 
-  /** Forgets this side's state, for a connection that begins anew with another peer. */
+  /** Forgets both sides' states, for a connection that begins anew with another peer. */
   reset(): void {
+    this.#state = S.Unknown;
+    this.#peerState = S.Unknown;
     Atomics.store(this.#words, this.#stateWord, S.Unknown);
   }
 
@@ -197,9 +201,10 @@ export class XenbusStore<OwnKey extends string, PeerKey extends string> {
    * @throws {ConnectionError} for a change that the table does not allow
    */
   switchTo(state: XenbusState): void {
-    if (!isAllowedTransition(this.state, state)) {
-      throw new ConnectionError(`Cannot go from ${stateName(this.state)} to ${stateName(state)}`);
+    if (!isAllowedTransition(this.#state, state)) {
+      throw new ConnectionError(`Cannot go from ${stateName(this.#state)} to ${stateName(state)}`);
     }
+    this.#state = state;
     Atomics.store(this.#words, this.#stateWord, state);
   }
 
