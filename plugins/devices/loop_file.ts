@@ -20,6 +20,7 @@ import { FRAME_SIZE, SECTOR_SIZE } from "../../core/memory.ts";
 import { API_VERSION, definePlugin, type DevicePlugin, type MediumContext } from "../../core/plugin.ts";
 import { formatSize, size } from "../../core/units.ts";
 import { BOUNCE_COUNTERS, ENGINES, openEngine } from "./disk_io/engine.ts";
+import { hasLibc } from "./disk_io/descriptor.ts";
 import { LibcFile } from "./disk_io/libc_file.ts";
 import type { PositionedFile } from "./disk_io/positioned_file.ts";
 import { chooseDirectSectorSize } from "./loop_file/direct.ts";
@@ -73,11 +74,14 @@ const plugin: DevicePlugin<typeof options, LoopMedium> = definePlugin({
   counters: BOUNCE_COUNTERS,
 
   permissions({ path, create, readOnly, engine }) {
-    // Libc only where it does not do without.
-    const libc = engine === "io-uring" ? { ffi: [cLibraryNeed()] } : {};
+    // Libc only where it does not do without, or has it anyway.
+    const libc = engine === "io-uring" || hasLibc() ? { ffi: [cLibraryNeed()] } : {};
     if (path === undefined) return { scratch: true, ...libc };
     return { read: [path], write: readOnly && !create ? [] : [path], ...libc };
   },
+
+  // A driver that is handed the open file needs no path.
+  driverPermissions: (given) => hasLibc() ? { ffi: [cLibraryNeed()] } : plugin.permissions?.(given) ?? {},
 
   openMedium(given, { scratchDirectory, inherit }) {
     return inherited(openLoopMedium(given, scratchDirectory), inherit);

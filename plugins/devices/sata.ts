@@ -52,6 +52,8 @@ const plugin: DevicePlugin<typeof options, OpenDisk> = definePlugin({
 
   permissions: ({ destructive }) => ({ ffi: [cLibraryNeed()], run: destructive ? [blkidNeed()] : [] }),
 
+  driverPermissions: () => ({ ffi: [cLibraryNeed()] }),
+
   destroys: ({ path, destructive }) => destructive ? [path] : [],
 
   openMedium({ path, destructive }, context) {
