@@ -15,12 +15,11 @@
 import { z } from "../../core/schema.ts";
 import type { BlockDevice } from "../../core/block_device.ts";
 import { DeviceError } from "../../core/errors.ts";
-import { cLibraryNeed } from "../../core/libc.ts";
+import { cLibraryNeed, mayCallLibc } from "../../core/libc.ts";
 import { FRAME_SIZE, SECTOR_SIZE } from "../../core/memory.ts";
 import { API_VERSION, definePlugin, type DevicePlugin, type MediumContext } from "../../core/plugin.ts";
 import { formatSize, size } from "../../core/units.ts";
 import { BOUNCE_COUNTERS, ENGINES, openEngine } from "./disk_io/engine.ts";
-import { hasLibc } from "./disk_io/descriptor.ts";
 import { LibcFile } from "./disk_io/libc_file.ts";
 import type { PositionedFile } from "./disk_io/positioned_file.ts";
 import { chooseDirectSectorSize } from "./loop_file/direct.ts";
@@ -74,14 +73,14 @@ const plugin: DevicePlugin<typeof options, LoopMedium> = definePlugin({
   counters: BOUNCE_COUNTERS,
 
   permissions({ path, create, readOnly, engine }) {
-    // Libc only where it does not do without, or has it anyway.
-    const libc = engine === "io-uring" || hasLibc() ? { ffi: [cLibraryNeed()] } : {};
+    // Demanded only where it does not do without; where it may be called, a driver in a process takes the file by it.
+    const libc = engine === "io-uring" || mayCallLibc() ? { ffi: [cLibraryNeed()] } : {};
     if (path === undefined) return { scratch: true, ...libc };
     return { read: [path], write: readOnly && !create ? [] : [path], ...libc };
   },
 
   // A driver that is handed the open file needs no path.
-  driverPermissions: (given) => hasLibc() ? { ffi: [cLibraryNeed()] } : plugin.permissions?.(given) ?? {},
+  driverPermissions: (given) => mayCallLibc() ? { ffi: [cLibraryNeed()] } : plugin.permissions?.(given) ?? {},
 
   openMedium(given, { scratchDirectory, inherit }) {
     return inherited(openLoopMedium(given, scratchDirectory), inherit);
