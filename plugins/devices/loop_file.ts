@@ -80,6 +80,9 @@ const plugin: DevicePlugin<typeof options, LoopMedium> = definePlugin({
     return { read: [path], write: readOnly && !create ? [] : [path], ...libc };
   },
 
+  // A driver that is handed the open file needs no path.
+  driverPermissions: (given) => mayCallLibc() ? { ffi: [cLibraryNeed()] } : plugin.permissions?.(given) ?? {},
+
   openMedium(given, { scratchDirectory, inherit }) {
     return inherited(openLoopMedium(given, scratchDirectory), inherit);
   },

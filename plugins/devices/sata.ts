@@ -56,6 +56,8 @@ const plugin: DevicePlugin<typeof options, OpenDisk> = definePlugin({
     system: { ioUring: engine === "auto" || engine === "io-uring" },
   }),
 
+  driverPermissions: () => ({ ffi: [cLibraryNeed()] }),
+
   destroys: ({ path, destructive }) => destructive ? [path] : [],
 
   openMedium({ path, destructive }, context) {
