@@ -15,7 +15,7 @@
 import { z } from "../../core/schema.ts";
 import type { BlockDevice } from "../../core/block_device.ts";
 import { DeviceError } from "../../core/errors.ts";
-import { cLibraryNeed } from "../../core/libc.ts";
+import { cLibraryNeed, mayCallLibc } from "../../core/libc.ts";
 import { FRAME_SIZE, SECTOR_SIZE } from "../../core/memory.ts";
 import { API_VERSION, definePlugin, type DevicePlugin, type MediumContext } from "../../core/plugin.ts";
 import { formatSize, size } from "../../core/units.ts";
@@ -73,8 +73,8 @@ const plugin: DevicePlugin<typeof options, LoopMedium> = definePlugin({
   counters: BOUNCE_COUNTERS,
 
   permissions({ path, create, readOnly, engine }) {
-    // Libc only where it does not do without.
-    const libc = engine === "io-uring" ? { ffi: [cLibraryNeed()] } : {};
+    // Demanded only where it does not do without; where it may be called, a driver in a process takes the file by it.
+    const libc = engine === "io-uring" || mayCallLibc() ? { ffi: [cLibraryNeed()] } : {};
     if (path === undefined) return { scratch: true, ...libc };
     return { read: [path], write: readOnly && !create ? [] : [path], ...libc };
   },
