@@ -44,7 +44,7 @@ void backend_connect(struct backend *b, struct end *end, struct disk disk, struc
   if (RING_SIZE(&b->ring) != l->entries) die("the ring has %u entries, not %u", RING_SIZE(&b->ring), l->entries);
   write_key(end, BACK_SECTORS, (uint32_t)disk.sectors);
   write_key(end, BACK_SECTORS_HIGH, (uint32_t)(disk.sectors >> 32));
-  write_key(end, BACK_SECTOR_SIZE, SECTOR_BYTES);
+  write_key(end, BACK_SECTOR_SIZE, disk.sector_bytes);
   write_key(end, BACK_INFO, disk.read_only ? VDISK_READONLY : 0);
   switch_state(end, XenbusStateConnected);
   await_peer(end, XenbusStateConnected);
@@ -107,6 +107,7 @@ static int16_t translate(struct backend *b, struct task *task, const blkif_reque
 
 static int16_t perform(const struct disk *disk, const struct task *task) {
   if (task->sectors > disk->sectors || task->sector > disk->sectors - task->sectors) return BLKIF_RSP_ERROR;
+  if ((task->sector | task->sectors) % (disk->sector_bytes / SECTOR_BYTES) != 0) return BLKIF_RSP_ERROR;
   bool changes = task->operation == BLKIF_OP_WRITE || task->operation == BLKIF_OP_DISCARD;
   if (changes && disk->read_only) return BLKIF_RSP_ERROR;
   if (disk->bytes == NULL) return BLKIF_RSP_OKAY;

@@ -8,7 +8,8 @@
 
 struct disk {
   uint8_t *bytes; /* null: a device that does nothing */
-  uint64_t sectors;
+  uint64_t sectors; /* of 512 bytes */
+  uint32_t sector_bytes; /* its own, to which requests are aligned */
   bool read_only, can_discard;
 };
 

@@ -33,7 +33,7 @@ struct settings {
   /* Work. */
   uint64_t bytes, block_bytes, operations, seed;
   /* The disk: a file's descriptor, or memory of its own, or none at all. */
-  uint64_t disk, disk_bytes, null, read_only, discard, max_indirect, publish_each;
+  uint64_t disk, disk_bytes, sector_bytes, null, read_only, discard, max_indirect, publish_each;
   /* Both. */
   uint64_t processes, front_cpu, back_cpu, verify, warm_up_ms, duration_ms;
 };
@@ -43,12 +43,14 @@ static const struct {
   size_t offset;
 } keys[] = {
 #define KEY(member) {#member, offsetof(struct settings, member)}
-    KEY(region),     KEY(events),      KEY(peer_events), KEY(doorbell),   KEY(peer_doorbell), KEY(domain),
-    KEY(peer_domain), KEY(port),       KEY(peer_port),   KEY(ring_order), KEY(slots),         KEY(slot_bytes),
-    KEY(indirect),   KEY(merge),       KEY(start_index), KEY(shift_sectors), KEY(spin_ns),  KEY(sleep_limit_ms), KEY(futex),
-    KEY(bytes),      KEY(block_bytes), KEY(operations),  KEY(seed),       KEY(disk),          KEY(disk_bytes),
-    KEY(null),       KEY(read_only),   KEY(discard),     KEY(max_indirect), KEY(publish_each), KEY(processes),
-    KEY(front_cpu),  KEY(back_cpu),    KEY(verify),      KEY(warm_up_ms), KEY(duration_ms),
+    KEY(region), KEY(events), KEY(peer_events), KEY(doorbell), KEY(peer_doorbell),
+    KEY(domain), KEY(peer_domain), KEY(port), KEY(peer_port),
+    KEY(ring_order), KEY(slots), KEY(slot_bytes), KEY(indirect), KEY(merge), KEY(start_index), KEY(shift_sectors),
+    KEY(spin_ns), KEY(sleep_limit_ms), KEY(futex),
+    KEY(bytes), KEY(block_bytes), KEY(operations), KEY(seed),
+    KEY(disk), KEY(disk_bytes), KEY(sector_bytes), KEY(null), KEY(read_only), KEY(discard), KEY(max_indirect),
+    KEY(publish_each),
+    KEY(processes), KEY(front_cpu), KEY(back_cpu), KEY(verify), KEY(warm_up_ms), KEY(duration_ms),
 #undef KEY
 };
 /* Not given. */
@@ -94,7 +96,7 @@ static struct end end_of(const struct settings *s) {
 }
 
 static struct disk disk_of(const struct settings *s) {
-  struct disk disk = {.sectors = s->disk_bytes / SECTOR_BYTES, .read_only = s->read_only == 1,
+  struct disk disk = {.sectors = s->disk_bytes / SECTOR_BYTES, .sector_bytes = (uint32_t)s->sector_bytes, .read_only = s->read_only == 1,
                       .can_discard = s->discard == 1};
   if (s->null == 1) return disk;
   if (s->disk != ABSENT) {
@@ -175,7 +177,7 @@ static void run_pair(const struct settings *s) {
 }
 
 int main(int argc, char **argv) {
-  struct settings settings = {.sleep_limit_ms = 100, .disk = ABSENT, .front_cpu = ABSENT, .back_cpu = ABSENT};
+  struct settings settings = {.sleep_limit_ms = 100, .sector_bytes = SECTOR_BYTES, .disk = ABSENT, .front_cpu = ABSENT, .back_cpu = ABSENT};
   const char *role = argc > 1 ? argv[1] : "";
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   alarm(LIMIT_SECONDS);

@@ -63,6 +63,8 @@ interface Case {
   readonly shiftSectors?: number;
   /** Most segments that the backend in C takes in an indirect request. */
   readonly maxIndirect?: number;
+  /** The device's own sectors. */
+  readonly sectorSize?: number;
   readonly device?: (memory: MemoryDevice) => BlockDevice;
 }
 
@@ -78,6 +80,7 @@ const cases: Readonly<Record<string, Case>> = {
   "11 segments": { link: { slots: { count: 8, bytes: 44 * KIB } }, blockBytes: 44 * KIB },
   "blocks of three sectors": { link: { slots: SLOTS }, blockBytes: 1536 },
   "indirect requests of 32 segments": { ...LONG, maxIndirect: 32 },
+  "a device with sectors of 4096 bytes": { link: { slots: SLOTS }, sectorSize: 4096 },
   "indices that wrap at 2^32": { link: { slots: SLOTS }, startIndex: 2 ** 32 - 50 },
 };
 /** What only a frontend in C does, or only a device of ours. */
@@ -116,8 +119,8 @@ for (const [manner, spinNs] of Object.entries(manners)) {
 
   for (const [name, each] of Object.entries(frontendCases)) {
     testUnless(missing, `a frontend in C verifies our backend, ${manner}: ${name}`, async () => {
-      const { blockBytes = FRAME, startIndex, shiftSectors = 0, device = synchronous } = each;
-      const memory = new MemoryDevice({ sizeBytes: DISK_BYTES });
+      const { blockBytes = FRAME, startIndex, shiftSectors = 0, sectorSize = 512, device = synchronous } = each;
+      const memory = new MemoryDevice({ sizeBytes: DISK_BYTES, sectorSize });
       const { theirs, ours, reports } = await serveToC<Verified>(
         program,
         "frontend",
@@ -140,15 +143,18 @@ for (const [manner, spinNs] of Object.entries(manners)) {
 
   for (const [name, each] of Object.entries(backendCases)) {
     testUnless(missing, `our frontend verifies a backend in C, ${manner}: ${name}`, async () => {
-      const { blockBytes = FRAME, startIndex, maxIndirect = 256 } = each;
+      const { blockBytes = FRAME, startIndex, maxIndirect = 256, sectorSize = 512 } = each;
       const disk = MemoryFile.create(DISK_BYTES);
       let counters: Counters | void = undefined;
       const used = await useFromC(
         program,
         linkOptions(each.link),
-        { disk: disk.descriptor, disk_bytes: DISK_BYTES, discard: 1, max_indirect: maxIndirect },
+        { ...onDisk(disk), sector_bytes: sectorSize, discard: 1, max_indirect: maxIndirect },
         { spinNs, startIndex },
-        (frontend) => void (counters = runVerify(frontend, blockBytes, operations)),
+        (frontend) => {
+          assert.deepEqual([frontend.info.sizeBytes, frontend.info.sectorSize], [DISK_BYTES, sectorSize]);
+          counters = runVerify(frontend, blockBytes, operations);
+        },
       );
       disk.close();
       const sectors = (RANGE_BYTES - (RANGE_BYTES % blockBytes)) / 512;
@@ -159,6 +165,10 @@ for (const [manner, spinNs] of Object.entries(manners)) {
       checkSuppression(used.ours, used.theirs.backend, spinNs === 0 && mustWait(each));
     });
   }
+}
+
+function onDisk({ descriptor }: MemoryFile): { readonly disk: number; readonly disk_bytes: number } {
+  return { disk: descriptor, disk_bytes: DISK_BYTES };
 }
 
 /** The workload `verify`, with the operations that Xen has: its durable writes and write-zeroes are ours alone. */
@@ -248,7 +258,7 @@ async function ask(
   const used = await useFromC(
     program,
     linkOptions({ slots: SLOTS }),
-    { disk: disk.descriptor, disk_bytes: DISK_BYTES, ...settings },
+    { ...onDisk(disk), ...settings },
     { spinNs: 0 },
     (frontend) => {
       check(frontend);
