@@ -157,8 +157,9 @@ void print_counts(const char *name, const struct event_counts *counts) {
 }
 
 void print_verified(const struct verify_counts *counts) {
-  printf("\"sectorsWritten\":%llu,\"sectorsVerified\":%llu,\"generationSum\":%llu,", (unsigned long long)counts->written,
-         (unsigned long long)counts->verified, (unsigned long long)counts->generation_sum);
+  printf("\"sectorsWritten\":%llu,\"sectorsVerified\":%llu,\"generationSum\":%llu,",
+         (unsigned long long)counts->written, (unsigned long long)counts->verified,
+         (unsigned long long)counts->generation_sum);
 }
 
 void run_both(const struct both_options *options) {

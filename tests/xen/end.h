@@ -1,5 +1,6 @@
 /* One end of a link: the shared region, XenStore's keys as words of its first frame, and the event channel.
-   The layout is that of core/link.ts, the keys those of core/xenbus.ts, the event page that of core/event_channel.ts. */
+   The layout is that of core/link.ts, the keys are those of core/xenbus.ts, the event page is that of
+   core/event_channel.ts. */
 #ifndef END_H
 #define END_H
 

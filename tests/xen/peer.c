@@ -96,8 +96,12 @@ static struct end end_of(const struct settings *s) {
 }
 
 static struct disk disk_of(const struct settings *s) {
-  struct disk disk = {.sectors = s->disk_bytes / SECTOR_BYTES, .sector_bytes = (uint32_t)s->sector_bytes, .read_only = s->read_only == 1,
-                      .can_discard = s->discard == 1};
+  struct disk disk = {
+      .sectors = s->disk_bytes / SECTOR_BYTES,
+      .sector_bytes = (uint32_t)s->sector_bytes,
+      .read_only = s->read_only == 1,
+      .can_discard = s->discard == 1,
+  };
   if (s->null == 1) return disk;
   if (s->disk != ABSENT) {
     disk.bytes = map_region((int)s->disk, s->disk_bytes);
@@ -177,7 +181,13 @@ static void run_pair(const struct settings *s) {
 }
 
 int main(int argc, char **argv) {
-  struct settings settings = {.sleep_limit_ms = 100, .sector_bytes = SECTOR_BYTES, .disk = ABSENT, .front_cpu = ABSENT, .back_cpu = ABSENT};
+  struct settings settings = {
+      .sleep_limit_ms = 100,
+      .sector_bytes = SECTOR_BYTES,
+      .disk = ABSENT,
+      .front_cpu = ABSENT,
+      .back_cpu = ABSENT,
+  };
   const char *role = argc > 1 ? argv[1] : "";
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   alarm(LIMIT_SECONDS);

@@ -112,7 +112,9 @@ static bool random_next(struct verification *v, uint32_t slot) {
 
 struct verify_counts run_verify(struct frontend *f, const struct verify_options *options) {
   struct verification v = {.f = f, .options = *options, .sectors_per_block = options->block_bytes / SECTOR_BYTES};
-  if (options->bytes > f->sectors * SECTOR_BYTES) die("the device has only %llu sectors", (unsigned long long)f->sectors);
+  if (options->bytes > f->sectors * SECTOR_BYTES) {
+    die("the device has only %llu sectors", (unsigned long long)f->sectors);
+  }
   v.count = (uint32_t)(options->bytes / options->block_bytes);
   /* With as many blocks as slots there always is one that no other slot is busy with. */
   if (v.count < f->end->layout.slots) die("there are fewer blocks than slots");
