@@ -107,7 +107,7 @@ static int16_t translate(struct backend *b, struct task *task, const blkif_reque
 
 static int16_t perform(const struct disk *disk, const struct task *task) {
   if (task->sectors > disk->sectors || task->sector > disk->sectors - task->sectors) return BLKIF_RSP_ERROR;
-  if ((task->sector | task->sectors) % (disk->sector_bytes / SECTOR_BYTES) != 0) return BLKIF_RSP_ERROR;
+  if (((task->sector | task->sectors) & (disk->sector_bytes / SECTOR_BYTES - 1)) != 0) return BLKIF_RSP_ERROR;
   bool changes = task->operation == BLKIF_OP_WRITE || task->operation == BLKIF_OP_DISCARD;
   if (changes && disk->read_only) return BLKIF_RSP_ERROR;
   if (disk->bytes == NULL) return BLKIF_RSP_OKAY;
