@@ -65,6 +65,7 @@ interface Driven {
 
 /** One domain of a machine. */
 export class MachineDomain implements LinkedDomain {
+  /** What it is. */
   readonly plan: DomainPlan;
   readonly id: number;
   readonly events: EventPage;

@@ -85,7 +85,7 @@ export class ProcessHost implements DomainHost {
     const status = await child.status;
     // Its death counts from here on: a child of its own that has its standard output could keep that open.
     this.#end.resolve();
-    await Promise.race([Promise.all([errors, heard]), delay(LAST_WORDS_MS)]);
+    await unlessTooLong(Promise.all([errors, heard]), LAST_WORDS_MS);
     this.#input.close().catch(() => {});
     this.#listener.died(describeEnd(status, "without saying why", await Promise.race([errors, ""])));
   }
@@ -94,11 +94,11 @@ export class ProcessHost implements DomainHost {
 /** How long the last words of a dead process are waited for. */
 const LAST_WORDS_MS = 50;
 
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    Deno.unrefTimer(timer);
-  });
+async function unlessTooLong(promise: Promise<unknown>, ms: number): Promise<void> {
+  const { promise: expired, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([promise, expired]);
+  clearTimeout(timer);
 }
 
 /** Starts the process of a domain, which inherits these descriptors, confined as its plan says. */

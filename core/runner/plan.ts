@@ -15,6 +15,7 @@ import type {
 } from "../domain/plan.ts";
 import { cLibraryNeed } from "../libc.ts";
 import type { ChannelOptions } from "../link.ts";
+import { driverNeeds } from "../permissions.ts";
 import type { DevicePlugin, PermissionNeeds, WorkloadNeeds, WorkloadPlugin } from "../plugin.ts";
 import type { Cell } from "./cell.ts";
 import type { ResolvedPlugin } from "./plugins.ts";
@@ -84,7 +85,9 @@ function planClient(cell: Cell, device: number, clientOfDevice: number): Applica
     domain: {
       name: threads === 1 ? name : `${name}-${thread}`,
       ...scenario.domains.application,
-      needs: needsOf([workload, policy.frontend, ...(scenario.placement === "monolithic" ? devices : [])]),
+      needs: addNeeds(
+        [workload, policy.frontend, ...(scenario.placement === "monolithic" ? devices : [])].map(pluginNeeds),
+      ),
       cpus: [],
       policy: pluginUse(policy.frontend),
       workload: {
@@ -105,7 +108,11 @@ function planDrivers({ scenario, policy, devices }: Cell): DomainPlan[] {
   return Array.from({ length: count }, (_, index) => ({
     name: count === 1 ? "driver" : `driver-${index}`,
     ...scenario.domains.driver,
-    needs: needsOf([policy.backend, ...devices.filter((_, device) => device % count === index)]),
+    needs: addNeeds([
+      pluginNeeds(policy.backend),
+      ...devices.filter((_, device) => device % count === index)
+        .map(({ plugin, options }) => driverNeeds(plugin as DevicePlugin, options)),
+    ]),
     cpus: [],
     policy: pluginUse(policy.backend),
   }));
@@ -131,14 +138,18 @@ export function mostLinks(cell: Pick<Cell, "scenario" | "devices" | "workload">)
 /** What a cell's plugins need to touch, and what it takes to start its processes. */
 export function permissionNeeds(cell: Cell): Required<PermissionNeeds> {
   const { devices, workload, policy, scenario: { domains, placement } } = cell;
-  const needs = needsOf([...devices, workload, policy.frontend, policy.backend]);
+  const needs = addNeeds([...devices, workload, policy.frontend, policy.backend].map(pluginNeeds));
   const isolated = placement === "isolated" && domains.driver.kind === "process";
   if (domains.application.kind !== "process" && !isolated) return needs;
   return { ...needs, run: [...needs.run, Deno.execPath()], ffi: [...new Set([...needs.ffi, cLibraryNeed()])] };
 }
 
-function needsOf(used: readonly ResolvedPlugin[]): Required<PermissionNeeds> {
-  const needs = used.map(({ plugin, options }) => plugin.permissions?.(options) ?? {});
+function pluginNeeds({ plugin, options }: ResolvedPlugin): PermissionNeeds {
+  return plugin.permissions?.(options) ?? {};
+}
+
+/** What several plugins need, in one. */
+function addNeeds(needs: readonly PermissionNeeds[]): Required<PermissionNeeds> {
   const all = (kind: Exclude<keyof PermissionNeeds, "scratch" | "system">): string[] => {
     return [...new Set(needs.flatMap((each) => each[kind] ?? []))];
   };

@@ -73,15 +73,14 @@ const plugin: DevicePlugin<typeof options, LoopMedium> = definePlugin({
   counters: BOUNCE_COUNTERS,
 
   permissions({ path, create, readOnly, engine, direct }) {
-    const ioUring = engine === "io-uring" || (engine === "auto" && direct);
     // Demanded only where it does not do without; where it may be called, a driver in a process takes the file by it.
-    const libc = engine === "io-uring" || mayCallLibc() ? { ffi: [cLibraryNeed()], system: { ioUring } } : {};
+    const libc = engine === "io-uring" || mayCallLibc() ? libcNeeds({ engine, direct }) : {};
     if (path === undefined) return { scratch: true, ...libc };
     return { read: [path], write: readOnly && !create ? [] : [path], ...libc };
   },
 
   // A driver that is handed the open file needs no path.
-  driverPermissions: (given) => mayCallLibc() ? { ffi: [cLibraryNeed()] } : plugin.permissions?.(given) ?? {},
+  driverPermissions: (given) => mayCallLibc() ? libcNeeds(given) : plugin.permissions?.(given) ?? {},
 
   openMedium(given, { scratchDirectory, inherit }) {
     return inherited(openLoopMedium(given, scratchDirectory), inherit);
@@ -103,6 +102,10 @@ const plugin: DevicePlugin<typeof options, LoopMedium> = definePlugin({
 });
 
 export default plugin;
+
+function libcNeeds({ engine, direct }: Pick<z.output<typeof options>, "engine" | "direct">): PermissionNeeds {
+  return { ffi: [cLibraryNeed()], system: { ioUring: engine === "io-uring" || (engine === "auto" && direct) } };
+}
 
 function inherited(medium: LoopMedium, inherit: MediumContext["inherit"]): LoopMedium {
   if (medium.descriptor !== null) inherit(medium.descriptor);

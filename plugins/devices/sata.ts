@@ -51,12 +51,11 @@ const plugin: DevicePlugin<typeof options, OpenDisk> = definePlugin({
   counters: BOUNCE_COUNTERS,
 
   permissions: ({ destructive, engine }) => ({
-    ffi: [cLibraryNeed()],
+    ...libcNeeds(engine),
     run: destructive ? [blkidNeed()] : [],
-    system: { ioUring: engine === "auto" || engine === "io-uring" },
   }),
 
-  driverPermissions: () => ({ ffi: [cLibraryNeed()] }),
+  driverPermissions: ({ engine }) => libcNeeds(engine),
 
   destroys: ({ path, destructive }) => destructive ? [path] : [],
 
@@ -88,6 +87,10 @@ const plugin: DevicePlugin<typeof options, OpenDisk> = definePlugin({
 });
 
 export default plugin;
+
+function libcNeeds(engine: z.output<typeof options>["engine"]): PermissionNeeds {
+  return { ffi: [cLibraryNeed()], system: { ioUring: engine === "auto" || engine === "io-uring" } };
+}
 
 function blockDevice(
   disk: OpenDisk,
