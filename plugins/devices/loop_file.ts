@@ -17,7 +17,13 @@ import type { BlockDevice } from "../../core/block_device.ts";
 import { DeviceError } from "../../core/errors.ts";
 import { cLibraryNeed, mayCallLibc } from "../../core/libc.ts";
 import { FRAME_SIZE, SECTOR_SIZE } from "../../core/memory.ts";
-import { API_VERSION, definePlugin, type DevicePlugin, type MediumContext } from "../../core/plugin.ts";
+import {
+  API_VERSION,
+  definePlugin,
+  type DevicePlugin,
+  type MediumContext,
+  type PermissionNeeds,
+} from "../../core/plugin.ts";
 import { formatSize, size } from "../../core/units.ts";
 import { BOUNCE_COUNTERS, ENGINES, openEngine } from "./disk_io/engine.ts";
 import { LibcFile } from "./disk_io/libc_file.ts";

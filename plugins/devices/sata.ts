@@ -12,7 +12,13 @@ import { z } from "../../core/schema.ts";
 import type { BlockDevice } from "../../core/block_device.ts";
 import { DeviceError } from "../../core/errors.ts";
 import { cLibraryNeed } from "../../core/libc.ts";
-import { API_VERSION, definePlugin, type DeviceContext, type DevicePlugin } from "../../core/plugin.ts";
+import {
+  API_VERSION,
+  definePlugin,
+  type DeviceContext,
+  type DevicePlugin,
+  type PermissionNeeds,
+} from "../../core/plugin.ts";
 import { BOUNCE_COUNTERS, ENGINES, openEngine } from "./disk_io/engine.ts";
 import { LibcFile } from "./disk_io/libc_file.ts";
 import { OPERATION_TIMEOUT_NS } from "./sata/ata_command.ts";
