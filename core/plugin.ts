@@ -21,6 +21,19 @@ import type { Workload } from "./workload.ts";
 /** Version of the interfaces in this folder that a plugin was written for. */
 export const API_VERSION = "iddr/v1";
 
+/**
+ * What a plugin does by system calls of its own, through FFI. To Deno it is all `ffi`; a strict sandbox refuses what is not
+ * declared.
+ */
+export interface SystemNeeds {
+  /** Sockets that it makes: `tcp:HOST:PORT`, `unix:PATH`. */
+  readonly sockets?: readonly string[];
+  /** Whether it makes io_urings. */
+  readonly ioUring?: boolean;
+  /** Capabilities of Linux that it uses where the user has them: `CAP_SYS_RAWIO`. */
+  readonly capabilities?: readonly string[];
+}
+
 /** Deno permissions that a plugin's domain needs, as the values of the flags. */
 export interface PermissionNeeds {
   /** Paths to read. */
@@ -39,6 +52,8 @@ export interface PermissionNeeds {
   readonly ffi?: readonly string[];
   /** Facts of the system to ask for, by the names that `--allow-sys` has. */
   readonly sys?: readonly string[];
+  /** What it does by system calls of its own. */
+  readonly system?: SystemNeeds;
 }
 
 /** What every plugin says of itself. */
@@ -91,10 +106,26 @@ export interface CreateContext extends DeviceContext {
   alive(): void;
 }
 
-/** What the hypervisor tells a device plugin when it opens the medium. */
-export interface MediumContext extends DeviceContext, Consent {
-  /** A folder for this run alone, removed after it; null unless the plugin's permissions ask for it. */
+/** What the hypervisor is told of the run that its machine is for. */
+export interface MachineContext extends DeviceContext, Consent {
+  /** A folder for this run alone, removed after it; null unless the plugins' permissions ask for it. */
   readonly scratchDirectory: string | null;
+}
+
+/** What the hypervisor tells a device plugin when it opens the medium. */
+export interface MediumContext extends MachineContext {
+  /**
+   * Zeroed memory for the medium, which every driver of it can be handed, in whatever domain it is. Memory that was made
+   * otherwise reaches workers alone.
+   *
+   * @throws {RangeError} when there is not so much
+   */
+  allocate(byteLength: number): SharedArrayBuffer;
+  /**
+   * Says that the medium contains this open file descriptor, a number of the operating system's: drivers that are
+   * processes inherit it under the same number. It stays the plugin's, to be closed by `closeMedium`.
+   */
+  inherit(descriptor: number): void;
 }
 
 /** A device. */
@@ -113,14 +144,24 @@ export interface DevicePlugin<Schema extends z.ZodType = z.ZodType, Medium = unk
    */
   destroys?(options: z.output<Schema>): readonly string[];
   /**
-   * Opens what outlives a driver: runs in the hypervisor. What it returns must survive `postMessage`.
+   * Opens what outlives a driver: runs in the hypervisor. What it returns must be plain data with memory and descriptors
+   * of the context's ({@link MediumContext.allocate}, {@link MediumContext.inherit}) in it.
    *
    * @throws {DeviceError} when that is impossible
    */
   openMedium(options: z.output<Schema>, context: MediumContext): Medium;
   /**
-   * Lets go of what {@link openMedium} opened: runs in the hypervisor, once no driver uses it. Where a domain cannot be
-   * ended it is not called, and the medium goes with the process.
+   * Opens the same medium once more, for the driver that takes over when the present one dies: runs in the hypervisor,
+   * before the present one begins. Linux tells of a failed write-back once to each opening of a file; so the failure of a
+   * flush is not lost with the driver that it was told to. That holds for the page cache: what a disk says of its own
+   * cache it says once, to whoever asked. Without `openAgain`, a flush in whose midst a driver died is answered as failed.
+   *
+   * @throws {DeviceError} when that is impossible
+   */
+  openAgain?(medium: Medium, options: z.output<Schema>, context: MediumContext): Medium;
+  /**
+   * Lets go of what {@link openMedium} or {@link openAgain} opened: runs in the hypervisor, once no driver uses it. Where
+   * a domain cannot be ended it is not called, and the medium goes with the process.
    */
   closeMedium?(medium: Medium): void;
   /** Makes the device on its medium: runs in the driver domain. */

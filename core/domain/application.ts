@@ -24,7 +24,7 @@ const LOOK_MS = 10;
  * @returns what the workload counted, and the device if it is in this domain
  */
 export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadSetup): Counters {
-  const { control, report, waiter, policy, events, confinedTo } = setup;
+  const { control, report, waiter, policy, events, confinedTo, recovery } = setup;
   const [link] = setup.links;
   const [gate] = setup.gates.values();
   const meter = new OperationMeter(plan.slots.count);
@@ -41,7 +41,17 @@ export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadS
     const view = viewOf(gate, plan.client?.partition);
     queue = new MonolithicQueue({ ...common, gate, view, slots: plan.slots });
   } else {
-    queue = frontend = new Frontend({ ...common, end: link.end, link: link.boot.options });
+    const { port } = link.boot;
+    queue = frontend = new Frontend({
+      ...common,
+      end: link.end,
+      link: link.boot.options,
+      recovery: recovery === null ? undefined : {
+        requests: recovery.requests,
+        lost: (generation, message) => report({ type: "lost", port, generation, message }),
+        resumed: (generation) => report({ type: "resumed", port, generation }),
+      },
+    });
     frontend.connect();
   }
   const pushes = frontend === null ? [] : [frontend.pushes];

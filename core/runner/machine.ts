@@ -9,11 +9,12 @@
 
 import type { DomainPlan } from "../domain/plan.ts";
 import type { Counters } from "../counters.ts";
+import { printMarkedLine } from "../deno_child.ts";
 import { DomainError, messageOf } from "../errors.ts";
 import { Hypervisor } from "../hypervisor.ts";
 import { allowedCpus, peakMemoryBytes } from "../measure/thread.ts";
 import { type Conductor, timedWindow, untilFinished } from "../phases.ts";
-import { checkConsent, loadPlugin, type MediumContext } from "../plugin.ts";
+import { checkConsent, loadPlugin, type MachineContext } from "../plugin.ts";
 import { clientsOf } from "./clients.ts";
 import { ABORT, FINISH, type MachineAnswer, type MachineJob, RECORD } from "./machine_protocol.ts";
 
@@ -28,7 +29,7 @@ let conducted: Counters = {};
 // Ctrl-C, the terminal's end and a service's end reach every process; what they mean is the runner's decision.
 for (const signal of ["SIGINT", "SIGHUP", "SIGTERM"] as const) Deno.addSignalListener(signal, () => {});
 const job = await readJob();
-const context: MediumContext = {
+const context: MachineContext = {
   ...job.consent,
   scratchDirectory,
   note: (text) => answer({ type: "note", text: String(text) }),
@@ -99,8 +100,7 @@ function endOrphaned(): never {
 }
 
 function answer(message: MachineAnswer): void {
-  let bytes = new TextEncoder().encode(`\n${RECORD}${JSON.stringify(message)}\n`);
-  while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+  printMarkedLine(RECORD, JSON.stringify(message));
 }
 
 /**

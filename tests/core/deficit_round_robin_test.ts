@@ -158,7 +158,7 @@ Deno.test("when the others have left, the last one is alone", () => {
 Deno.test("a request that costs more than a turn's share is owed, and paid for in the turns after it", () => {
   const { turns, loads: [greedy, other] } = loadsOn(memory(), [{}, { ringOrder: 2 }]);
   const zeroes = (): void =>
-    greedy.frontend.post((words, at) => writeWithoutData(words, at, Operation.WriteZeroes, 0, 1, 0, 2048));
+    greedy.frontend.post((words, at) => writeWithoutData(words, at, Operation.WriteZeroes, 0, 1, 0, 0, 2048));
   zeroes();
   zeroes();
   let turnsBetween = 0;
@@ -178,7 +178,7 @@ Deno.test("a request that costs more than a turn's share is owed, and paid for i
 Deno.test("who owes something and is the only one to ask is served at once", () => {
   const { turns, loads: [greedy] } = loadsOn(memory(), [{}, {}]);
   for (let count = 1; count <= 5; count++) {
-    greedy.frontend.post((words, at) => writeWithoutData(words, at, Operation.WriteZeroes, 0, 1, 0, 2048));
+    greedy.frontend.post((words, at) => writeWithoutData(words, at, Operation.WriteZeroes, 0, 1, 0, 0, 2048));
   }
   let turnCount = 0;
   for (let answers = 0; answers < 5; answers += greedy.frontend.responses().length) {
@@ -189,8 +189,8 @@ Deno.test("who owes something and is the only one to ask is served at once", () 
 
 Deno.test("a length that no device has costs no more than the device", () => {
   const { turns, loads: [liar, other] } = loadsOn(memory(), [{}, {}]);
-  liar.frontend.post((words, at) => writeWithoutData(words, at, Operation.Discard, 0, 1, 0, 2 ** 53 - 1));
-  liar.frontend.post((words, at) => writeWithoutData(words, at, Operation.Flush, 0, 2, 0, 0));
+  liar.frontend.post((words, at) => writeWithoutData(words, at, Operation.Discard, 0, 1, 0, 0, 2 ** 53 - 1));
+  liar.frontend.post((words, at) => writeWithoutData(words, at, Operation.Flush, 0, 2, 0, 0, 0));
   const turnsOwed = Math.ceil(deviceInfo().sizeBytes / QUANTUM);
   for (let turn = 0; turn <= turnsOwed + 1; turn++) {
     other.fill(() => 8);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { cLibraryNeed } from "../../core/libc.ts";
 import { ScenarioError } from "../../core/runner/diagnostics.ts";
 import type { ExpandedScenario } from "../../core/runner/cell.ts";
 import { expandScenario } from "../../core/runner/expand.ts";
@@ -96,11 +97,13 @@ Deno.test("a cell needs the permissions of its plugins, and no more", async () =
   const needs = async (device: string) => {
     return permissionNeeds((await expand(HEAD.replace("{ use: ramdisk }", device))).cells[0]);
   };
-  const nothing = { read: [], write: [], net: [], env: [], run: [], ffi: [], sys: [], scratch: false };
+  const system = { sockets: [], ioUring: false, capabilities: [] };
+  const nothing = { read: [], write: [], net: [], env: [], run: [], ffi: [], sys: [], scratch: false, system };
+  const libc = [cLibraryNeed()];
   assert.deepEqual(await needs("{ use: ramdisk }"), nothing);
-  assert.deepEqual(await needs("{ use: loop-file }"), { ...nothing, scratch: true });
+  assert.deepEqual(await needs("{ use: loop-file }"), { ...nothing, ffi: libc, scratch: true });
   const path = "{ use: loop-file, with: { path: /a, readOnly: true } }";
-  assert.deepEqual(await needs(path), { ...nothing, read: ["/a"] });
+  assert.deepEqual(await needs(path), { ...nothing, ffi: libc, read: ["/a"] });
 });
 
 Deno.test("mistakes are placed where they stand", async () => {

@@ -39,7 +39,7 @@ function sampleOf(
 }
 
 function result(sample: DomainSample, counters: Record<string, number> = {}): DomainResult {
-  return { sample, counters };
+  return { sample, counters, restarts: [] };
 }
 
 Deno.test("threads are summed up, the driver apart", () => {
