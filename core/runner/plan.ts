@@ -4,7 +4,16 @@
  * @module
  */
 
-import type { ClientPlan, DevicePlan, DomainPlan, LinkPlan, MachinePlan, PluginUse } from "../domain/plan.ts";
+import type {
+  ClientPlan,
+  DevicePlan,
+  DomainPlan,
+  LinkPlan,
+  MachinePlan,
+  PluginUse,
+  RecoveryPlan,
+} from "../domain/plan.ts";
+import { cLibraryNeed } from "../libc.ts";
 import type { ChannelOptions } from "../link.ts";
 import type { DevicePlugin, PermissionNeeds, WorkloadNeeds, WorkloadPlugin } from "../plugin.ts";
 import type { Cell } from "./cell.ts";
@@ -37,7 +46,12 @@ export function planMachine(cell: Cell): MachinePlan {
     }),
     seed: scenario.run.seed,
     hangTimeoutNs: scenario.recovery.hangTimeout,
+    ...(scenario.recovery.onFailure === "restart" ? { recovery: recoveryPlan(scenario) } : {}),
   };
+}
+
+function recoveryPlan({ recovery: { requests, maxRestarts, backoff, standby } }: Scenario): RecoveryPlan {
+  return { requests, maxRestarts, backoffNs: backoff, standby };
 }
 
 /** An application's domain, and which device it uses. */
@@ -69,7 +83,8 @@ function planClient(cell: Cell, device: number, clientOfDevice: number): Applica
   return Array.from({ length: threads }, (_, thread) => ({
     domain: {
       name: threads === 1 ? name : `${name}-${thread}`,
-      kind: scenario.domains.application.kind,
+      ...scenario.domains.application,
+      needs: needsOf([workload, policy.frontend, ...(scenario.placement === "monolithic" ? devices : [])]),
       cpus: [],
       policy: pluginUse(policy.frontend),
       workload: {
@@ -89,7 +104,8 @@ function planDrivers({ scenario, policy, devices }: Cell): DomainPlan[] {
   const count = scenario.drivers === "isolated" ? devices.length : 1;
   return Array.from({ length: count }, (_, index) => ({
     name: count === 1 ? "driver" : `driver-${index}`,
-    kind: scenario.domains.driver.kind,
+    ...scenario.domains.driver,
+    needs: needsOf([policy.backend, ...devices.filter((_, device) => device % count === index)]),
     cpus: [],
     policy: pluginUse(policy.backend),
   }));
@@ -112,9 +128,16 @@ export function mostLinks(cell: Pick<Cell, "scenario" | "devices" | "workload">)
   return drivers === "consolidated" ? ofDevice * cell.devices.length : ofDevice;
 }
 
-/** What a cell's plugins need to touch. */
+/** What a cell's plugins need to touch, and what it takes to start its processes. */
 export function permissionNeeds(cell: Cell): Required<PermissionNeeds> {
-  const used = [...cell.devices, cell.workload, cell.policy.frontend, cell.policy.backend];
+  const { devices, workload, policy, scenario: { domains, placement } } = cell;
+  const needs = needsOf([...devices, workload, policy.frontend, policy.backend]);
+  const isolated = placement === "isolated" && domains.driver.kind === "process";
+  if (domains.application.kind !== "process" && !isolated) return needs;
+  return { ...needs, run: [...needs.run, Deno.execPath()], ffi: [...new Set([...needs.ffi, cLibraryNeed()])] };
+}
+
+function needsOf(used: readonly ResolvedPlugin[]): Required<PermissionNeeds> {
   const needs = used.map(({ plugin, options }) => plugin.permissions?.(options) ?? {});
   const all = (kind: Exclude<keyof PermissionNeeds, "scratch" | "system">): string[] => {
     return [...new Set(needs.flatMap((each) => each[kind] ?? []))];

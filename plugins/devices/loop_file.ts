@@ -72,12 +72,16 @@ const plugin: DevicePlugin<typeof options, LoopMedium> = definePlugin({
   options,
   counters: BOUNCE_COUNTERS,
 
-  permissions({ path, create, readOnly, engine }) {
+  permissions({ path, create, readOnly, engine, direct }) {
+    const ioUring = engine === "io-uring" || (engine === "auto" && direct);
     // Demanded only where it does not do without; where it may be called, a driver in a process takes the file by it.
-    const libc = engine === "io-uring" || mayCallLibc() ? { ffi: [cLibraryNeed()] } : {};
+    const libc = engine === "io-uring" || mayCallLibc() ? { ffi: [cLibraryNeed()], system: { ioUring } } : {};
     if (path === undefined) return { scratch: true, ...libc };
     return { read: [path], write: readOnly && !create ? [] : [path], ...libc };
   },
+
+  // A driver that is handed the open file needs no path.
+  driverPermissions: (given) => mayCallLibc() ? { ffi: [cLibraryNeed()] } : plugin.permissions?.(given) ?? {},
 
   openMedium(given, { scratchDirectory, inherit }) {
     return inherited(openLoopMedium(given, scratchDirectory), inherit);

@@ -50,7 +50,13 @@ const plugin: DevicePlugin<typeof options, OpenDisk> = definePlugin({
   options,
   counters: BOUNCE_COUNTERS,
 
-  permissions: ({ destructive }) => ({ ffi: [cLibraryNeed()], run: destructive ? [blkidNeed()] : [] }),
+  permissions: ({ destructive, engine }) => ({
+    ffi: [cLibraryNeed()],
+    run: destructive ? [blkidNeed()] : [],
+    system: { ioUring: engine === "auto" || engine === "io-uring" },
+  }),
+
+  driverPermissions: () => ({ ffi: [cLibraryNeed()] }),
 
   destroys: ({ path, destructive }) => destructive ? [path] : [],
 

@@ -47,7 +47,8 @@ Deno.test("a scenario without a matrix is one cell, with its defaults", async ()
     order: "interleaved",
     seed: 42,
   });
-  assert.deepEqual(written.recovery, { hangTimeout: "5s" });
+  const { hangTimeout, onFailure, requests } = written.recovery as Record<string, unknown>;
+  assert.deepEqual([hangTimeout, onFailure, requests], ["5s", "restart", "reissue"]);
 });
 
 Deno.test("a matrix makes the product of its values, and labels say which", async () => {
