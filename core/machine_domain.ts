@@ -273,8 +273,10 @@ export class MachineDomain implements LinkedDomain {
   /** The medium of the next driver becomes that of the present one. */
   #advanceMedia(): void {
     for (const driven of this.#driven.values()) {
-      driven.present = driven.next;
+      const { present, next } = driven;
+      driven.present = next;
       driven.next = undefined;
+      if (present !== undefined && next !== undefined) this.#context.media.release(present, next);
     }
   }
 

@@ -23,7 +23,7 @@ export interface OpenMedium {
 export class MachineMedia {
   readonly #context: MachineContext;
   readonly #memory: MachineMemory;
-  readonly #open: { readonly device: DevicePlugin; readonly medium: unknown }[] = [];
+  #open: { readonly device: DevicePlugin; readonly medium: unknown }[] = [];
   #closed = false;
 
   /**
@@ -61,15 +61,24 @@ export class MachineMedia {
   /** Closes all. What was measured is not lost by a medium that cannot be closed. */
   close(): void {
     this.#closed = true;
-    const closed = new Set<unknown>();
-    for (const { device, medium } of this.#open.splice(0)) {
-      if (closed.has(medium)) continue; // One that is opened again as it is.
-      closed.add(medium);
-      try {
-        device.closeMedium?.(medium);
-      } catch (thrown) {
-        this.#context.note(`The medium of ${device.name} could not be closed: ${messageOf(thrown)}`);
-      }
+    const all = new Map(this.#open.map(({ device, medium }) => [medium, device])); // Some are opened again as they are.
+    this.#open = [];
+    for (const [medium, device] of all) this.#close(device, medium);
+  }
+
+  /** Closes the opening of a driver that is dead, unless its successor has the same. */
+  release({ medium }: OpenMedium, successor: OpenMedium): void {
+    if (medium === successor.medium) return;
+    const opening = this.#open.find((each) => each.medium === medium);
+    this.#open = this.#open.filter((each) => each.medium !== medium);
+    if (opening !== undefined) this.#close(opening.device, medium);
+  }
+
+  #close(device: DevicePlugin, medium: unknown): void {
+    try {
+      device.closeMedium?.(medium);
+    } catch (thrown) {
+      this.#context.note(`The medium of ${device.name} could not be closed: ${messageOf(thrown)}`);
     }
   }
 
