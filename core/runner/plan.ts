@@ -6,6 +6,7 @@
 
 import type { DomainPlan, MachinePlan, PluginUse } from "../domain/plan.ts";
 import type { ChannelOptions } from "../link.ts";
+import { mergeNeeds } from "../permission_needs.ts";
 import type { DevicePlugin, PermissionNeeds, WorkloadNeeds, WorkloadPlugin } from "../plugin.ts";
 import type { Cell } from "./cell.ts";
 import type { ResolvedPlugin } from "./plugins.ts";
@@ -55,25 +56,7 @@ export function workloadNeeds({ workload }: Pick<Cell, "workload">): WorkloadNee
 /** What a cell's plugins need to touch. */
 export function permissionNeeds(cell: Cell): Required<PermissionNeeds> {
   const used = [cell.device, cell.workload, cell.policy.frontend, cell.policy.backend];
-  const needs = used.map(({ plugin, options }) => plugin.permissions?.(options) ?? {});
-  const all = (kind: Exclude<keyof PermissionNeeds, "scratch" | "system">): string[] => {
-    return [...new Set(needs.flatMap((each) => each[kind] ?? []))];
-  };
-  return {
-    read: all("read"),
-    write: all("write"),
-    net: all("net"),
-    env: all("env"),
-    run: all("run"),
-    ffi: all("ffi"),
-    sys: all("sys"),
-    scratch: needs.some(({ scratch }) => scratch === true),
-    system: {
-      sockets: needs.flatMap(({ system }) => system?.sockets ?? []),
-      ioUring: needs.some(({ system }) => system?.ioUring === true),
-      capabilities: needs.flatMap(({ system }) => system?.capabilities ?? []),
-    },
-  };
+  return mergeNeeds(used.map(({ plugin, options }) => plugin.permissions?.(options) ?? {}));
 }
 
 function channelOptions({ channel }: Scenario): ChannelOptions {

@@ -6,7 +6,7 @@
 
 import { isIPv4, isIPv6 } from "node:net";
 import { PluginError } from "../errors.ts";
-import type { PermissionNeeds } from "../plugin.ts";
+import type { PermissionNeeds } from "../permission_needs.ts";
 
 /** Sockets that a confined process may make. */
 export interface SocketAccess {
@@ -77,7 +77,7 @@ export function confinementOf(
         "take `sandbox: permissions`, or start them in the machine process (conduct, openMedium)",
     );
   }
-  const places = [...(needs.net ?? []), ...(system.sockets ?? [])].map(readPlace);
+  const places = (needs.net ?? []).map(readPlace);
   const ports = places.flatMap(({ ports }) => ports);
   const names = places.some(({ named }) => named);
   const scratch = scratchDirectory === null ? [] : [scratchDirectory];
@@ -114,7 +114,7 @@ interface Place {
 /** What a value of Deno's permission `net` needs: `unix:PATH`, `HOST`, `HOST:PORT`, `[ADDRESS]:PORT`, `*:PORT`. */
 function readPlace(text: string): Place {
   if (/^unix(?::|$)/.test(text)) return { unix: true, ports: [], named: false };
-  const [, inBrackets, plain = "", port] = /^(?:tcp:)?(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const [, inBrackets, plain = "", port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
   const host = inBrackets ?? plain;
   // What cannot be told apart here Deno's own check decides, for whom any port is the same question.
   const ports = port === undefined ? ["any" as const] : [Number(port)];
