@@ -74,7 +74,7 @@ export function confinementOf(
   if (run.length > 0) {
     throw new PluginError(
       `A strict sandbox starts no programs, and the plugin's permissions name under run ${run.join(", ")}: ` +
-        "take `sandbox: permissions`, or start them in the machine process (conduct, openMedium)",
+        "take `sandbox: permissions`. What openMedium or conduct alone starts, leave out of driverPermissions",
     );
   }
   const places = (needs.net ?? []).map(readPlace);

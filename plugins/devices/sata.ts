@@ -50,6 +50,11 @@ const plugin: DevicePlugin<typeof options, OpenDisk> = definePlugin({
   counters: BOUNCE_COUNTERS,
 
   permissions: ({ destructive }) => ({ ffi: [cLibraryNeed()], run: destructive ? [blkidNeed()] : [] }),
+  // The disk is open by then, and looked at.
+  driverPermissions: ({ passthrough, engine }) => ({
+    ffi: [cLibraryNeed()],
+    system: { ioUring: !passthrough && engine !== "sync", capabilities: passthrough ? ["CAP_SYS_RAWIO"] : [] },
+  }),
 
   destroys: ({ path, destructive }) => destructive ? [path] : [],
 
