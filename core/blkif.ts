@@ -99,7 +99,8 @@ export function claimResponse(words: Int32Array, at: number): void {
  * Writes a read or a write, all but its segments.
  *
  * @param at word at which the entry begins
- * @param id 0 … 2³²−1; the response repeats it
+ * @param idLow low word of the id; the response repeats both
+ * @param idHigh high word of the id
  * @param sector first sector of 512 bytes, below 2⁵³
  */
 export function writeRequest(
@@ -108,13 +109,14 @@ export function writeRequest(
   operation: number,
   segmentCount: number,
   handle: number,
-  id: number,
+  idLow: number,
+  idHigh: number,
   sector: number,
 ): void {
   words[at] = operation | (segmentCount << 8) | (handle << 16);
   words[at + 1] = 0;
-  words[at + ID] = id;
-  words[at + ID + 1] = 0;
+  words[at + ID] = idLow;
+  words[at + ID + 1] = idHigh;
   words[at + SECTOR] = sector | 0;
   words[at + SECTOR + 1] = (sector / TWO_32) | 0;
 }
@@ -147,12 +149,13 @@ export function writeWithoutData(
   at: number,
   operation: number,
   handle: number,
-  id: number,
+  idLow: number,
+  idHigh: number,
   sector: number,
   sectorCount: number,
   flag = 0,
 ): void {
-  writeRequest(words, at, operation, flag, handle, id, sector);
+  writeRequest(words, at, operation, flag, handle, idLow, idHigh, sector);
   words[at + DISCARD_SECTORS] = sectorCount | 0;
   words[at + DISCARD_SECTORS + 1] = (sectorCount / TWO_32) | 0;
 }
@@ -170,11 +173,12 @@ export function writeIndirect(
   indirectOperation: number,
   segmentCount: number,
   handle: number,
-  id: number,
+  idLow: number,
+  idHigh: number,
   sector: number,
   references: readonly number[],
 ): void {
-  writeRequest(words, at, Operation.Indirect, 0, 0, id, sector);
+  writeRequest(words, at, Operation.Indirect, 0, 0, idLow, idHigh, sector);
   words[at] = Operation.Indirect | (indirectOperation << 8) | (segmentCount << 16);
   words[at + 6] = handle;
   for (let i = 0; i < references.length; i++) words[at + FIRST_INDIRECT_REFERENCE + i] = references[i];

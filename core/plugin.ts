@@ -126,15 +126,15 @@ export interface DevicePlugin<Schema extends z.ZodType = z.ZodType, Medium = unk
   /**
    * Opens the same medium once more, for the driver that takes over when the present one dies: runs in the hypervisor,
    * before the present one begins. Linux tells of a failed write-back once to each opening of a file; so the failure of a
-   * flush is not lost with the driver that it was told to. Without it, a flush in whose midst a driver died is answered
-   * as failed.
+   * flush is not lost with the driver that it was told to. That holds for the page cache: what a disk says of its own
+   * cache it says once, to whoever asked. Without `openAgain`, a flush in whose midst a driver died is answered as failed.
    *
    * @throws {DeviceError} when that is impossible
    */
   openAgain?(medium: Medium, options: z.output<Schema>, context: MediumContext): Medium;
   /**
-   * Lets go of what {@link openMedium} or {@link openAgain} opened: runs in the hypervisor, once no driver uses it. Where a domain cannot be
-   * ended it is not called, and the medium goes with the process.
+   * Lets go of what {@link openMedium} or {@link openAgain} opened: runs in the hypervisor, once no driver uses it. Where
+   * a domain cannot be ended it is not called, and the medium goes with the process.
    */
   closeMedium?(medium: Medium): void;
   /** Makes the device on its medium: runs in the driver domain. */

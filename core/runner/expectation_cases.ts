@@ -23,6 +23,9 @@ export const METRICS = [
   "latencyP99Ns",
   "cpuCores",
   "iopsPerCpuCore",
+  "fairness",
+  "minClientIops",
+  "maxClientIops",
   "errors",
 ] as const;
 

@@ -7,7 +7,7 @@ import { MemoryDevice } from "../helpers/devices.ts";
 import { BACK_DOMAIN, BACK_STATE, FRONT_STATE } from "../helpers/link.ts";
 import { ScriptedFrontend } from "../helpers/scripted_frontend.ts";
 
-type Spoil = (peer: ScriptedFrontend, store: ReturnType<typeof XenbusStore.frontend>) => void;
+type Spoil = (peer: ScriptedFrontend, store: ScriptedFrontend["keys"]) => void;
 
 function offer(spoil: Spoil, ringOrder = 1): void {
   const peer = new ScriptedFrontend(synchronous(new MemoryDevice()), { ringOrder });

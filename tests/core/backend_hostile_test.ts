@@ -39,10 +39,7 @@ Deno.test("an honest request is answered with its id, its operation and its data
 
 Deno.test("all 64 bits of an id come back", () => {
   const { peer } = attack();
-  peer.post((words, at) => {
-    writeRequest(words, at, Flush, 0, 0, -2, 0);
-    words[at + 3] = -3;
-  });
+  peer.post((words, at) => writeRequest(words, at, Flush, 0, 0, -2, -3, 0));
   peer.backend.service();
   assert.deepEqual(peer.responses(), [{ id: -2, idHigh: -3, operation: Flush, status: Status.Okay }]);
 });
@@ -59,7 +56,7 @@ Deno.test("a read or write without segments, or with more than fit, is refused",
   const { peer } = attack();
   for (const operation of [Read, Write, WriteFua]) {
     for (const count of [0, 12, 255]) {
-      peer.post((words, at) => writeRequest(words, at, operation, count, 0, count, 0));
+      peer.post((words, at) => writeRequest(words, at, operation, count, 0, count, 0, 0));
       peer.backend.service();
       assert.deepEqual(peer.responses().map(({ id, status }) => [id, status]), [[count, Status.Error]]);
     }
@@ -98,10 +95,10 @@ Deno.test("a discard or write-zeroes past the end, of nothing, of 2⁵³ or of 2
     const { device, peer } = attack();
     const ranges = [[SECTORS, 1], [0, SECTORS + 1], [0, 0], [1, 2 ** 53 - 1], [2 ** 53 - 1, 2], [0, 2 ** 53]];
     for (const [sector, count] of ranges) {
-      peer.post((words, at) => writeWithoutData(words, at, operation, 0, 1, sector, count));
+      peer.post((words, at) => writeWithoutData(words, at, operation, 0, 1, 0, sector, count));
     }
     peer.post((words, at) => {
-      writeWithoutData(words, at, operation, 0, 1, 1, 0);
+      writeWithoutData(words, at, operation, 0, 1, 0, 1, 0);
       words.fill(-1, at + FIRST_SEGMENT, at + FIRST_SEGMENT + 2);
     });
     peer.backend.service();
@@ -113,7 +110,7 @@ Deno.test("a discard or write-zeroes past the end, of nothing, of 2⁵³ or of 2
 Deno.test("a secure discard is answered as unsupported, as nothing would be erased", () => {
   const { device, peer } = attack();
   for (const flag of [1, 2, 255]) {
-    peer.post((words, at) => writeWithoutData(words, at, Discard, 0, flag, 0, 8, flag));
+    peer.post((words, at) => writeWithoutData(words, at, Discard, 0, flag, 0, 0, 8, flag));
     peer.backend.service();
     const expected = [{ id: flag, idHigh: 0, operation: Discard, status: Status.NotSupported }];
     assert.deepEqual(peer.responses(), expected);
@@ -160,7 +157,7 @@ Deno.test("unknown operations are answered as unsupported, and so are barriers",
   const known: number[] = [Read, Write, Flush, Discard, WriteZeroes, WriteFua, Operation.Indirect];
   for (let operation = 0; operation < 256; operation++) {
     if (known.includes(operation)) continue;
-    peer.post((words, at) => writeRequest(words, at, operation, 1, 0, operation, 0));
+    peer.post((words, at) => writeRequest(words, at, operation, 1, 0, operation, 0, 0));
     peer.backend.service();
     const expected = [{ id: operation, idHigh: 0, operation, status: Status.NotSupported }];
     assert.deepEqual(peer.responses(), expected);
@@ -175,7 +172,7 @@ Deno.test("whatever would change a read-only device is refused, and its bytes st
   peer.postTransfer(Write, 1, 0, [honest, 0, 7]);
   peer.postTransfer(WriteFua, 1, 0, [honest, 0, 7]);
   for (const operation of [Discard, WriteZeroes]) {
-    peer.post((words, at) => writeWithoutData(words, at, operation, 0, 2, 0, 8));
+    peer.post((words, at) => writeWithoutData(words, at, operation, 0, 2, 0, 0, 8));
   }
   peer.backend.service();
   assert.deepEqual(peer.responses().map(({ status }) => status), Array(4).fill(Status.Error));

@@ -1,10 +1,11 @@
 // A hostile backend: the frontend breaks the connection, not the application.
 import assert from "node:assert/strict";
-import { Operation, type RequestCopy, Status } from "../../core/blkif.ts";
+import { Operation, Status } from "../../core/blkif.ts";
 import { ConnectionError } from "../../core/errors.ts";
 import { XenbusState } from "../../core/xenbus.ts";
 import { deviceInfo } from "../helpers/devices.ts";
 import { BACK_STATE, FRONT_STATE } from "../helpers/link.ts";
+import type { FoundRequest } from "../conformance/peer/wire.ts";
 import { ScriptedBackend } from "../helpers/scripted_backend.ts";
 
 const { Read, Write, Flush, Discard } = Operation;
@@ -31,7 +32,9 @@ Deno.test("honest responses are accepted in any order, with any known status", (
 const lies: Readonly<Record<string, (peer: ScriptedBackend) => void>> = {
   "an id beyond the ring": (peer) => peer.answer(32, Read, 0),
   "a negative id": (peer) => peer.answer(-1, Read, 0),
-  "an id with high bits": (peer) => peer.answer(0, Read, 0, 1),
+  "an id of no use yet": (peer) => peer.answer(0, Read, 0, 0),
+  "an id of its next use": (peer) => peer.answer(0, Read, 0, 2),
+  "an id of a use far away": (peer) => peer.answer(0, Read, 0, 1 << 31),
   "an id that is not in flight": (peer) => peer.answer(2, Read, 0),
   "the same id twice": (peer) => {
     peer.answer(0, Read, 0);
@@ -60,6 +63,38 @@ Deno.test("a response that nobody asked for breaks the connection", () => {
   const peer = new ScriptedBackend().connect();
   peer.answer(0, Read, 0);
   assert.throws(() => peer.test.frontend.poll(), ConnectionError);
+});
+
+Deno.test("a response to an earlier request of an id that is in use again breaks the connection", () => {
+  const { peer, frontend } = twoReads();
+  const stale = peer.idHigh(1);
+  peer.answer(1, Read, 0);
+  assert.equal(frontend.poll(), 1);
+  frontend.submit(1, Read, 0, 512);
+  assert.equal(frontend.poll(), -1);
+  assert.notEqual(peer.idHigh(1), stale);
+  peer.answer(1, Read, 0, stale);
+  assert.throws(
+    () => frontend.poll(),
+    { name: "ConnectionError", message: "The connection is broken: the backend answered id 1 of an earlier request" },
+  );
+});
+
+Deno.test("every use of an id has another number, on one slot as on all", () => {
+  const peer = new ScriptedBackend().connect();
+  const { frontend } = peer.test;
+  const seen = new Set<string>();
+  for (let round = 0; round < 50; round++) {
+    const count = 1 + round % 32;
+    for (let slot = 0; slot < count; slot++) frontend.submit(slot, Read, 0, 512);
+    assert.equal(frontend.poll(), -1);
+    for (const { idLow, idHigh } of peer.take()) {
+      assert(!seen.has(`${idLow} ${idHigh}`));
+      seen.add(`${idLow} ${idHigh}`);
+      peer.answer(idLow, Read, 0, idHigh);
+    }
+    for (let i = 0; i < count; i++) assert(frontend.poll() >= 0);
+  }
 });
 
 Deno.test("a response to a request that was submitted but not yet pushed breaks the connection", () => {
@@ -152,7 +187,7 @@ Deno.test("requests carry an id each, their sectors, and a grant for every frame
   assert.deepEqual([discard.operation, discard.sector, discard.discardSectors], [Discard, 1, 1024]);
 });
 
-function references({ words, segmentCount }: RequestCopy): number[] {
+function references({ words, segmentCount }: FoundRequest): number[] {
   return Array.from({ length: segmentCount }, (_, i) => words[6 + 2 * i]);
 }
 

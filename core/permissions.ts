@@ -4,8 +4,8 @@
  * @module
  */
 
-import { messageOf, PluginError } from "../errors.ts";
-import type { PermissionNeeds, Plugin } from "../plugin.ts";
+import { messageOf, PluginError } from "./errors.ts";
+import type { PermissionNeeds, Plugin } from "./plugin.ts";
 
 /** A kind of permission that has a list of values. */
 export type PermissionName = Exclude<keyof PermissionNeeds, "scratch" | "system">;
