@@ -86,6 +86,10 @@ Deno.test("threads, workers and signals to itself go on as they do unconfined", 
   assert.deepEqual(await declared(["worker", "pool", "raise"]), { worker: "a worker's", pool: true, raise: "done" });
 });
 
+Deno.test("it does not fork", async () => {
+  assert.deepEqual(await declared(["fork"]), { fork: { errno: 1 } });
+});
+
 Deno.test("it has no capability, no new privileges, a filter, and its limits", async () => {
   const limits = { openFiles: 77, fileBytes: 1 << 20, lockedBytes: 4096 };
   const { state } = await declared(["state"], { confinement: { limits } });
