@@ -193,6 +193,7 @@ export class Hypervisor {
       media: this.#media,
       seed: this.#plan.seed + threadNumber(plan),
       scratchDirectory: this.#context.scratchDirectory,
+      requestTimeoutMs: toMs(this.#plan.requestTimeoutNs),
       ...recoveryOf(plan, this.#plan),
       note: this.#context.note,
       reported: (incarnation, report) => this.#reported(domain, incarnation, report),
@@ -384,4 +385,8 @@ export class Hypervisor {
       this.#memory.close();
     }
   }
+}
+
+function toMs(ns: number | undefined): number | null {
+  return ns === undefined ? null : ns / NS_PER_MS;
 }

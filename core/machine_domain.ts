@@ -45,6 +45,8 @@ export interface MachineDomainContext {
   readonly seed: number;
   /** A folder for this run alone. */
   readonly scratchDirectory: string | null;
+  /** How long the driver behind its links may answer nothing, in ms; null: for ever. */
+  readonly requestTimeoutMs: number | null;
   /** What happens when the driver behind its links fails; null where that is the end. */
   readonly recovery: RecoveryPlan | null;
   /** Counts its restarts; null where it is not started anew. */
@@ -309,6 +311,7 @@ export class MachineDomain implements LinkedDomain {
       scratchDirectory: this.#context.scratchDirectory,
       seed: this.#context.seed,
       standby,
+      requestTimeoutMs: this.#context.requestTimeoutMs,
       recovery: this.#context.recovery,
       parentProcess: this.plan.kind === "process" ? Deno.pid : null,
       control: control.memory.buffer,

@@ -61,6 +61,8 @@ export interface DomainSetup {
   readonly scratchDirectory: string | null;
   /** The cores that the thread was confined to; null where it was not. */
   readonly confinedTo: readonly number[] | null;
+  /** How long the driver behind its links may answer nothing while requests are in flight, in ms; null: for ever. */
+  readonly requestTimeoutMs: number | null;
   /** What happens when the driver behind its links fails; null where that is the end. */
   readonly recovery: RecoveryPlan | null;
 }
@@ -110,6 +112,7 @@ export async function prepareDomain(
     seed: boot.seed,
     scratchDirectory: boot.scratchDirectory,
     confinedTo,
+    requestTimeoutMs: boot.requestTimeoutMs,
     recovery: boot.recovery,
   };
 }

@@ -47,6 +47,7 @@ export function planMachine(cell: Cell): MachinePlan {
     }),
     seed: scenario.run.seed,
     hangTimeoutNs: scenario.recovery.hangTimeout,
+    requestTimeoutNs: scenario.recovery.requestTimeout,
     ...(scenario.recovery.onFailure === "restart" ? { recovery: recoveryPlan(scenario) } : {}),
   };
 }

@@ -58,6 +58,7 @@ function driverFor(device: BlockDevice, frontendCount = 1, finished = true) {
     workload: null,
     seed: 1,
     confinedTo: null,
+    requestTimeoutMs: null,
     recovery: null,
   };
   // Without it, a driver whose frontends have left waits for its measured window's end.
