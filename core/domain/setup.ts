@@ -18,6 +18,7 @@ import { SharedMemory } from "../memory.ts";
 import type { NotificationPolicy } from "../notification.ts";
 import { type DevicePlugin, loadPlugin, makeDevice } from "../plugin.ts";
 import { allowedCpus, coreOffer, pinThread, threadUsage } from "../measure/thread.ts";
+import { revokeFfi } from "../sandbox/revocation.ts";
 import { AtomicsWaiter, type Waiter } from "../waiter.ts";
 import type { Workload } from "../workload.ts";
 
@@ -83,7 +84,7 @@ export async function prepareDomain(
   const confinedTo = plan.cpus.length > 0 && pinThread(plan.cpus) ? allowedCpus() : null;
   const transport = attachTransport(boot);
   const { events, eventFd, control } = transport;
-  if (!mayKeepLibc(boot)) Deno.permissions.revokeSync({ name: "ffi" });
+  if (!mayKeepLibc(boot)) revokeFfi();
 
   const devices = await Promise.all(boot.devices.map(({ plugin }) => loadPlugin("device", plugin.url)));
   const policy = await loadPlugin("policy", plan.policy.url);
