@@ -21,6 +21,9 @@ const MASKED = PENDING + MAX_PORTS;
 /** Not 0 while the owner sleeps on descriptors, its eventfd among them. */
 const ON_DESCRIPTOR = MASKED + MAX_PORTS;
 
+/** A word that nobody rings. */
+const QUIET = new Int32Array(new SharedArrayBuffer(4));
+
 /** The words by which one domain is woken: one frame, which each peer can write. */
 export class EventPage {
   readonly #words: Int32Array<SharedArrayBuffer>;
@@ -70,6 +73,16 @@ export class EventPage {
   /** As {@link sleep}, while the thread's event loop goes on. */
   async sleepServingEvents(seen: number, timeoutMs: number): Promise<void> {
     await Atomics.waitAsync(this.#words, BELL, seen, timeoutMs).value;
+  }
+
+  /** Sleeps for `timeoutMs`, whoever rings. */
+  rest(timeoutMs: number): void {
+    Atomics.wait(QUIET, 0, 0, timeoutMs);
+  }
+
+  /** As {@link rest}, while the thread's event loop goes on. */
+  async restServingEvents(timeoutMs: number): Promise<void> {
+    await Atomics.waitAsync(QUIET, 0, 0, timeoutMs).value;
   }
 
   /** Sets a port's pending word and rings, unless it was pending or is masked. */
