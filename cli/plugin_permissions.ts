@@ -5,7 +5,7 @@
  */
 
 import type { Cell } from "../core/runner/cell.ts";
-import { permissionFlags, permissionsOf } from "../core/runner/permissions.ts";
+import { permissionFlags, permissionsOf } from "../core/permissions.ts";
 import type { PermissionNeed } from "./permissions.ts";
 
 /** What is done with each kind of permission. */

@@ -27,7 +27,14 @@ import type { DeviceGate } from "./device_gate.ts";
 import { writeDeviceInfo } from "./device_keys.ts";
 import { ConnectionError } from "./errors.ts";
 import { GrantMapper, GrantStatus } from "./grant_table.ts";
-import { awaitPeerState, type LinkEnd, preloadEntries, pushAndNotify, type PushCounters } from "./link_end.ts";
+import {
+  awaitGeneration,
+  awaitPeerState,
+  type LinkEnd,
+  preloadEntries,
+  pushAndNotify,
+  type PushCounters,
+} from "./link_end.ts";
 import { type LinkLayout, linkLayout, type LinkOptions, MAX_INDIRECT_SEGMENTS } from "./link.ts";
 import { FRAME_SIZE, SECTOR_SIZE, SECTORS_PER_FRAME } from "./memory.ts";
 import { MAX_RING_ORDER, Ring } from "./ring.ts";
@@ -129,6 +136,7 @@ export class Backend implements WaitSource, RequestOwner {
    */
   connect(stopRequested: () => boolean): void {
     const store = this.#store;
+    if (!awaitGeneration(this.#end, store, stopRequested)) return;
     awaitPeerState(this.#end, store, XenbusState.Initialised, stopRequested);
     this.#mapRing();
     if (store.read("feature-sleep-flag") === 1) {

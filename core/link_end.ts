@@ -10,7 +10,7 @@ import { ConnectionError } from "./errors.ts";
 import type { EventChannel, EventPage } from "./event_channel.ts";
 import type { SharedMemory } from "./memory.ts";
 import type { Ring } from "./ring.ts";
-import { canReach, stateName, XenbusState, type XenbusStore } from "./xenbus.ts";
+import { type BackendKey, canReach, type FrontendKey, stateName, XenbusState, type XenbusStore } from "./xenbus.ts";
 
 /** One domain's end of a link. */
 export interface LinkEnd {
@@ -26,6 +26,8 @@ export interface LinkEnd {
   readonly port: number;
   /** Notifies the peer. */
   readonly channel: EventChannel;
+  /** Which generation of the link is to be used, by the hypervisor's word; always 0 where it is absent. */
+  readonly generation?: () => number;
 }
 
 /** How often a push notified the peer, and how often it did not have to. */
@@ -71,6 +73,33 @@ const HANDSHAKE_TIMEOUT_MS = 30_000;
 const LOOK_MS = 20;
 
 /**
+ * The backend's wait for a frontend that had another driver before: until then, its words are of that time.
+ *
+ * @returns false when the frontend has left
+ * @throws {ConnectionError} when it takes longer than 30 s, or this domain is told to stop
+ */
+export function awaitGeneration(
+  end: LinkEnd,
+  store: XenbusStore<BackendKey, FrontendKey>,
+  stopRequested: () => boolean,
+): boolean {
+  const generation = end.generation?.() ?? 0;
+  const deadline = performance.now() + HANDSHAKE_TIMEOUT_MS;
+  while (store.read("generation") !== generation) {
+    const { bell } = end.events;
+    if (store.read("state") === XenbusState.Closed) return false;
+    if (stopRequested()) throw new ConnectionError("Told to stop while the frontend was awaited");
+    if (performance.now() > deadline) {
+      throw new ConnectionError(
+        `The frontend did not begin anew for driver ${generation} of the link within ${HANDSHAKE_TIMEOUT_MS / 1000} s`,
+      );
+    }
+    end.events.sleep(bell, LOOK_MS);
+  }
+  return true;
+}
+
+/**
  * Waits until the peer has reached a state.
  *
  * @throws {ConnectionError} when the peer closes, breaks the table of transitions or takes longer than 30 s, or when
@@ -84,7 +113,7 @@ export function awaitPeerState<Own extends string, Peer extends string>(
 ): void {
   const deadline = performance.now() + HANDSHAKE_TIMEOUT_MS;
   for (;;) {
-    const bell = end.events.bell;
+    const { bell } = end.events;
     end.channel.clear();
     const state = store.peerState();
     if (state === wanted) return;

@@ -21,6 +21,19 @@ import type { Workload } from "./workload.ts";
 /** Version of the interfaces in this folder that a plugin was written for. */
 export const API_VERSION = "iddr/v1";
 
+/**
+ * What a plugin does by system calls of its own, through FFI. To Deno it is all `ffi`; a strict sandbox refuses what is not
+ * declared.
+ */
+export interface SystemNeeds {
+  /** Sockets that it makes: `tcp:HOST:PORT`, `unix:PATH`. */
+  readonly sockets?: readonly string[];
+  /** Whether it makes io_urings. */
+  readonly ioUring?: boolean;
+  /** Capabilities of Linux that it uses where the user has them: `CAP_SYS_RAWIO`. */
+  readonly capabilities?: readonly string[];
+}
+
 /** Deno permissions that a plugin's domain needs, as the values of the flags. */
 export interface PermissionNeeds {
   /** Paths to read. */
@@ -39,6 +52,8 @@ export interface PermissionNeeds {
   readonly ffi?: readonly string[];
   /** Facts of the system to ask for, by the names that `--allow-sys` has. */
   readonly sys?: readonly string[];
+  /** What it does by system calls of its own. */
+  readonly system?: SystemNeeds;
 }
 
 /** What every plugin says of itself. */
@@ -138,15 +153,15 @@ export interface DevicePlugin<Schema extends z.ZodType = z.ZodType, Medium = unk
   /**
    * Opens the same medium once more, for the driver that takes over when the present one dies: runs in the hypervisor,
    * before the present one begins. Linux tells of a failed write-back once to each opening of a file; so the failure of a
-   * flush is not lost with the driver that it was told to. Without it, a flush in whose midst a driver died is answered
-   * as failed.
+   * flush is not lost with the driver that it was told to. That holds for the page cache: what a disk says of its own
+   * cache it says once, to whoever asked. Without `openAgain`, a flush in whose midst a driver died is answered as failed.
    *
    * @throws {DeviceError} when that is impossible
    */
   openAgain?(medium: Medium, options: z.output<Schema>, context: MediumContext): Medium;
   /**
-   * Lets go of what {@link openMedium} or {@link openAgain} opened: runs in the hypervisor, once no driver uses it. Where a domain cannot be
-   * ended it is not called, and the medium goes with the process.
+   * Lets go of what {@link openMedium} or {@link openAgain} opened: runs in the hypervisor, once no driver uses it. Where
+   * a domain cannot be ended it is not called, and the medium goes with the process.
    */
   closeMedium?(medium: Medium): void;
   /** Makes the device on its medium: runs in the driver domain. */

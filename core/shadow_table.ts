@@ -18,8 +18,9 @@ const OPERATION = 1;
 const STATUS = 2;
 const NEXT = 3;
 const PARTS = 4;
+const BEGUN = 5;
 
-// Numbers of a slot whose operation is not one request of its own.
+// Numbers of a slot: what its operation is about, and how much of it was issued.
 const RANGE_NUMBERS = 4;
 const SECTOR = 0;
 const BYTES = 1;
@@ -56,6 +57,8 @@ export class ShadowTable {
   readonly #sequences: Int32Array;
   /** Ids: a stack, of which the first {@link idsInUse} are in use. */
   readonly #ids: Int32Array;
+  /** Operations that have begun. */
+  #begun = 0;
 
   /** A table of slots that are not usable yet. */
   constructor(idCount: number, slotCount: number) {
@@ -74,6 +77,22 @@ export class ShadowTable {
     for (let slot = 0; slot < this.slotCount; slot++) this.#slots[slot * SLOT_WORDS + STATE] = usable ? IDLE : UNUSABLE;
   }
 
+  /** Slots that are doing something, in the order in which they began. Not for the hot path. */
+  busySlots(): readonly number[] {
+    const slots = Array.from({ length: this.slotCount }, (_, slot) => slot);
+    const begun = (slot: number): number => this.#slots[slot * SLOT_WORDS + BEGUN];
+    return slots.filter((slot) => [ALONE, SHARED].includes(this.#slots[slot * SLOT_WORDS + STATE]))
+      .sort((a, b) => (begun(a) - begun(b)) | 0);
+  }
+
+  /** No request is in flight any more, whatever slots it carried: for a connection that begins anew. */
+  releaseAll(): void {
+    this.idsInUse = 0;
+    this.#slotOfId.fill(NONE);
+    // Below what was in use, the stack holds whatever was there before.
+    for (let id = 0; id < this.idCount; id++) this.#ids[id] = id;
+  }
+
   /** Whether slots can be used: all can, or none. */
   get usable(): boolean {
     return this.#slots[STATE] !== UNUSABLE;
@@ -90,10 +109,14 @@ export class ShadowTable {
   }
 
   /** A slot begins an operation that is one request of its own. */
-  beginAlone(slot: number, operation: number): void {
+  beginAlone(slot: number, operation: number, sector: number, byteLength: number): void {
     const at = slot * SLOT_WORDS;
     this.#slots[at + STATE] = ALONE;
     this.#slots[at + OPERATION] = operation;
+    this.#slots[at + BEGUN] = ++this.#begun;
+    const range = slot * RANGE_NUMBERS;
+    this.#ranges[range + SECTOR] = sector;
+    this.#ranges[range + BYTES] = byteLength;
   }
 
   /** A slot begins another operation, of which nothing is issued yet. */
@@ -101,6 +124,7 @@ export class ShadowTable {
     const at = slot * SLOT_WORDS;
     this.#slots[at + STATE] = SHARED;
     this.#slots[at + OPERATION] = operation;
+    this.#slots[at + BEGUN] = ++this.#begun;
     this.#slots[at + NEXT] = NONE;
     this.#slots[at + PARTS] = 0;
     const range = slot * RANGE_NUMBERS;
@@ -126,7 +150,7 @@ export class ShadowTable {
     return this.#slots[slot * SLOT_WORDS + STATUS];
   }
 
-  /** The slot that the same request carries after this one, or {@link NONE}. Of a shared operation, as all below. */
+  /** The slot that the same request carries after this one, or {@link NONE}. Of a shared operation. */
   next(slot: number): number {
     return this.#slots[slot * SLOT_WORDS + NEXT];
   }
@@ -136,7 +160,7 @@ export class ShadowTable {
     this.#slots[slot * SLOT_WORDS + NEXT] = next;
   }
 
-  /** First sector of a slot's operation. */
+  /** First sector of a slot's operation. Of any operation, as its length. */
   sector(slot: number): number {
     return this.#ranges[slot * RANGE_NUMBERS + SECTOR];
   }

@@ -304,7 +304,8 @@ export abstract class LookingWaiter implements Waiter {
       found = this.#peekAny();
       this.#beat();
     } while (!found && (before - startedAt) * NS_PER_MS < yieldNs && this.#events.bell === bell);
-    this.#looked((before - startedAt) * NS_PER_MS - lostNs, lostNs);
+    // Where all of it was lost, the difference of sums can be a rounding error below 0.
+    this.#looked(Math.max(0, (before - startedAt) * NS_PER_MS - lostNs), lostNs);
     return found;
   }
 

@@ -23,7 +23,7 @@ const LOOK_MS = 10;
  * @returns what the workload counted, and the device if it is in this domain
  */
 export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadSetup): Counters {
-  const { control, report, waiter, policy, events, confinedTo } = setup;
+  const { control, report, waiter, policy, events, confinedTo, recovery } = setup;
   const [link] = setup.links;
   const [gate] = setup.gates.values();
   const meter = new OperationMeter(plan.slots.count);
@@ -39,7 +39,17 @@ export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadS
     }
     queue = new MonolithicQueue({ ...common, gate, slots: plan.slots });
   } else {
-    queue = frontend = new Frontend({ ...common, end: link.end, link: link.boot.options });
+    const { port } = link.boot;
+    queue = frontend = new Frontend({
+      ...common,
+      end: link.end,
+      link: link.boot.options,
+      recovery: recovery === null ? undefined : {
+        requests: recovery.requests,
+        lost: (generation, message) => report({ type: "lost", port, generation, message }),
+        resumed: (generation) => report({ type: "resumed", port, generation }),
+      },
+    });
     frontend.connect();
   }
   const pushes = frontend === null ? [] : [frontend.pushes];

@@ -6,6 +6,7 @@
  */
 
 import type { ChannelOptions, SlotOptions } from "../link.ts";
+import type { PermissionNeeds } from "../plugin.ts";
 
 /** A plugin to load inside a domain. */
 export interface PluginUse {
@@ -15,8 +16,17 @@ export interface PluginUse {
   readonly options: unknown;
 }
 
-/** Where a domain runs. Later kinds join here. */
-export type DomainKind = "worker";
+/**
+ * Where a domain runs: in a worker, a thread with a heap of its own, or in a process, with an address space of its own,
+ * which can be killed and started anew.
+ */
+export type DomainKind = "worker" | "process";
+
+/**
+ * What keeps a process from all but its work: the kernel (`strict`: Landlock, seccomp, limits, no new privileges, and what
+ * `permissions` has), Deno (`permissions`: those that its plugins declare), or nothing.
+ */
+export type Sandbox = "strict" | "permissions" | "none";
 
 /** One domain of a machine. */
 export interface DomainPlan {
@@ -24,6 +34,10 @@ export interface DomainPlan {
   readonly name: string;
   /** Where it runs. */
   readonly kind: DomainKind;
+  /** What keeps it from all but its work, where it is a process; `permissions` when absent. */
+  readonly sandbox?: Sandbox;
+  /** What its plugins need to touch; nothing when absent. Asked where it is a process. */
+  readonly needs?: PermissionNeeds;
   /** The cores it is confined to; empty for all. */
   readonly cpus: readonly number[];
   /** How its thread waits. */
@@ -67,6 +81,33 @@ export interface LinkPlan {
   readonly channel: ChannelOptions;
 }
 
+/**
+ * What becomes of requests that a dead driver has not answered, and of those that come before its successor is there (as
+ * with Linux's ublk).
+ *
+ * | | in flight | new |
+ * |---|---|---|
+ * | `reissue` | done again by the successor | wait |
+ * | `requeue` | fail | wait |
+ * | `fail-io` | fail | fail |
+ */
+export type RequestRecovery = "reissue" | "requeue" | "fail-io";
+
+/** What happens when a driver domain of kind `process` fails. */
+export interface RecoveryPlan {
+  /** See {@link RequestRecovery}. */
+  readonly requests: RequestRecovery;
+  /** Restarts after which one more failure is the machine's. */
+  readonly maxRestarts: number;
+  /**
+   * How long a restart waits, in nanoseconds, after a driver that has answered nothing; twice as long each time that this
+   * goes on. One that has is followed at once.
+   */
+  readonly backoffNs: number;
+  /** Whether the next driver's process is kept ready. */
+  readonly standby: boolean;
+}
+
 /** A machine: domains, devices and what links them. Plain data. */
 export interface MachinePlan {
   /** All domains. */
@@ -79,4 +120,6 @@ export interface MachinePlan {
   readonly seed: number;
   /** How long a domain may show no sign of life, in nanoseconds. */
   readonly hangTimeoutNs: number;
+  /** What happens when a driver that is a process fails; absent: the machine fails. */
+  readonly recovery?: RecoveryPlan;
 }

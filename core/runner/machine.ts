@@ -9,6 +9,7 @@
 
 import type { DomainPlan } from "../domain/plan.ts";
 import type { Counters } from "../counters.ts";
+import { printMarkedLine } from "../deno_child.ts";
 import { DomainError, messageOf } from "../errors.ts";
 import { Hypervisor } from "../hypervisor.ts";
 import { allowedCpus, peakMemoryBytes } from "../measure/thread.ts";
@@ -93,8 +94,7 @@ function endOrphaned(): never {
 }
 
 function answer(message: MachineAnswer): void {
-  let bytes = new TextEncoder().encode(`\n${RECORD}${JSON.stringify(message)}\n`);
-  while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+  printMarkedLine(RECORD, JSON.stringify(message));
 }
 
 /**

@@ -5,12 +5,10 @@
  * @module
  */
 
-import { fileURLToPath } from "node:url";
 import { DomainError } from "../errors.ts";
 import { type Consent, NO_CONSENT, type PermissionNeeds } from "../plugin.ts";
-import { cLibraryPath } from "../measure/thread.ts";
-import { isPackage } from "./plugin_reference.ts";
-import { missingPermissions, permissionFlags, permissionsOf } from "./permissions.ts";
+import { denoArguments, describeEnd, readLast, readMarkedLines } from "../deno_child.ts";
+import { missingPermissions, permissionFlags, permissionsOf } from "../permissions.ts";
 import { ABORT, FINISH, type MachineAnswer, type MachineJob, type MachineResults, RECORD } from "./machine_protocol.ts";
 import { withScratchDirectory } from "./scratch.ts";
 
@@ -19,24 +17,6 @@ const NS_PER_MS = 1e6;
 const OVERHEAD_MS = 120_000;
 /** How long a machine process whose workload has a conductor may take to undo what it did, once it was interrupted. */
 const UNDO_MS = 30_000;
-/** How much of what a machine process says of its own is kept for a message. */
-const KEPT_CHARACTERS = 2000;
-
-/**
- * V8 without helper threads. They collect garbage and compile beside the thread whose work it is; but where every core
- * is taken by a domain that spins, they take it away from one (twice as many involuntary switches were counted).
- */
-const WITHOUT_HELPERS = "--single-threaded";
-/**
- * The same as far as it goes for a device that completes requests by events. `--single-threaded` also takes V8's
- * platform another way, on which `Atomics.waitAsync` is never settled, by which such a device's thread sleeps.
- */
-const WITH_EVENTS = "--single-threaded-gc,--no-concurrent-recompilation,--no-concurrent-sparkplug";
-
-/** What a domain may import of this package: the machine, the built-in plugins, and the entry for plugin authors. */
-const OWN_MODULES = ["../", "../../plugins/", "../../mod.ts", "../../deno.json"]
-  .map((path) => new URL(path, import.meta.url));
-
 /** How to run a machine process. */
 export interface MachineProcessOptions {
   /** What its plugins need. */
@@ -86,13 +66,14 @@ async function run(job: MachineJob, options: MachineProcessOptions): Promise<Mac
   const { conductNs } = options;
   const limitMs = workingMs(job, conductNs) + OVERHEAD_MS;
   const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--quiet", "--no-prompt"],
-      ...grantedFlags(job, options.needs),
-      ...lockFlags(job),
-      `--v8-flags=${[threadFlags(job), ...(options.v8Flags ?? [])].join(",")}`,
-      import.meta.resolve("./machine.ts"),
-    ],
+    args: denoArguments({
+      entry: import.meta.resolve("./machine.ts"),
+      plugins: pluginUrls(job),
+      needs: options.needs,
+      scratchDirectory: job.scratchDirectory,
+      events: job.plan.devices.some(({ events }) => events === true),
+      v8Flags: options.v8Flags,
+    }),
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
@@ -126,16 +107,19 @@ async function run(job: MachineJob, options: MachineProcessOptions): Promise<Mac
     whenAborted(options.signal, abort);
     whenAborted(options.finish, finish);
     let answer: Exclude<MachineAnswer, { type: "note" }> | undefined;
-    const listened = listen(child.stdout, (said) => {
+    const listened = readMarkedLines(child.stdout, RECORD, (line) => {
+      const said: MachineAnswer = JSON.parse(line);
       if (said.type === "note") options.onNote?.(said.text);
       else answer ??= said;
     });
-    const [errors, status] = await Promise.all([readText(child.stderr), child.status, listened]);
+    const [errors, status] = await Promise.all([readLast(child.stderr), child.status, listened]);
     await given;
     await input.close().catch(() => {});
     options.signal?.throwIfAborted();
     if (expired) throw new DomainError(`The machine process did not end within ${limitMs / 1000} s and was killed`);
-    if (answer === undefined) throw new DomainError(deathMessage(status, errors));
+    if (answer === undefined) {
+      throw new DomainError(`The machine process ${describeEnd(status, "before it had measured anything", errors)}`);
+    }
     if (answer.type === "failed") throw new DomainError(answer.message);
     return answer.results;
   } finally {
@@ -156,66 +140,9 @@ function whenAborted(signal: AbortSignal | undefined, act: () => void): void {
   else signal?.addEventListener("abort", act);
 }
 
-/** The fewest permissions with which a job can run. */
-function grantedFlags(job: MachineJob, needs: PermissionNeeds): string[] {
-  const scratch = job.scratchDirectory === null ? [] : [job.scratchDirectory];
-  const modules = [...OWN_MODULES, ...pluginUrls(job).filter((url) => !isPackage(url)).map((url) => new URL(".", url))]
-    .map((url) => fileURLToPath(url));
-  const library = cLibraryPath();
-  return permissionFlags(permissionsOf({
-    ...needs,
-    read: [...modules, ...scratch, ...(needs.read ?? [])],
-    write: [...scratch, ...(needs.write ?? [])],
-    ffi: [...(library === null ? [] : [library]), ...(needs.ffi ?? [])],
-  }));
-}
-
-/**
- * What somebody else's plugin imports from npm is not in this package's lock file. This process has fetched it when it
- * read what the plugin says of itself, so the machine process takes it out of the cache.
- */
-function lockFlags(job: MachineJob): string[] {
-  return pluginUrls(job).every(isOwn) ? [] : ["--no-lock", "--cached-only"];
-}
-
-function threadFlags({ plan }: MachineJob): string {
-  return plan.devices.some(({ events }) => events === true) ? WITH_EVENTS : WITHOUT_HELPERS;
-}
-
-function isOwn(url: string): boolean {
-  return OWN_MODULES.some(({ href }) => url.startsWith(href));
-}
-
 function pluginUrls({ plan }: MachineJob): string[] {
   return [
     ...plan.devices.map(({ plugin }) => plugin.url),
     ...plan.domains.flatMap(({ policy, workload }) => workload === undefined ? policy.url : [policy.url, workload.url]),
   ];
-}
-
-/** Takes the answers of a machine process as they come. The last line of one that was killed may be half a line. */
-async function listen(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  take: (answer: MachineAnswer) => void,
-): Promise<void> {
-  let unfinished = "";
-  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (unfinished + chunk).split("\n");
-    unfinished = lines.pop() ?? "";
-    for (const line of lines) {
-      if (line.startsWith(RECORD)) take(JSON.parse(line.slice(RECORD.length)));
-    }
-  }
-}
-
-async function readText(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
-  let text = "";
-  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) text += chunk;
-  return text;
-}
-
-function deathMessage({ code, signal }: Deno.CommandStatus, errors: string): string {
-  const how = signal === null ? `ended with status ${code}` : `was killed by ${signal}`;
-  const said = errors.trim().slice(-KEPT_CHARACTERS);
-  return `The machine process ${how} before it had measured anything${said === "" ? "" : `: ${said}`}`;
 }

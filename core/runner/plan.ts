@@ -56,7 +56,7 @@ export function workloadNeeds({ workload }: Pick<Cell, "workload">): WorkloadNee
 export function permissionNeeds(cell: Cell): Required<PermissionNeeds> {
   const used = [cell.device, cell.workload, cell.policy.frontend, cell.policy.backend];
   const needs = used.map(({ plugin, options }) => plugin.permissions?.(options) ?? {});
-  const all = (kind: Exclude<keyof PermissionNeeds, "scratch">): string[] => {
+  const all = (kind: Exclude<keyof PermissionNeeds, "scratch" | "system">): string[] => {
     return [...new Set(needs.flatMap((each) => each[kind] ?? []))];
   };
   return {
@@ -68,6 +68,11 @@ export function permissionNeeds(cell: Cell): Required<PermissionNeeds> {
     ffi: all("ffi"),
     sys: all("sys"),
     scratch: needs.some(({ scratch }) => scratch === true),
+    system: {
+      sockets: needs.flatMap(({ system }) => system?.sockets ?? []),
+      ioUring: needs.some(({ system }) => system?.ioUring === true),
+      capabilities: needs.flatMap(({ system }) => system?.capabilities ?? []),
+    },
   };
 }
 

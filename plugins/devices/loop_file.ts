@@ -1,26 +1,40 @@
 /**
  * A disk in a file, as Linux's loop device: through the page cache, or past it by direct I/O.
  *
+ * The hypervisor opens the file and hands its descriptor to the driver. Where libc may not be called (`--allow-ffi`), the
+ * driver opens the file by itself, and has to be a worker.
+ *
  * The driver never changes the file's size. What is left over after the file's last whole sector is no part of the disk.
  * Should another program shorten the file, reads past its new end fail; writes there make it longer again.
  *
- * Discards and write-zeroes punch holes, where libc may be called (`--allow-ffi`) and the file system knows holes. Where
- * not, the device says that it cannot discard, and zeroes are written.
+ * Discards and write-zeroes punch holes, where libc may be called and the file system knows holes. Where not, the device says that it cannot discard, and zeroes are written.
  *
  * @module
  */
 
 import { z } from "../../core/schema.ts";
 import type { BlockDevice } from "../../core/block_device.ts";
+import { DeviceError } from "../../core/errors.ts";
 import { cLibraryNeed } from "../../core/libc.ts";
 import { FRAME_SIZE, SECTOR_SIZE } from "../../core/memory.ts";
-import { API_VERSION, definePlugin, type DevicePlugin } from "../../core/plugin.ts";
+import { API_VERSION, definePlugin, type DevicePlugin, type MediumContext } from "../../core/plugin.ts";
 import { formatSize, size } from "../../core/units.ts";
 import { BOUNCE_COUNTERS, ENGINES, openEngine } from "./disk_io/engine.ts";
+import { LibcFile } from "./disk_io/libc_file.ts";
+import type { PositionedFile } from "./disk_io/positioned_file.ts";
 import { chooseDirectSectorSize } from "./loop_file/direct.ts";
 import { HolePuncher } from "./loop_file/holes.ts";
-import { DEFAULT_SIZE, type LoopMedium, openLoopMedium } from "./loop_file/medium.ts";
-import { OpenFile } from "./loop_file/open_file.ts";
+import {
+  closeLoopMedium,
+  DEFAULT_SIZE,
+  type LoopMedium,
+  openLoopMedium,
+  openLoopMediumAgain,
+} from "./loop_file/medium.ts";
+import { describeLoopFile, OpenFile, type OpenFileOptions } from "./loop_file/open_file.ts";
+
+/** As long as Linux gives one command of a disk (the default of `/sys/block/…/device/timeout`). */
+const OPERATION_TIMEOUT_NS = 30e9;
 
 const options = z.strictObject({
   path: z.string().min(1).optional()
@@ -65,10 +79,16 @@ const plugin: DevicePlugin<typeof options, LoopMedium> = definePlugin({
     return { read: [path], write: readOnly && !create ? [] : [path], ...libc };
   },
 
-  openMedium: (wanted, { scratchDirectory }) => openLoopMedium(wanted, scratchDirectory),
+  openMedium(given, { scratchDirectory, inherit }) {
+    return inherited(openLoopMedium(given, scratchDirectory), inherit);
+  },
+
+  openAgain: (medium, given, { inherit }) => inherited(openLoopMediumAgain(medium, given), inherit),
+
+  closeMedium: closeLoopMedium,
 
   create(given, medium, { note }) {
-    const file = new OpenFile(medium.path, given);
+    const file = fileOf(medium, given);
     try {
       return loopDevice(file, medium.sizeBytes, given, note);
     } catch (thrown) {
@@ -80,8 +100,20 @@ const plugin: DevicePlugin<typeof options, LoopMedium> = definePlugin({
 
 export default plugin;
 
+function inherited(medium: LoopMedium, inherit: MediumContext["inherit"]): LoopMedium {
+  if (medium.descriptor !== null) inherit(medium.descriptor);
+  return medium;
+}
+
+function fileOf({ path, descriptor }: LoopMedium, given: OpenFileOptions): PositionedFile {
+  if (descriptor === null) return new OpenFile(path, given);
+  const file = LibcFile.attach({ descriptor, ...describeLoopFile(path, given) });
+  if (file === null) throw new DeviceError(`Cannot use the open loop file ${path}: that takes --allow-ffi`);
+  return file;
+}
+
 function loopDevice(
-  file: OpenFile,
+  file: PositionedFile,
   fileBytes: number,
   given: z.output<typeof options>,
   note: (text: string) => void,
@@ -97,6 +129,11 @@ function loopDevice(
     canFlush: true,
     canDiscard: holes !== null,
   };
-  const disk = { file, info, direct, discard: punch, writeZeroes: punch, close: () => holes?.close() };
-  return openEngine(given.engine, disk, note);
+  return openEngine(given.engine, {
+    ...{ file, info, direct },
+    operationTimeoutNs: OPERATION_TIMEOUT_NS,
+    discard: punch,
+    writeZeroes: punch,
+    close: () => holes?.close(),
+  }, note);
 }

@@ -56,6 +56,7 @@ export function driverFor(
     workload: null,
     seed: 1,
     confinedTo: null,
+    recovery: null,
   };
   // Without it, a driver whose frontends have left waits for its measured window's end.
   if (finished) control.send(Command.Finish);

@@ -15,12 +15,17 @@ const ROOT = new URL("../../", import.meta.url);
 export async function pluginInProcess(file: string, given: unknown, flags: readonly string[]): Promise<string> {
   const code = `
     import plugin from ${JSON.stringify(new URL(`plugins/devices/${file}.ts`, ROOT))};
-    const context = { scratchDirectory: null, allowDestructive: [], force: false, note() {} };
+    const context = {
+      ...{ scratchDirectory: null, allowDestructive: [], force: false, note() {}, inherit() {} },
+      allocate: (byteLength) => new SharedArrayBuffer(byteLength),
+    };
     try {
       const options = plugin.options.parse(${JSON.stringify(given)});
-      const device = plugin.create(options, plugin.openMedium(options, context), context);
+      const medium = plugin.openMedium(options, context);
+      const device = plugin.create(options, medium, context);
       console.log(JSON.stringify(device.info));
       device.close();
+      plugin.closeMedium?.(medium);
     } catch (error) {
       console.log(error.name + ": " + error.message);
     }`;

@@ -34,7 +34,7 @@ function sampleOf(repetition: number, domains: Record<string, DomainResult>): Sa
 }
 
 function result(sample: DomainSample, counters: Record<string, number> = {}): DomainResult {
-  return { sample, counters };
+  return { sample, counters, restarts: [] };
 }
 
 Deno.test("threads are summed up, the driver apart", () => {

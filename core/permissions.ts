@@ -4,11 +4,11 @@
  * @module
  */
 
-import { messageOf, PluginError } from "../errors.ts";
-import type { PermissionNeeds, Plugin } from "../plugin.ts";
+import { messageOf, PluginError } from "./errors.ts";
+import type { PermissionNeeds, Plugin } from "./plugin.ts";
 
 /** A kind of permission that has a list of values. */
-export type PermissionName = Exclude<keyof PermissionNeeds, "scratch">;
+export type PermissionName = Exclude<keyof PermissionNeeds, "scratch" | "system">;
 
 /** What Deno calls each kind's value in a descriptor. */
 const VALUE_MEMBERS: Readonly<Record<PermissionName, string>> = {

@@ -1,0 +1,118 @@
+/**
+ * A domain that is a process: a Deno of its own, with an address space of its own, the permissions that its plugins
+ * declare, and the descriptors that it is handed.
+ *
+ * @module
+ */
+
+import { denoArguments, describeEnd, readLast, readMarkedLines } from "../deno_child.ts";
+import { handingOn } from "../descriptor.ts";
+import { messageOf } from "../errors.ts";
+import type { MachineMemory } from "../machine_memory.ts";
+import type { DomainBoot } from "./boot.ts";
+import type { DomainHost, DomainListener } from "./host.ts";
+import { parseReport, RECORD } from "./report_text.ts";
+import { encodeBoot } from "./transfer.ts";
+
+/** Carries a domain of kind `process`. It is started when it is booted, as it inherits what it is handed. */
+export class ProcessHost implements DomainHost {
+  readonly ended: Promise<void>;
+  readonly #listener: DomainListener;
+  readonly #memory: MachineMemory;
+  readonly #end = Promise.withResolvers<void>();
+  #child: Deno.ChildProcess | undefined;
+  #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>> | undefined;
+
+  /**
+   * A process that is not started yet.
+   *
+   * @param memory where the memory in its boot message comes from
+   */
+  constructor(listener: DomainListener, memory: MachineMemory) {
+    this.#listener = listener;
+    this.#memory = memory;
+    this.ended = this.#end.promise;
+  }
+
+  /** Its process id; undefined before it was booted. */
+  get processId(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  boot(boot: DomainBoot, inherited: readonly number[]): void {
+    try {
+      const { text, descriptors } = encodeBoot(boot, (memory) => this.#memory.descriptorOf(memory));
+      const doorbells = [boot.eventFd, ...boot.links.map(({ peerEventFd }) => peerEventFd)];
+      const handed = [...descriptors, ...doorbells.filter((each) => each !== null), ...inherited];
+      const child = handingOn([...new Set(handed)], () => startDomain(boot));
+      this.#child = child;
+      this.#serve(child, text);
+    } catch (thrown) {
+      this.#end.resolve();
+      this.#listener.died(`could not be started: ${messageOf(thrown)}`);
+    }
+  }
+
+  proceed(): void {
+    this.#say("");
+  }
+
+  kill(): void {
+    if (this.#child === undefined) return this.#end.resolve();
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has ended already.
+    }
+  }
+
+  #say(line: string): void {
+    this.#input?.write(new TextEncoder().encode(`${line}\n`)).catch(() => {});
+  }
+
+  async #serve(child: Deno.ChildProcess, boot: string): Promise<void> {
+    // Standard input stays open: its end would mean that the hypervisor is gone.
+    this.#input = child.stdin.getWriter();
+    this.#say(boot);
+    const errors = readLast(child.stderr);
+    const heard = readMarkedLines(child.stdout, RECORD, (line) => {
+      const report = parseReport(line);
+      if (report !== null) return this.#listener.reported(report);
+      this.#listener.died(`reported what is no report: ${line.slice(0, 200)}`);
+    });
+    const status = await child.status;
+    // Its death counts from here on: a child of its own that has its standard output could keep that open.
+    this.#end.resolve();
+    await Promise.race([Promise.all([errors, heard]), delay(LAST_WORDS_MS)]);
+    this.#input.close().catch(() => {});
+    this.#listener.died(describeEnd(status, "without saying why", await Promise.race([errors, ""])));
+  }
+}
+
+/** How long the last words of a dead process are waited for. */
+const LAST_WORDS_MS = 50;
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    Deno.unrefTimer(timer);
+  });
+}
+
+function startDomain({ plan, devices, scratchDirectory }: DomainBoot): Deno.ChildProcess {
+  const plugins = [plan.policy.url, ...(plan.workload === undefined ? [] : [plan.workload.url])];
+  const command = new Deno.Command(Deno.execPath(), {
+    args: denoArguments({
+      entry: import.meta.resolve("./process.ts"),
+      plugins: [...plugins, ...devices.map(({ plugin }) => plugin.url)],
+      needs: plan.needs ?? {},
+      scratchDirectory,
+      events: devices.some(({ events }) => events === true),
+      unconfined: plan.sandbox === "none",
+    }),
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  });
+  return command.spawn();
+}

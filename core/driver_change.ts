@@ -1,0 +1,142 @@
+/**
+ * What a frontend does when its driver is lost and another takes over: it keeps what was answered, begins the link anew,
+ * and has the next driver do what was in flight, before anything that comes later.
+ *
+ * A request is so executed at least once, and completed exactly once. What was answered is never asked again, as to do it
+ * again could turn a failure into a success.
+ *
+ * @module
+ */
+
+import type { DeviceInfo } from "./block_device.ts";
+import type { RequestRecovery } from "./domain/plan.ts";
+import { ConnectionError } from "./errors.ts";
+import type { FrontendLink } from "./frontend_link.ts";
+import type { LinkEnd } from "./link_end.ts";
+
+/** What a frontend does when its driver is lost, and another will come. */
+export interface FrontendRecovery {
+  /** What becomes of requests. */
+  readonly requests: RequestRecovery;
+  /** Told that the driver of this generation broke the protocol, left, or was replaced. */
+  lost(generation: number, message: string): void;
+  /** Told that the driver of this generation has answered something, or that there was nothing to answer. */
+  resumed(generation: number): void;
+}
+
+/** What a change of drivers needs of the frontend. */
+export interface ChangingFrontend {
+  /** Its end of the link. */
+  readonly link: FrontendLink;
+  /** The domain's end. */
+  readonly end: LinkEnd;
+  /** Whether the domain was told to stop: ends every wait. */
+  readonly stopRequested: () => boolean;
+  /** The handshake is done. */
+  connected(info: DeviceInfo): void;
+  /** Takes all responses that are there, and keeps what they end for the workload. Throws what is wrong with them. */
+  takeAll(): void;
+  /** Ends a slot's operation with an error, and keeps that for the workload. */
+  fail(slot: number): void;
+  /** Publishes requests. */
+  publish(): void;
+  /** Waits once, and throws if the driver is lost. */
+  waitOnce(): void;
+}
+
+/** Longest sleep between two looks for another driver. */
+const LOOK_MS = 20;
+
+/** Changes the driver of one frontend, as often as that is needed. */
+export class DriverChange {
+  /** Whether operations fail, because there is no driver and none is waited for. */
+  isDown = false;
+  readonly #recovery: FrontendRecovery;
+  readonly #frontend: ChangingFrontend;
+
+  /** No driver is lost yet. */
+  constructor(recovery: FrontendRecovery, frontend: ChangingFrontend) {
+    this.#recovery = recovery;
+    this.#frontend = frontend;
+  }
+
+  /**
+   * The driver is lost. Returns when another has done what was in flight, or when the domain is told to stop; at once, if
+   * operations are to fail meanwhile.
+   *
+   * @param why what showed it
+   */
+  lose({ message }: ConnectionError): void {
+    const { requests } = this.#recovery;
+    const { link, fail } = this.#frontend;
+    this.#recovery.lost(link.generation, message);
+    this.#salvage();
+    if (requests !== "reissue") link.shadow.busySlots().forEach(fail);
+    if (requests === "fail-io") this.isDown = true;
+    else this.#resume();
+  }
+
+  /** While operations fail: goes on with the next driver as soon as that waits for the handshake. */
+  lookForDriver(): void {
+    if (this.#frontend.link.isOffered) this.#resume();
+  }
+
+  /** Takes what the lost driver has answered. Of one that broke the protocol, up to there. */
+  #salvage(): void {
+    try {
+      this.#frontend.takeAll();
+    } catch (thrown) {
+      if (!(thrown instanceof ConnectionError)) throw thrown;
+    }
+  }
+
+  /** Waits for the next driver, and for the one after it if that is lost, too, until one has done what was in flight. */
+  #resume(): void {
+    const { link, connected, stopRequested } = this.#frontend;
+    while (this.#awaitNextDriver()) {
+      const slots = link.shadow.busySlots();
+      link.renew(link.wantedGeneration);
+      try {
+        connected(link.connect(stopRequested));
+        this.#reissue(slots);
+        this.isDown = false;
+        return;
+      } catch (thrown) {
+        if (!(thrown instanceof ConnectionError)) throw thrown;
+        if (!stopRequested()) this.#recovery.lost(link.generation, thrown.message);
+        this.#salvage();
+      }
+    }
+  }
+
+  /** Whether another driver is there, or being started; false when the domain is told to stop. */
+  #awaitNextDriver(): boolean {
+    const { link, end: { events }, stopRequested } = this.#frontend;
+    for (;;) {
+      const { bell } = events;
+      if (stopRequested()) return false;
+      if (link.wantedGeneration !== link.generation) return true;
+      events.sleep(bell, LOOK_MS);
+    }
+  }
+
+  /** Does operations again, in the order in which they began, and waits for all. */
+  #reissue(slots: readonly number[]): void {
+    const { link: { shadow, issuer, generation }, publish, takeAll, waitOnce, stopRequested } = this.#frontend;
+    for (const slot of slots) {
+      issuer.issue(slot, shadow.operation(slot), shadow.sector(slot), shadow.byteLength(slot));
+    }
+    publish();
+    const asked = shadow.idsInUse;
+    for (let told = false; asked > 0 || !told;) {
+      takeAll();
+      if (!told && (asked === 0 || shadow.busySlots().length < slots.length)) {
+        this.#recovery.resumed(generation);
+        told = true;
+      }
+      publish(); // What had found no entry of the ring.
+      if (shadow.idsInUse === 0 || stopRequested()) return;
+      waitOnce();
+    }
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * One life of a domain: what carries it, how it is commanded and how it shows that it lives. A driver that is started anew
+ * has several.
+ *
+ * @module
+ */
+
+import type { DomainControl } from "./domain/control.ts";
+import type { DomainHost } from "./domain/host.ts";
+
+/** How long a domain may take to start and to load its modules, before its first sign of life. */
+const START_TIMEOUT_MS = 30_000;
+/** The longest that a domain may say its device blocks it. */
+const MAX_BLOCKING_MS = 600_000;
+
+/** One life of a domain. */
+export class Incarnation {
+  /** What carries it. */
+  readonly host: DomainHost;
+  /** Its words. */
+  readonly control: DomainControl;
+  /** Settled when it has loaded what it needs, if it stands by. */
+  readonly loaded: PromiseWithResolvers<void> = Promise.withResolvers();
+  /** Whether it is the domain's no more: nothing that it says or does counts. */
+  over = false;
+  /** Whether it has ended in order, with a word. */
+  closed = false;
+  /** Whether it has answered something. */
+  useful = false;
+  #lastBeat = 0;
+  #lastBeatAt = performance.now();
+
+  /** A life that begins. */
+  constructor(host: DomainHost, control: DomainControl) {
+    this.host = host;
+    this.control = control;
+    this.loaded.promise.catch(() => {}); // Awaited by who has it stand by; else its end is told otherwise.
+  }
+
+  /** From now on it must show signs of life. */
+  watch(): void {
+    this.#lastBeatAt = performance.now();
+  }
+
+  /** How long it has shown none, in ms, if that is too long; else 0. */
+  silentMs(timeoutMs: number): number {
+    const now = performance.now();
+    const beat = this.control.heartbeat;
+    if (beat !== this.#lastBeat) {
+      this.#lastBeat = beat;
+      this.#lastBeatAt = now;
+      return 0;
+    }
+    const busyMs = beat === 0 ? START_TIMEOUT_MS : Math.min(this.control.blockingMs, MAX_BLOCKING_MS);
+    const limitMs = Math.max(timeoutMs, busyMs);
+    return now - this.#lastBeatAt > limitMs ? limitMs : 0;
+  }
+}
