@@ -11,13 +11,15 @@ import { backendVictim, frontendVictim, stillAsks, stillServes } from "./victims
 
 const { Read } = Operation;
 const ROUNDS = 20_000;
+/** As a response's third word: a write, with a status that does not exist. */
+const NONSENSE = 0x01010101;
 
 /** Runs `body` while whatever consumes an entry has it overwritten at that moment. */
 function overwritingConsumed(ring: Int32Array, body: () => void): void {
   const { consume } = Ring.prototype;
   Ring.prototype.consume = function () {
     const at = entryAt(this.consumed, this.entryCount);
-    ring.fill(-1, at, at + 28);
+    ring.fill(NONSENSE, at, at + 28);
     consume.call(this);
   };
   try {

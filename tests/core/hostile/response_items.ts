@@ -12,7 +12,8 @@ import { backendVictim, frontendVictim, stillServes } from "./victims.ts";
 const { Read, Write, Flush } = Operation;
 
 const LIES: Readonly<Record<string, (peer: ScriptedBackend) => void>> = {
-  "answers an id beyond the ring": (peer) => peer.answer(32, Read, 0),
+  "answers the first id beyond the ring": (peer) => peer.answer(32, Read, 0),
+  "answers an id far beyond the ring": (peer) => peer.answer(0x7fffffff, Read, 0),
   "answers a negative id": (peer) => peer.answer(-1, Read, 0),
   "answers an id of no use yet": (peer) => peer.answer(0, Read, 0, 0),
   "answers an id of its next use": (peer) => peer.answer(0, Read, 0, 2),
