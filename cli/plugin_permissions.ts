@@ -21,8 +21,8 @@ const VERBS = {
 
 /** What the plugins of some cells need. */
 export function pluginPermissions(cells: readonly Cell[]): PermissionNeed[] {
-  return cells.flatMap(({ device, workload, policy }) =>
-    [device, workload, policy.frontend, policy.backend].flatMap(({ plugin, options }) =>
+  return cells.flatMap(({ devices, workload, policy }) =>
+    [...devices, workload, policy.frontend, policy.backend].flatMap(({ plugin, options }) =>
       permissionsOf(plugin.permissions?.(options) ?? {}).map((permission) => ({
         descriptor: permission.descriptor,
         flag: permissionFlags([permission])[0],

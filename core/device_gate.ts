@@ -38,15 +38,27 @@ export interface GateOptions {
   readonly calls?: DeviceCalls;
 }
 
+/** A device as who sends it requests sees it: all of it, or a part. */
+export interface DeviceView {
+  /** What it is. */
+  readonly info: DeviceInfo;
+  /** Whether it completes requests later. */
+  readonly asynchronous: boolean;
+  /** Runs a request. Its owner gets it back, now or later. On the hot path. */
+  submit(request: BlockRequest): void;
+}
+
 /**
  * The one way to a device. It checks every request against the device's info, turns what the device throws into a
  * failed request, and hands finished requests back to their owners.
  */
-export class DeviceGate implements WaitSource {
+export class DeviceGate implements DeviceView, WaitSource {
   /** The device's info, checked for sense. */
   readonly info: DeviceInfo;
   /** Requests that the device has and has not completed. */
   inFlight = 0;
+  /** Bytes that those read or write. */
+  inFlightBytes = 0;
   readonly #device: BlockDevice;
   readonly #report: (message: string) => void;
   readonly #flushes: FlushRecord | null;
@@ -70,7 +82,7 @@ export class DeviceGate implements WaitSource {
     this.#report = report;
     this.#flushes = flushes;
     this.#calls = calls ?? { blockingMs: 0 };
-    this.#callMs = Math.ceil((device.operationTimeoutNs ?? 0) / NS_PER_MS);
+    this.#callMs = Math.ceil(this.operationTimeoutNs / NS_PER_MS);
   }
 
   /** Whether the device completes requests later, and so is a source to wait for. */
@@ -169,6 +181,7 @@ export class DeviceGate implements WaitSource {
 
   #start(request: BlockRequest): void {
     this.inFlight++;
+    if (request.extentCount > 0) this.inFlightBytes += request.byteLength;
     request.atDevice = true;
     let done = true;
     if (this.#flushes !== null && makesDurable(request) && !this.#flushes.begin()) {
@@ -176,6 +189,7 @@ export class DeviceGate implements WaitSource {
       this.#report("a flush failed, or was interrupted, in the driver that was here before");
       request.atDevice = false;
       this.inFlight--;
+      if (request.extentCount > 0) this.inFlightBytes -= request.byteLength;
       this.#answer(request);
       return;
     }
@@ -211,6 +225,7 @@ export class DeviceGate implements WaitSource {
     request.atDevice = false;
     this.inFlight--;
     if (this.#flushes !== null && makesDurable(request)) this.#flushes.end(request.status === Status.Okay);
+    if (request.extentCount > 0) this.inFlightBytes -= request.byteLength;
     if (request.status !== Status.Okay && request.cause !== undefined) {
       this.#report(messageOf(request.cause));
       request.cause = undefined;

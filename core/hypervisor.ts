@@ -5,9 +5,10 @@
  * @module
  */
 
+import { ClientLosses, closeFrontend } from "./client_losses.ts";
 import type { Counters } from "./counters.ts";
 import { Command } from "./domain/control.ts";
-import type { DomainPlan, LinkPlan, MachinePlan, PluginUse } from "./domain/plan.ts";
+import { type DomainPlan, type LinkPlan, type MachinePlan, type PluginUse, threadNumber } from "./domain/plan.ts";
 import type { DomainReport, DomainSample } from "./domain/report.ts";
 import { DomainError, messageOf } from "./errors.ts";
 import type { Incarnation } from "./incarnation.ts";
@@ -17,7 +18,7 @@ import { MachineMedia } from "./machine_media.ts";
 import { MachineMemory } from "./machine_memory.ts";
 import { type Conductor, type Phases, unlessAborted } from "./phases.ts";
 import type { MachineContext } from "./plugin.ts";
-import { Restarts } from "./restarts.ts";
+import { recoveryOf } from "./restarts.ts";
 
 const NS_PER_MS = 1e6;
 /** How long domains have for an orderly end once they were told to stop. */
@@ -55,6 +56,7 @@ export class Hypervisor {
   #conducted: Promise<unknown> = Promise.resolve();
   #command: number = Command.Boot;
   #deviceError: string | undefined;
+  readonly #losses: ClientLosses;
   #watch: ReturnType<typeof setInterval> | undefined;
   /** Whether the domains were handed anything. */
   #booted = false;
@@ -71,6 +73,10 @@ export class Hypervisor {
     this.#context = context;
     this.#memory = new MachineMemory(plan.domains.some(({ kind }) => kind === "process"));
     this.#media = new MachineMedia(context, this.#memory);
+    this.#losses = new ClientLosses(plan, {
+      fail: (message) => this.#fail(message),
+      lose: ({ name }) => this.#lose(this.#domain(name)),
+    });
     this.#failed.promise.catch(() => {}); // It is raced against; alone it must not end the process.
     this.#domains = plan.domains.map((domain, index) => this.#createDomain(domain, index + 1));
   }
@@ -78,9 +84,11 @@ export class Hypervisor {
   /**
    * Boots all domains, lets them work as long as the conductor says, and ends them.
    *
-   * @returns what each domain measured, by name
-   * @throws {DomainError} when a domain fails, hangs or ends, and is not started anew; the other domains have been told
-   * to stop by then
+   * A driver that is a process is started anew when it fails, if the plan says so. Where there are several clients, one
+   * that fails, hangs or ends is lost, and the others go on; see {@link losses}.
+   *
+   * @returns what each domain measured that was not lost, by name
+   * @throws {DomainError} when another domain fails, hangs or ends; the other domains have been told to stop by then
    * @throws what the conductor throws
    */
   async run(conduct: Conductor): Promise<ReadonlyMap<string, DomainResult>> {
@@ -97,6 +105,12 @@ export class Hypervisor {
     // Only now, as a device's words may arrive after those of the application whose operation failed by it.
     if (this.#deviceError === undefined) throw failure;
     throw new DomainError(`${messageOf(failure)}. ${this.#deviceError}`, { cause: failure });
+  }
+
+  /** Why clients were lost, in the order in which they were. */
+  get losses(): readonly string[] {
+    const cause = this.#deviceError === undefined ? "" : `. ${this.#deviceError}`;
+    return this.#losses.messages.map((message) => message + cause);
   }
 
   /** Asks the conductor to finish, where it goes on until then. */
@@ -147,9 +161,12 @@ export class Hypervisor {
     this.#conducted = conducting.catch(() => {});
     await conducting;
     const samples = await this.#finish();
-    const counters = await Promise.all(this.#domains.map(({ closed }) => closed.promise));
-    return new Map(this.#domains.map(({ plan, restarts }, index) => {
-      return [plan.name, { sample: samples[index], counters: counters[index], restarts }];
+    const counters = await Promise.all(this.#domains.map(({ closed, lost }) => {
+      return Promise.race([lost.promise, closed.promise]);
+    }));
+    return new Map(this.#domains.flatMap(({ plan, restarts }, index) => {
+      const [sample, counted] = [samples[index], counters[index]];
+      return sample === null || counted === null ? [] : [[plan.name, { sample, counters: counted, restarts }] as const];
     }));
   }
 
@@ -159,7 +176,7 @@ export class Hypervisor {
     await this.#unlessEnded(Promise.all(this.#domains.map(({ measuring }) => measuring.promise)));
   }
 
-  async #finish(): Promise<DomainSample[]> {
+  async #finish(): Promise<(DomainSample | null)[]> {
     this.#send(Command.Finish);
     return await this.#unlessEnded(Promise.all(this.#domains.map(({ sampled }) => sampled.promise)));
   }
@@ -174,25 +191,13 @@ export class Hypervisor {
     const domain = new MachineDomain(plan, id, drives, {
       memory: this.#memory,
       media: this.#media,
-      seed: this.#plan.seed + (plan.workload?.thread ?? 0),
+      seed: this.#plan.seed + threadNumber(plan),
       scratchDirectory: this.#context.scratchDirectory,
-      recovery: plan.workload !== undefined && this.#isRestarted(plan) ? this.#plan.recovery ?? null : null,
-      restarts: isDriver(plan) && plan.kind === "process" && this.#plan.recovery !== undefined
-        ? new Restarts(this.#plan.recovery)
-        : null,
+      ...recoveryOf(plan, this.#plan),
       reported: (incarnation, report) => this.#reported(domain, incarnation, report),
       died: (incarnation, message) => this.#died(domain, incarnation, message),
     });
     return domain;
-  }
-
-  /** Whether a driver behind one of a domain's links may be started anew. */
-  #isRestarted({ name }: DomainPlan): boolean {
-    const devices = this.#plan.links.filter(({ frontend }) => frontend === name).map(({ device }) => device);
-    const drivers = this.#plan.devices.filter((device) => devices.includes(device.name)).flatMap((each) =>
-      each.domains
-    );
-    return this.#plan.domains.some((each) => each.kind === "process" && drivers.includes(each.name));
   }
 
   async #boot(): Promise<void> {
@@ -212,13 +217,10 @@ export class Hypervisor {
   #connect({ frontend, device, channel }: LinkPlan): void {
     const front = this.#domain(frontend);
     const back = this.#domain(this.#plan.devices.find(({ name }) => name === device)?.domains[0]);
-    const slots = front.plan.workload?.slots;
+    const { slots, client } = front.plan.workload ?? {};
     if (slots === undefined) throw new DomainError(`The domain ${frontend} has a link and no workload for it`);
-    this.#connections.push({
-      front,
-      back,
-      link: new MachineLink(device, { channel, slots }, front, back, this.#memory),
-    });
+    const shared = { device, options: { channel, slots }, client };
+    this.#connections.push({ front, back, link: new MachineLink(shared, front, back, this.#memory) });
   }
 
   #domain(name: string | undefined): MachineDomain {
@@ -234,7 +236,9 @@ export class Hypervisor {
     switch (report.type) {
       case "closed":
         incarnation.closed = true;
-        if (!domain.ended(report.counters)) this.#fail(`The domain ${name} ended before its measured window did`);
+        if (!domain.ended(report.counters)) {
+          this.#losses.failed(domain.plan, `The domain ${name} ended before its measured window did`);
+        }
         return;
       case "device-error":
         this.#deviceError ??= report.message;
@@ -246,7 +250,7 @@ export class Hypervisor {
       case "resumed":
         return this.#connectionOf(domain, report.port)?.back.resumed();
       case "disconnected":
-        return this.#fail(`The domain ${name} failed: ${report.message}`);
+        return this.#disconnected(domain, report);
       case "failed":
         return this.#died(domain, incarnation, `failed: ${report.message}`);
       default:
@@ -264,7 +268,7 @@ export class Hypervisor {
       return;
     }
     incarnation.over = true;
-    this.#fail(cause);
+    this.#losses.failed(domain.plan, cause);
     domain.closed.resolve({});
   }
 
@@ -327,6 +331,24 @@ export class Hypervisor {
     }, Math.max(10, timeoutMs / 10));
   }
 
+  /** A driver has ended a connection, as its frontend broke the protocol. */
+  #disconnected(
+    driver: MachineDomain,
+    { message, peerDomainId }: Extract<DomainReport, { type: "disconnected" }>,
+  ): void {
+    const client = this.#domains.find(({ id }) => id === peerDomainId) ?? driver;
+    this.#losses.failed(client.plan, `The domain ${client.plan.name} lost its connection: ${message}`);
+  }
+
+  /** The machine goes on without a client's domain: nobody waits for it, and its driver lets go of its links. */
+  #lose(domain: MachineDomain): void {
+    domain.lose();
+    for (const link of domain.links) {
+      closeFrontend(link);
+      this.#domains.find(({ id }) => id === link.peerDomainId)?.events.wake();
+    }
+  }
+
   /** Ends the machine. Of several failures the first is its cause; what follows is as a rule what came of it. */
   #fail(message: string): void {
     this.#failed.reject(new DomainError(message));
@@ -360,8 +382,4 @@ export class Hypervisor {
       this.#memory.close();
     }
   }
-}
-
-function isDriver({ workload }: DomainPlan): boolean {
-  return workload === undefined;
 }

@@ -65,6 +65,7 @@ interface Driven {
 
 /** One domain of a machine. */
 export class MachineDomain implements LinkedDomain {
+  /** What it is. */
   readonly plan: DomainPlan;
   readonly id: number;
   readonly events: EventPage;
@@ -75,10 +76,12 @@ export class MachineDomain implements LinkedDomain {
   readonly ready: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Settled when it measures. */
   readonly measuring: PromiseWithResolvers<void> = Promise.withResolvers();
-  /** Settled with what it has measured. */
-  readonly sampled: PromiseWithResolvers<DomainSample> = Promise.withResolvers();
+  /** Settled with what it has measured; null where it was lost. */
+  readonly sampled: PromiseWithResolvers<DomainSample | null> = Promise.withResolvers();
   /** Settled with what it has counted. */
   readonly closed: PromiseWithResolvers<Counters> = Promise.withResolvers();
+  /** Settled when the machine goes on without it. */
+  readonly lost: PromiseWithResolvers<null> = Promise.withResolvers();
   /** How often it was started anew. */
   readonly restarts: Restart[] = [];
   /** Who carries it now. */
@@ -147,6 +150,16 @@ export class MachineDomain implements LinkedDomain {
     if (!early) this.sampled.resolve(NOTHING_MEASURED);
     this.closed.resolve(addUp([this.#counted, counters]));
     return !early;
+  }
+
+  /** The machine goes on without it: nobody waits for it. */
+  lose(): void {
+    this.current.over = true;
+    this.current.control.send(Command.Stop);
+    this.ready.resolve();
+    this.measuring.resolve();
+    this.sampled.resolve(null);
+    this.lost.resolve(null);
   }
 
   /** A frontend of it goes on. */

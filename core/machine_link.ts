@@ -7,7 +7,7 @@
 import type { LinkBoot } from "./domain/boot.ts";
 import type { DomainControl } from "./domain/control.ts";
 import type { EventPage } from "./event_channel.ts";
-import { linkLayout, type LinkOptions } from "./link.ts";
+import { linkLayout } from "./link.ts";
 import type { MachineMemory } from "./machine_memory.ts";
 import type { SharedMemory } from "./memory.ts";
 import { clearBackend } from "./xenbus.ts";
@@ -26,6 +26,9 @@ export interface LinkedDomain {
   readonly links: LinkBoot[];
 }
 
+/** What both ends of a link are told alike. */
+type SharedByEnds = Pick<LinkBoot, "device" | "options" | "client">;
+
 /** One link of a machine. */
 export class MachineLink {
   /** Which of the drivers it had it is used with, from 0. */
@@ -37,13 +40,13 @@ export class MachineLink {
   readonly #control: Int32Array;
 
   /** Makes the link's region, and gives each of the two domains its end. */
-  constructor(device: string, options: LinkOptions, front: LinkedDomain, back: LinkedDomain, memory: MachineMemory) {
-    const layout = linkLayout(options);
+  constructor(link: SharedByEnds, front: LinkedDomain, back: LinkedDomain, memory: MachineMemory) {
+    const layout = linkLayout(link.options);
     const region = memory.allocateFrames(layout.frameCount);
     this.#control = region.frameWords(layout.controlFrame, 1);
     this.frontPort = front.links.length;
     this.backPort = back.links.length;
-    const shared = { device, options, memory: region.buffer };
+    const shared = { ...link, memory: region.buffer };
     front.links.push({ ...shared, side: "frontend", ...end(this.frontPort, this.backPort, back) });
     back.links.push({ ...shared, side: "backend", ...end(this.backPort, this.frontPort, front) });
   }
@@ -66,7 +69,7 @@ function end(
   port: number,
   peerPort: number,
   peer: LinkedDomain,
-): Omit<LinkBoot, "side" | "device" | "options" | "memory"> {
+): Omit<LinkBoot, "side" | "memory" | keyof SharedByEnds> {
   return {
     port,
     peerPort,

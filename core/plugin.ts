@@ -144,6 +144,11 @@ export interface DevicePlugin<Schema extends z.ZodType = z.ZodType, Medium = unk
    */
   destroys?(options: z.output<Schema>): readonly string[];
   /**
+   * What its driver may touch, where that is less than `permissions` has: the rest is for the hypervisor, to open the
+   * medium. A driver that is a process gets this alone. All of `permissions` when absent.
+   */
+  driverPermissions?(options: z.output<Schema>): PermissionNeeds;
+  /**
    * Opens what outlives a driver: runs in the hypervisor. What it returns must be plain data with memory and descriptors
    * of the context's ({@link MediumContext.allocate}, {@link MediumContext.inherit}) in it.
    *

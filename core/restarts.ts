@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { RecoveryPlan } from "./domain/plan.ts";
+import type { DomainPlan, MachinePlan, RecoveryPlan } from "./domain/plan.ts";
 import { DomainError } from "./errors.ts";
 
 const NS_PER_MS = 1e6;
@@ -42,4 +42,20 @@ export class Restarts {
     if (this.#useless === 0) return 0;
     return (backoffNs / NS_PER_MS) * 2 ** Math.min(this.#useless - 1, MAX_DOUBLINGS);
   }
+}
+
+/**
+ * What a failure of a driver means to a domain: whether it is started anew itself, and what it does when a driver behind
+ * its links is.
+ */
+export function recoveryOf(
+  { name, kind, workload }: DomainPlan,
+  { recovery, links, devices, domains }: MachinePlan,
+): { readonly restarts: Restarts | null; readonly recovery: RecoveryPlan | null } {
+  if (recovery === undefined) return { restarts: null, recovery: null };
+  if (workload === undefined) return { restarts: kind === "process" ? new Restarts(recovery) : null, recovery: null };
+  const used = links.filter(({ frontend }) => frontend === name).map(({ device }) => device);
+  const drivers = devices.filter((device) => used.includes(device.name)).flatMap((device) => device.domains);
+  const restarted = domains.some((domain) => domain.kind === "process" && drivers.includes(domain.name));
+  return { restarts: null, recovery: restarted ? recovery : null };
 }

@@ -10,6 +10,7 @@ import { DeviceError, WorkloadError } from "../errors.ts";
 import { Frontend } from "../frontend.ts";
 import { OperationMeter } from "../measure/meter.ts";
 import { MonolithicQueue } from "../monolithic_queue.ts";
+import { viewOf } from "../partition.ts";
 import { Command } from "./control.ts";
 import { MeasurementWindow } from "./measurement.ts";
 import type { DomainSetup, WorkloadSetup } from "./setup.ts";
@@ -37,7 +38,8 @@ export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadS
         "The device completes requests by events, which a workload's thread does not serve: isolate it",
       );
     }
-    queue = new MonolithicQueue({ ...common, gate, slots: plan.slots });
+    const view = viewOf(gate, plan.client?.partition);
+    queue = new MonolithicQueue({ ...common, gate, view, slots: plan.slots });
   } else {
     const { port } = link.boot;
     queue = frontend = new Frontend({

@@ -6,7 +6,7 @@
 
 import type { SleepsOn } from "../event_channel.ts";
 import type { LinkOptions } from "../link.ts";
-import type { DevicePlan, DomainPlan, RecoveryPlan } from "./plan.ts";
+import type { ClientPlan, DevicePlan, DomainPlan, RecoveryPlan } from "./plan.ts";
 
 /** One end of a link, as handed to a domain. */
 export interface LinkBoot {
@@ -28,6 +28,8 @@ export interface LinkBoot {
   readonly port: number;
   /** The peer's port. */
   readonly peerPort: number;
+  /** Whose link it is, where there are several clients. */
+  readonly client?: ClientPlan;
 }
 
 /** A device, as handed to a domain that drives it. */

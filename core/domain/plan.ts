@@ -7,6 +7,8 @@
 
 import type { ChannelOptions, SlotOptions } from "../link.ts";
 import type { PermissionNeeds } from "../plugin.ts";
+import type { PartitionPlan } from "../partition.ts";
+import type { RateLimits } from "../rate_limit.ts";
 
 /** A plugin to load inside a domain. */
 export interface PluginUse {
@@ -54,6 +56,18 @@ export interface WorkloadPlan extends PluginUse {
   readonly thread: number;
   /** How many there are. */
   readonly threads: number;
+  /** Whose thread it is, where the machine has several clients, and what that may have of its device. */
+  readonly client?: ClientPlan;
+}
+
+/** One of several applications, each of which has one or more domains. */
+export interface ClientPlan {
+  /** Which of the machine's clients, from 0. */
+  readonly index: number;
+  /** What it sees of its device; all of it when absent. */
+  readonly partition?: PartitionPlan;
+  /** How much it may have, all its threads together; as much as there is when absent. */
+  readonly limits?: RateLimits;
 }
 
 /** One device. */
@@ -122,4 +136,9 @@ export interface MachinePlan {
   readonly hangTimeoutNs: number;
   /** What happens when a driver that is a process fails; absent: the machine fails. */
   readonly recovery?: RecoveryPlan;
+}
+
+/** Which of all clients' threads a domain runs, from 0; 0 for a driver. */
+export function threadNumber({ workload }: DomainPlan): number {
+  return workload === undefined ? 0 : (workload.client?.index ?? 0) * workload.threads + workload.thread;
 }

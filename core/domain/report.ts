@@ -84,6 +84,6 @@ export type DomainReport =
   /** What was in flight on such a link is answered, or has failed: it works again. */
   | { readonly type: "resumed"; readonly port: number; readonly generation: number }
   /** A frontend broke the protocol and lost its connection; the domain lives. */
-  | { readonly type: "disconnected"; readonly message: string }
+  | { readonly type: "disconnected"; readonly message: string; readonly peerDomainId: number }
   /** It ended with an error. */
   | { readonly type: "failed"; readonly message: string };

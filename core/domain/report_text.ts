@@ -64,7 +64,7 @@ const report = z.discriminatedUnion("type", [
   z.object({ type: z.literal("closed"), counters }),
   z.object({ type: z.literal("lost"), ...link, message }),
   z.object({ type: z.literal("resumed"), ...link }),
-  z.object({ type: z.literal("disconnected"), message }),
+  z.object({ type: z.literal("disconnected"), message, peerDomainId: z.int() }),
   z.object({ type: z.literal("failed"), message }),
 ]) satisfies z.ZodType<DomainReport>;
 

@@ -15,6 +15,7 @@ import { Hypervisor } from "../hypervisor.ts";
 import { allowedCpus, peakMemoryBytes } from "../measure/thread.ts";
 import { type Conductor, timedWindow, untilFinished } from "../phases.ts";
 import { checkConsent, loadPlugin, type MachineContext } from "../plugin.ts";
+import { clientsOf } from "./clients.ts";
 import { ABORT, FINISH, type MachineAnswer, type MachineJob, RECORD } from "./machine_protocol.ts";
 
 /** Exit status after the runner has gone. */
@@ -37,7 +38,12 @@ try {
   const hypervisor = new Hypervisor(withCpus(job), context);
   started.resolve(hypervisor);
   const domains = Object.fromEntries(await hypervisor.run(await conductorOf(job)));
-  answer({ type: "results", results: { domains, counters: conducted, peakMemoryBytes: peakMemoryBytes() } });
+  const { losses } = hypervisor;
+  const clients = clientsOf(job.plan);
+  answer({
+    type: "results",
+    results: { domains, clients, losses, counters: conducted, peakMemoryBytes: peakMemoryBytes() },
+  });
 } catch (thrown) {
   answer({ type: "failed", message: messageOf(thrown) });
 }
@@ -98,8 +104,8 @@ function answer(message: MachineAnswer): void {
 }
 
 /**
- * The plan with cores for each domain. A driver gets a core first and application threads share the others: a thread
- * that spins on the driver's core would take the time that it waits for.
+ * The plan with cores for each domain. Drivers get cores first and application threads share the others, of which one is
+ * left for them: a thread that spins on a driver's core would take the time that it waits for.
  */
 function withCpus({ plan, affinity }: MachineJob): MachineJob["plan"] {
   const cpus = allowedCpus();
@@ -112,10 +118,14 @@ function withCpus({ plan, affinity }: MachineJob): MachineJob["plan"] {
   }
   if (affinity === "none" || cpus === null) return plan;
   if (affinity === "same") return confine(() => [cpus[0]]);
-  const isolated = plan.domains.some(({ workload }) => workload === undefined);
-  const forThreads = isolated && cpus.length > 1 ? cpus.filter((_, index) => index !== 1) : cpus;
-  return confine(({ workload }) => {
-    return [workload === undefined ? cpus[1 % cpus.length] : forThreads[workload.thread % forThreads.length]];
+  const drivers = plan.domains.filter(({ workload }) => workload === undefined);
+  const threads = plan.domains.filter(({ workload }) => workload !== undefined);
+  const taken = Math.min(drivers.length, cpus.length - 1);
+  const forDrivers = taken === 0 ? cpus : cpus.slice(1, 1 + taken);
+  const forThreads = taken === 0 ? cpus : cpus.filter((cpu) => !forDrivers.includes(cpu));
+  return confine((domain) => {
+    const [alike, theirs] = domain.workload === undefined ? [drivers, forDrivers] : [threads, forThreads];
+    return [theirs[alike.indexOf(domain) % theirs.length]];
   });
 }
 

@@ -9,6 +9,7 @@ import type { Counters } from "../counters.ts";
 import type { DomainResult } from "../hypervisor.ts";
 import type { RunWindow } from "../phases.ts";
 import type { Consent } from "../plugin.ts";
+import type { ClientDomains } from "./clients.ts";
 import type { Affinity } from "./scenario.ts";
 
 /** One repetition of one cell, as the runner asks for it. */
@@ -27,8 +28,12 @@ export interface MachineJob {
 
 /** What one repetition measured. */
 export interface MachineResults {
-  /** What each domain measured and counted, by name. */
+  /** What each domain measured and counted that was there to the end, by name. */
   readonly domains: Readonly<Record<string, DomainResult>>;
+  /** The clients, those that were lost too. */
+  readonly clients: readonly ClientDomains[];
+  /** Why clients were lost, in the order in which they were; none as a rule. */
+  readonly losses: readonly string[];
   /** What the conductor counted. */
   readonly counters: Counters;
   /** The most memory that the process had; null where that cannot be known. */

@@ -7,6 +7,7 @@
 
 import type { Consent } from "../plugin.ts";
 import type { ExpandedScenario } from "./cell.ts";
+import { clientsOf } from "./clients.ts";
 import { missingConsent } from "./consent.ts";
 import { ScenarioError } from "./diagnostics.ts";
 import type { Override } from "./load.ts";
@@ -45,7 +46,7 @@ export function servingOverrides(use: string, options: Readonly<Record<string, u
  * @returns what was served, once it has finished
  * @throws {ScenarioError} when it would destroy what `allowDestructive` does not name, or run a program that
  * `allowCommands` does not; nothing was run then
- * @throws {RangeError} when there are several cells
+ * @throws {RangeError} when there are several cells, devices or clients
  * @throws {DomainError} when it failed, with its cause
  * @throws the signal's reason when that was aborted
  */
@@ -54,6 +55,12 @@ export async function serveScenario(expanded: ExpandedScenario, options: ServeOp
   const { cells: [cell, ...others] } = expanded;
   if (others.length > 0) {
     throw new RangeError(`Cannot serve ${expanded.file}: it makes ${others.length + 1} cells; allowed is one`);
+  }
+  const clients = clientsOf(planMachine(cell)).length;
+  if (clients > 1) {
+    throw new RangeError(
+      `Cannot serve ${expanded.file}: it has ${clients} applications, counted over its devices; allowed is one`,
+    );
   }
   const refused = missingConsent(expanded, options);
   if (refused.length > 0) throw new ScenarioError(refused);

@@ -6,6 +6,7 @@
 
 // deno-lint-ignore no-import-prefix -- named in full, so that this folder can be imported from any project
 import { median, quantileSorted } from "npm:simple-statistics@7.12.1";
+import { fairness } from "./clients.ts";
 import type { Estimate, Sample, Summary } from "./result.ts";
 
 export { median };
@@ -30,7 +31,11 @@ export function summarise(samples: readonly Sample[]): Summary {
       const cores = totalCores(sample);
       return cores === null || cores === 0 ? null : sample.iops / cores;
     }),
+    fairness: of(({ clients }) => fairness(clients)),
+    minClientIops: of(({ clients }) => clients.length === 0 ? null : Math.min(...clients.map(({ iops }) => iops))),
+    maxClientIops: of(({ clients }) => clients.length === 0 ? null : Math.max(...clients.map(({ iops }) => iops))),
     errors: samples.length === 0 ? null : samples.reduce((total, { errors }) => total + errors, 0),
+    restarts: of(({ restarts }) => restarts.length),
     counters: Object.fromEntries(
       Object.keys(samples[0]?.counters ?? {})
         .map((name) => [name, estimate(samples.map(({ counters }) => counters[name] ?? 0))]),

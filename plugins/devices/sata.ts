@@ -12,7 +12,13 @@ import { z } from "../../core/schema.ts";
 import type { BlockDevice } from "../../core/block_device.ts";
 import { DeviceError } from "../../core/errors.ts";
 import { cLibraryNeed } from "../../core/libc.ts";
-import { API_VERSION, definePlugin, type DeviceContext, type DevicePlugin } from "../../core/plugin.ts";
+import {
+  API_VERSION,
+  definePlugin,
+  type DeviceContext,
+  type DevicePlugin,
+  type PermissionNeeds,
+} from "../../core/plugin.ts";
 import { BOUNCE_COUNTERS, ENGINES, openEngine } from "./disk_io/engine.ts";
 import { LibcFile } from "./disk_io/libc_file.ts";
 import { OPERATION_TIMEOUT_NS } from "./sata/ata_command.ts";
@@ -50,7 +56,12 @@ const plugin: DevicePlugin<typeof options, OpenDisk> = definePlugin({
   options,
   counters: BOUNCE_COUNTERS,
 
-  permissions: ({ destructive }) => ({ ffi: [cLibraryNeed()], run: destructive ? [blkidNeed()] : [] }),
+  permissions: ({ destructive, engine }) => ({
+    ...libcNeeds(engine),
+    run: destructive ? [blkidNeed()] : [],
+  }),
+
+  driverPermissions: ({ engine }) => libcNeeds(engine),
 
   destroys: ({ path, destructive }) => destructive ? [path] : [],
 
@@ -82,6 +93,10 @@ const plugin: DevicePlugin<typeof options, OpenDisk> = definePlugin({
 });
 
 export default plugin;
+
+function libcNeeds(engine: z.output<typeof options>["engine"]): PermissionNeeds {
+  return { ffi: [cLibraryNeed()], system: { ioUring: engine === "auto" || engine === "io-uring" } };
+}
 
 function blockDevice(
   disk: OpenDisk,

@@ -7,6 +7,7 @@ import { MeasurementWindow } from "../../core/domain/measurement.ts";
 import { runDriver } from "../../core/domain/driver.ts";
 import { XenbusState } from "../../core/xenbus.ts";
 import { threadUsage } from "../../core/measure/thread.ts";
+import type { NotificationPolicy } from "../../core/notification.ts";
 import { promised } from "../../core/promise_device.ts";
 import { giveWay } from "../../core/waiter.ts";
 import { deviceInfo, LaterDevice, MemoryDevice } from "../helpers/devices.ts";
@@ -159,6 +160,49 @@ Deno.test("a driver whose frontend offers a ring that cannot be used fails", asy
   const { setup, frontends: [frontend] } = driverFor(synchronous(new MemoryDevice()));
   frontend.ends.memory.words[1] = 3; // The key ring-page-order.
   await assert.rejects(runDriver(setup), /a ring of order 3/);
+});
+
+Deno.test("a frontend whose ring cannot be used keeps no other from being served", async () => {
+  const { setup, frontends: [unusable, other], waiter, reports } = driverFor(synchronous(new MemoryDevice()), 2);
+  unusable.ends.memory.words[1] = 3; // The key ring-page-order.
+  inTurn(
+    waiter,
+    () => {},
+    () => other.postTransfer(Operation.Read, 9, 0, [other.grant(0), 0, 7]),
+    () => leave(other),
+  );
+  await runDriver(setup);
+  assert.equal(other.responses().length, 1);
+  assert.equal(stateOf(unusable, BACK_STATE), XenbusState.Closed);
+  const [{ type, ...report }] = reports;
+  assert.equal(type, "disconnected");
+  assert.match(JSON.stringify(report), /a ring of order 3/);
+});
+
+Deno.test("a wait of a driver ends when a client may go on that has used up its limits", async () => {
+  const { setup, frontends: [frontend], waiter } = driverFor(synchronous(new MemoryDevice()));
+  const limits = { iops: 100, bytesPerSecond: null, burstNs: 10e6 };
+  const links = setup.links.map(({ boot, end }) => ({ boot: { ...boot, client: { index: 0, limits } }, end }));
+  const endless: NotificationPolicy = { plan: (plan) => void (plan.spinNs = Infinity) };
+  const waits: number[] = [];
+  let answered = 0;
+  waiter.wait = (policy?: NotificationPolicy) => {
+    answered += frontend.responses().length;
+    const plan = { spinNs: 0, yieldNs: 0, preSleepNs: 0, armDistance: 1, blockNs: Infinity };
+    policy?.plan(plan);
+    waits.push(plan.spinNs);
+    if (waits.length === 1) {
+      const reference = frontend.grant(0);
+      for (let id = 0; id < 3; id++) frontend.postTransfer(Operation.Read, id, 0, [reference, 0, 7]);
+    }
+    // Nothing wakes it but the time.
+    if (answered === 3) leave(frontend);
+  };
+  await runDriver({ ...setup, links, policy: endless });
+  assert.equal(answered, 3);
+  assert.equal(waits[0], Infinity, "nothing was asked for yet");
+  const bounded = waits.filter((each) => each < Infinity);
+  assert(bounded.length > 0 && bounded.every((each) => each <= 10.1e6), "an operation comes in every 10 ms");
 });
 
 Deno.test("a driver that is told to stop finishes what its device still has", async () => {

@@ -18,13 +18,21 @@ export class ScriptedFrontend extends HostileFrontend {
   readonly backend: Backend;
   readonly gate: DeviceGate;
 
-  /** @param driverEvents the event page of the driver domain, if others share it */
-  constructor(device: BlockDevice, changes: LinkChanges = {}, driverEvents?: EventPage) {
+  /**
+   * @param driverEvents the event page of the driver domain, if others share it
+   * @param gate the device's gate, if others share it
+   */
+  constructor(
+    device: BlockDevice,
+    changes: LinkChanges = {},
+    driverEvents?: EventPage,
+    gate: DeviceGate = new DeviceGate(device, () => {}),
+  ) {
     const options = linkOptions(changes);
     const ends = linkEnds(options, undefined, driverEvents);
     super(ends.front, options);
     this.ends = ends;
-    this.gate = new DeviceGate(device, () => {});
+    this.gate = gate;
     this.backend = new Backend(ends.back, options, this.gate);
   }
 
