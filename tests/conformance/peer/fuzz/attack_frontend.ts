@@ -128,7 +128,7 @@ class Attack {
     if (holds && random.chance(0.1)) this.#submitNonsense();
     // Until nothing comes: then all is published, and what is scribbled over it is not taken for a request.
     holds &&= this.#poll(Infinity);
-    this.#guard.check();
+    this.#check();
     if (!holds) return false;
     for (const request of this.#someRequests()) this.#answer(request);
     if (random.chance(0.4)) this.#scribble();
@@ -136,10 +136,15 @@ class Attack {
     if (random.chance(0.1)) this.#peer.publish(this.#model.consumed + random.pick([0, 1, -1, 33, 64, oddWord(random)]));
     this.#guard.begin();
     const stillHolds = this.#poll(random.chance(0.3) ? random.below(3) : this.#arena.ends.options.slots.count + 1);
-    this.#guard.check();
+    this.#check();
     // Answers go where the frontend looks next.
     this.#peer.answered = Atomics.load(this.#peer.ring, RingWord.ResponseProducer);
     return stillHolds;
+  }
+
+  /** After a good guess the model does not know what the frontend took. */
+  #check(): void {
+    if (!this.#guessed) this.#guard.check();
   }
 
   #submit(): void {
