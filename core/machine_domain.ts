@@ -49,6 +49,8 @@ export interface MachineDomainContext {
   readonly recovery: RecoveryPlan | null;
   /** Counts its restarts; null where it is not started anew. */
   readonly restarts: Restarts | null;
+  /** Told what is no failure yet. */
+  readonly note: (text: string) => void;
   /** Told what it says. */
   readonly reported: (incarnation: Incarnation, report: DomainReport) => void;
   /** Told that it ended. */
@@ -170,6 +172,19 @@ export class MachineDomain implements LinkedDomain {
   }
 
   /**
+   * One that stood by has died. Another is made in its place, unless it could not even load: then the next driver is started
+   * when it is needed, and fails by itself if that goes on.
+   */
+  lostStandby(incarnation: Incarnation, cause: string): void {
+    incarnation.over = true;
+    if (this.#standby !== incarnation) return; // It was replaced.
+    this.#standby = undefined;
+    if (!incarnation.isLoaded) return;
+    this.#context.note(`${cause}, while it stood by`);
+    this.#prepareStandby();
+  }
+
+  /**
    * Ends an incarnation for good.
    *
    * @param inOrder whether it is asked first
@@ -196,7 +211,7 @@ export class MachineDomain implements LinkedDomain {
       await this.#standby.loaded.promise;
     } catch (thrown) {
       driven.plan = before;
-      this.#standby = standby;
+      this.#standby = standby?.over ? undefined : standby;
       throw thrown;
     }
     standby?.host.kill();
