@@ -21,7 +21,9 @@ const WITHOUT_HELPERS = "--single-threaded";
 const WITH_EVENTS = "--single-threaded-gc,--no-concurrent-recompilation,--no-concurrent-sparkplug";
 
 /** What a domain may import of this package: the machine, the built-in plugins, and the entry for plugin authors. */
-const OWN_MODULES = ["./", "../plugins/", "../mod.ts", "../deno.json"].map((path) => new URL(path, import.meta.url));
+const OWN_MODULES = ["./", "../plugins/", "../mod.ts", "../deno.json", "../deno.lock"].map((path) =>
+  new URL(path, import.meta.url)
+);
 
 /** A process to start. */
 export interface DenoChild {

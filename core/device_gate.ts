@@ -82,7 +82,7 @@ export class DeviceGate implements DeviceView, WaitSource {
     this.#report = report;
     this.#flushes = flushes;
     this.#calls = calls ?? { blockingMs: 0 };
-    this.#callMs = Math.ceil((device.operationTimeoutNs ?? 0) / NS_PER_MS);
+    this.#callMs = Math.ceil(this.operationTimeoutNs / NS_PER_MS);
   }
 
   /** Whether the device completes requests later, and so is a source to wait for. */

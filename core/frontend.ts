@@ -17,11 +17,12 @@ import { type BlockQueue, isTransfer, submissionError } from "./block_queue.ts";
 import { DriverChange, type FrontendRecovery } from "./driver_change.ts";
 import { ConnectionError } from "./errors.ts";
 import { FrontendLink } from "./frontend_link.ts";
-import { type LinkEnd, preloadEntries, pushAndNotify, type PushCounters } from "./link_end.ts";
+import { brokenBackend, type LinkEnd, preloadEntries, pushAndNotify, type PushCounters } from "./link_end.ts";
 import type { ChannelOptions, LinkOptions } from "./link.ts";
 import type { OperationMeter } from "./measure/meter.ts";
 import { FRAME_SIZE, SECTOR_SIZE } from "./memory.ts";
 import type { NotificationPolicy } from "./notification.ts";
+import { Patience } from "./patience.ts";
 import type { RequestIssuer } from "./request_issuer.ts";
 import type { Ring } from "./ring.ts";
 import { NONE, type ShadowTable } from "./shadow_table.ts";
@@ -43,6 +44,8 @@ export interface FrontendOptions {
   readonly meter: OperationMeter;
   /** Whether the domain was told to stop: ends every wait. */
   readonly stopRequested: () => boolean;
+  /** How long a driver may answer nothing while requests are in flight, in ms; for ever when absent. */
+  readonly requestTimeoutMs?: number;
   /** What to do without a driver; when absent, the connection's end is the frontend's. */
   readonly recovery?: FrontendRecovery;
 }
@@ -71,10 +74,9 @@ export class Frontend implements BlockQueue, WaitSource {
   readonly #issuer: RequestIssuer;
   /** Submissions after which to publish. */
   readonly #batch: number;
-  /** Whether adjacent operations are merged. */
-  readonly #merges: boolean;
   /** The slots' memory. */
   readonly #buffers: SlotBuffers;
+  readonly #patience: Patience;
   /** Operations that were submitted since the last push. */
   #unpublished = 0;
   /** The status of each slot's long operation so far: that of the last part that failed. */
@@ -101,7 +103,6 @@ export class Frontend implements BlockQueue, WaitSource {
     this.#channel = link.channel;
     // When every slot waits to be published, nothing can join them.
     this.#batch = Math.min(link.channel.batch, link.slots.count);
-    this.#merges = link.channel.merge;
     this.#waiter = options.waiter;
     this.#policy = options.policy;
     this.#meter = options.meter;
@@ -113,6 +114,7 @@ export class Frontend implements BlockQueue, WaitSource {
     this.#shadow = this.#link.shadow;
     this.#issuer = this.#link.issuer;
     this.#partStatus = new Int8Array(this.depth);
+    this.#patience = new Patience(options.requestTimeoutMs ?? Infinity);
     this.#change = options.recovery === undefined ? null : new DriverChange(options.recovery, {
       ...{ link: this.#link, end, stopRequested: options.stopRequested },
       connected: (info) => this.#connected(info),
@@ -259,7 +261,7 @@ export class Frontend implements BlockQueue, WaitSource {
   }
 
   #publish(): void {
-    if (this.#merges) this.#issuer.endRun();
+    if (this.#channel.merge) this.#issuer.endRun();
     const ring = this.#ring;
     this.#unpublished = 0;
     if (!ring.unpushed) return;
@@ -279,16 +281,16 @@ export class Frontend implements BlockQueue, WaitSource {
     const outcome = words[at + 2];
     this.#responsesSeen--;
     ring.consume();
-    if (id < 0 || id >= shadow.idCount) throw broken(`answered the unknown id ${id >>> 0}`);
+    if (id < 0 || id >= shadow.idCount) throw brokenBackend(`answered the unknown id ${id >>> 0}`);
     const slot = shadow.slotOf(id);
-    if (slot === NONE) throw broken(`answered id ${id}, not in flight`);
-    if (idHigh !== shadow.sequence(id)) throw broken(`answered id ${id} of an earlier request`);
+    if (slot === NONE) throw brokenBackend(`answered id ${id}, not in flight`);
+    if (idHigh !== shadow.sequence(id)) throw brokenBackend(`answered id ${id} of an earlier request`);
     const operation = responseOperation(outcome);
     if (operation !== shadow.operation(slot)) {
-      throw broken(`answered id ${id} as operation ${operation}`);
+      throw brokenBackend(`answered id ${id} as operation ${operation}`);
     }
     const status = responseStatus(outcome);
-    if (status > 0 || status < -2) throw broken(`answered id ${id} with the unknown status ${status}`);
+    if (status > 0 || status < -2) throw brokenBackend(`answered id ${id} with the unknown status ${status}`);
     shadow.release(id);
     if (this.#issuer.waitingCount > 0) this.#issuer.issueWaiting();
     if (!shadow.isAlone(slot)) return this.#answeredShared(slot, status);
@@ -329,7 +331,7 @@ export class Frontend implements BlockQueue, WaitSource {
     if (this.#responsesSeen === 0) return false;
     const asked = this.#shadow.idsInUse;
     if (this.#responsesSeen > asked) {
-      throw broken(`answered ${this.#responsesSeen} requests where ${asked} were in flight`);
+      throw brokenBackend(`answered ${this.#responsesSeen} requests where ${asked} were in flight`);
     }
     if (this.#responsesSeen > 1) {
       this.#preloaded = preloadEntries(this.#ring, this.#words, this.#responsesSeen, false);
@@ -348,12 +350,13 @@ export class Frontend implements BlockQueue, WaitSource {
     if (!this.peek() && !this.#change?.isDown) this.#checkPeer();
   }
 
-  /** Throws if the driver is lost. */
+  /** Throws if the driver is lost, or has answered nothing for too long. Asked when a wait has ended without an answer. */
   #checkPeer(): void {
+    this.#patience.check(this.inFlight > 0, this.#ring.consumed);
     if (this.#link.wantedGeneration !== this.#link.generation) throw new ConnectionError("Another driver takes over");
     const state = this.#link.peerState;
     if (state !== XenbusState.Connected) {
-      throw broken(`left with ${this.inFlight} requests in flight: it is ${stateName(state)}`);
+      throw brokenBackend(`left with ${this.inFlight} requests in flight: it is ${stateName(state)}`);
     }
   }
 
@@ -395,5 +398,3 @@ export class Frontend implements BlockQueue, WaitSource {
     this.#keep(slot);
   }
 }
-
-const broken = (what: string): ConnectionError => new ConnectionError(`The connection is broken: the backend ${what}`);

@@ -112,8 +112,8 @@ export interface DevicePlugin<Schema extends z.ZodType = z.ZodType, Medium = unk
    */
   destroys?(options: z.output<Schema>): readonly string[];
   /**
-   * What its driver's domain may touch where that is a process of its own: `permissions` are for {@link openMedium}, too,
-   * and a driver that inherits what it opened needs less. The same as `permissions` when absent.
+   * What its driver may touch, where that is less than `permissions` has: the rest is for the hypervisor, to open the
+   * medium. A driver that is a process gets this alone. All of `permissions` when absent.
    */
   driverPermissions?(options: z.output<Schema>): PermissionNeeds;
   /**

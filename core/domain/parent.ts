@@ -19,11 +19,12 @@ const SIGKILL = 9;
  * Has the kernel end this process when its parent ends, however that happens (`PR_SET_PDEATHSIG`).
  *
  * @param parent the process id that the parent must have
+ * @param arranged whether who confined this process has seen to it, and left it no such call
  * @throws {DomainError} where that cannot be had, or the parent has ended meanwhile
  */
-export function dieWithParent(parent: number): void {
+export function dieWithParent(parent: number, arranged: boolean): void {
   const library = openCLibrary(SYMBOLS);
-  if (library === null || library.symbols.prctl(PR_SET_PDEATHSIG, SIGKILL) !== 0) {
+  if (library === null || (!arranged && library.symbols.prctl(PR_SET_PDEATHSIG, SIGKILL) !== 0)) {
     throw new DomainError("A domain that is a process must end with its parent, which takes the C library");
   }
   const orphaned = library.symbols.getppid() !== parent;

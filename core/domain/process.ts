@@ -17,7 +17,7 @@ const report = (message: DomainReport): void => printMarkedLine(RECORD, JSON.str
 try {
   const input = new LineReader(Deno.stdin.readable);
   const boot = decodeBoot(await input.read());
-  dieWithParent(boot.parentProcess ?? 0);
+  dieWithParent(boot.parentProcess ?? 0, boot.plan.sandbox === "strict");
   await runDomain(boot, report, async () => void await input.read());
 } catch (thrown) {
   report({ type: "failed", message: messageOf(thrown) });

@@ -5,9 +5,12 @@
  * @module
  */
 
-import { denoArguments, describeEnd, readLast, readMarkedLines } from "../deno_child.ts";
+import { denoArguments, describeEnd, importedPaths, readLast, readMarkedLines } from "../deno_child.ts";
 import { handingOn } from "../descriptor.ts";
-import { messageOf } from "../errors.ts";
+import { DomainError, messageOf } from "../errors.ts";
+import { strictAvailability } from "../sandbox/availability.ts";
+import { confinementOf } from "../sandbox/confinement.ts";
+import { confinedCommand } from "../sandbox/launch.ts";
 import type { MachineMemory } from "../machine_memory.ts";
 import type { DomainBoot } from "./boot.ts";
 import type { DomainHost, DomainListener } from "./host.ts";
@@ -44,7 +47,7 @@ export class ProcessHost implements DomainHost {
       const { text, descriptors } = encodeBoot(boot, (memory) => this.#memory.descriptorOf(memory));
       const doorbells = [boot.eventFd, ...boot.links.map(({ peerEventFd }) => peerEventFd)];
       const handed = [...descriptors, ...doorbells.filter((each) => each !== null), ...inherited];
-      const child = handingOn([...new Set(handed)], () => startDomain(boot));
+      const child = startDomain(boot, [...new Set(handed)]);
       this.#child = child;
       this.#serve(child, text);
     } catch (thrown) {
@@ -83,7 +86,7 @@ export class ProcessHost implements DomainHost {
     const status = await child.status;
     // Its death counts from here on: a child of its own that has its standard output could keep that open.
     this.#end.resolve();
-    await Promise.race([Promise.all([errors, heard]), delay(LAST_WORDS_MS)]);
+    await unlessTooLong(Promise.all([errors, heard]), LAST_WORDS_MS);
     this.#input.close().catch(() => {});
     this.#listener.died(describeEnd(status, "without saying why", await Promise.race([errors, ""])));
   }
@@ -92,27 +95,39 @@ export class ProcessHost implements DomainHost {
 /** How long the last words of a dead process are waited for. */
 const LAST_WORDS_MS = 50;
 
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    Deno.unrefTimer(timer);
-  });
+async function unlessTooLong(promise: Promise<unknown>, ms: number): Promise<void> {
+  const { promise: expired, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([promise, expired]);
+  clearTimeout(timer);
 }
 
-function startDomain({ plan, devices, scratchDirectory }: DomainBoot): Deno.ChildProcess {
-  const plugins = [plan.policy.url, ...(plan.workload === undefined ? [] : [plan.workload.url])];
-  const command = new Deno.Command(Deno.execPath(), {
-    args: denoArguments({
-      entry: import.meta.resolve("./process.ts"),
-      plugins: [...plugins, ...devices.map(({ plugin }) => plugin.url)],
-      needs: plan.needs ?? {},
-      scratchDirectory,
-      events: devices.some(({ events }) => events === true),
-      unconfined: plan.sandbox === "none",
-    }),
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
+/** Starts the process of a domain, which inherits these descriptors, confined as its plan says. */
+function startDomain(
+  { plan, devices, scratchDirectory }: DomainBoot,
+  descriptors: readonly number[],
+): Deno.ChildProcess {
+  const workload = plan.workload === undefined ? [] : [plan.workload.url];
+  const plugins = [plan.policy.url, ...workload, ...devices.map(({ plugin }) => plugin.url)];
+  const needs = plan.needs ?? {};
+  const program = Deno.execPath();
+  const args = denoArguments({
+    entry: import.meta.resolve("./process.ts"),
+    ...{ plugins, needs, scratchDirectory },
+    events: devices.some(({ events }) => events === true),
+    unconfined: plan.sandbox === "none",
   });
-  return command.spawn();
+  if (plan.sandbox === "strict") checkStrict();
+  const command = plan.sandbox !== "strict" ? { program, args } : confinedCommand({
+    confinement: confinementOf(needs, importedPaths({ plugins }), scratchDirectory),
+    ...{ program, args, descriptors, keepEnv: [] },
+  });
+  const piped = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
+  return handingOn(descriptors, () => new Deno.Command(command.program, { args: [...command.args], ...piped }).spawn());
+}
+
+/** A strict sandbox is never silently less. */
+function checkStrict(): void {
+  const { missing } = strictAvailability();
+  if (missing.length > 0) throw new DomainError(`A strict sandbox is not to be had here. ${missing.join(". ")}`);
 }

@@ -24,6 +24,7 @@ export const METRICS = [
   "cpuCores",
   "iopsPerCpuCore",
   "fairness",
+  "restarts",
   "minClientIops",
   "maxClientIops",
   "errors",

@@ -4,9 +4,19 @@
  * @module
  */
 
-import type { ClientPlan, DevicePlan, DomainPlan, LinkPlan, MachinePlan, PluginUse } from "../domain/plan.ts";
+import type {
+  ClientPlan,
+  DevicePlan,
+  DomainPlan,
+  LinkPlan,
+  MachinePlan,
+  PluginUse,
+  RecoveryPlan,
+} from "../domain/plan.ts";
+import { cLibraryNeed } from "../libc.ts";
 import type { ChannelOptions } from "../link.ts";
 import { mergeNeeds } from "../permission_needs.ts";
+import { driverNeeds } from "../permissions.ts";
 import type { DevicePlugin, PermissionNeeds, WorkloadNeeds, WorkloadPlugin } from "../plugin.ts";
 import type { Cell } from "./cell.ts";
 import type { ResolvedPlugin } from "./plugins.ts";
@@ -38,7 +48,13 @@ export function planMachine(cell: Cell): MachinePlan {
     }),
     seed: scenario.run.seed,
     hangTimeoutNs: scenario.recovery.hangTimeout,
+    requestTimeoutNs: scenario.recovery.requestTimeout,
+    ...(scenario.recovery.onFailure === "restart" ? { recovery: recoveryPlan(scenario) } : {}),
   };
+}
+
+function recoveryPlan({ recovery: { requests, maxRestarts, backoff, standby } }: Scenario): RecoveryPlan {
+  return { requests, maxRestarts, backoffNs: backoff, standby };
 }
 
 /** An application's domain, and which device it uses. */
@@ -70,7 +86,10 @@ function planClient(cell: Cell, device: number, clientOfDevice: number): Applica
   return Array.from({ length: threads }, (_, thread) => ({
     domain: {
       name: threads === 1 ? name : `${name}-${thread}`,
-      kind: scenario.domains.application.kind,
+      ...scenario.domains.application,
+      needs: mergeNeeds(
+        [workload, policy.frontend, ...(scenario.placement === "monolithic" ? devices : [])].map(pluginNeeds),
+      ),
       cpus: [],
       policy: pluginUse(policy.frontend),
       workload: {
@@ -90,7 +109,12 @@ function planDrivers({ scenario, policy, devices }: Cell): DomainPlan[] {
   const count = scenario.drivers === "isolated" ? devices.length : 1;
   return Array.from({ length: count }, (_, index) => ({
     name: count === 1 ? "driver" : `driver-${index}`,
-    kind: scenario.domains.driver.kind,
+    ...scenario.domains.driver,
+    needs: mergeNeeds([
+      pluginNeeds(policy.backend),
+      ...devices.filter((_, device) => device % count === index)
+        .map(({ plugin, options }) => driverNeeds(plugin as DevicePlugin, options)),
+    ]),
     cpus: [],
     policy: pluginUse(policy.backend),
   }));
@@ -113,10 +137,17 @@ export function mostLinks(cell: Pick<Cell, "scenario" | "devices" | "workload">)
   return drivers === "consolidated" ? ofDevice * cell.devices.length : ofDevice;
 }
 
-/** What a cell's plugins need to touch. */
+/** What a cell's plugins need to touch, and what it takes to start its processes. */
 export function permissionNeeds(cell: Cell): Required<PermissionNeeds> {
-  const used = [...cell.devices, cell.workload, cell.policy.frontend, cell.policy.backend];
-  return mergeNeeds(used.map(({ plugin, options }) => plugin.permissions?.(options) ?? {}));
+  const { devices, workload, policy, scenario: { domains, placement } } = cell;
+  const needs = mergeNeeds([...devices, workload, policy.frontend, policy.backend].map(pluginNeeds));
+  const isolated = placement === "isolated" && domains.driver.kind === "process";
+  if (domains.application.kind !== "process" && !isolated) return needs;
+  return { ...needs, run: [...needs.run, Deno.execPath()], ffi: [...new Set([...needs.ffi, cLibraryNeed()])] };
+}
+
+function pluginNeeds({ plugin, options }: ResolvedPlugin): PermissionNeeds {
+  return plugin.permissions?.(options) ?? {};
 }
 
 function channelOptions({ channel }: Scenario): ChannelOptions {

@@ -68,6 +68,14 @@ export interface ClientSample {
   readonly flushes: number;
 }
 
+/** One time that a driver was started anew. */
+export interface SampleRestart {
+  /** Why. */
+  readonly cause: string;
+  /** From when the failure was noticed to the first request answered by the next driver; null if none was. */
+  readonly pauseNs: number | null;
+}
+
 /** One repetition of one cell. A domain's figures are the sum over its threads. */
 export interface Sample {
   /** Which repetition, from 0. */
@@ -98,6 +106,8 @@ export interface Sample {
   readonly clients: readonly ClientSample[];
   /** What the workload and the device counted of their own, from start to end. */
   readonly counters: Counters;
+  /** Drivers that failed and were started anew, from start to end. */
+  readonly restarts: readonly SampleRestart[];
   /** Cores that each domain's threads were seen on. */
   readonly cpus: PerDomain<readonly number[]>;
   /** Cores that each domain's threads were confined to; null where they were not. */
@@ -151,6 +161,8 @@ export interface Summary {
   readonly maxClientIops: Estimate | null;
   /** Operations of all repetitions together that failed. */
   readonly errors: number | null;
+  /** Times that a driver was started anew. */
+  readonly restarts: Estimate | null;
   /** What the workload and the device counted, by name. */
   readonly counters: Readonly<Record<string, Estimate>>;
 }

@@ -33,6 +33,10 @@ export function toSample(
     // A client that was lost is not among them.
     clients: clients.filter((client) => client.domains.every((name) => name in domains))
       .map((client) => clientSample(client, client.domains.map((name) => domains[name].sample))),
+    restarts: results.flatMap(({ restarts }) => restarts).map(({ cause, noticedAtMs, resumedAtMs }) => ({
+      cause,
+      pauseNs: resumedAtMs === null ? null : Math.round((resumedAtMs - noticedAtMs) * 1e6),
+    })),
     counters: addUp([conducted, ...results.map(({ counters }) => counters)]),
     cpuCores: perDomain((domains) => {
       const cores = domains.map(({ cpuNs, durationNs }) => cpuNs === null ? null : cpuNs / durationNs);

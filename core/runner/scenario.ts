@@ -32,7 +32,13 @@ const policyUse = z.union([
 ]);
 
 const domain = z.strictObject({
-  kind: z.literal("worker").default("worker").describe("Where the domain runs: a Deno worker."),
+  kind: z.enum(["worker", "process"]).default("worker")
+    .describe(
+      "Where the domain runs: a Deno worker, or a process with an address space of its own (takes --allow-ffi).",
+    ),
+  sandbox: z.enum(["strict", "permissions", "none"]).default("permissions").describe(
+    "What keeps a process from all but its work: the kernel and Deno (strict), Deno's permissions alone, or nothing.",
+  ),
 });
 
 const cpuList = z.array(z.int().min(0).max(1023)).min(1);
@@ -126,8 +132,32 @@ const scenarioSchema = z.strictObject({
     seed: z.int().min(1).max(2 ** 31 - 1).default(42).describe("Seeds what the workloads draw at random."),
   }).prefault({}).describe("How long, how often and in which order the cells are measured."),
   recovery: z.strictObject({
-    hangTimeout: duration().refine((ns) => ns >= 1e9, "must be at least 1s: a domain that sleeps shows itself rarely")
-      .prefault("5s").describe("A domain without a sign of life for so long has failed, at least 1s."),
+    onFailure: z.enum(["restart", "fail"]).default("restart")
+      .describe(
+        "Whether a driver that is a process is started anew when it fails; without, and for all others, the cell fails.",
+      ),
+    requests: z.enum(["reissue", "requeue", "fail-io"]).default("reissue").describe(
+      "What becomes of requests without a driver. In flight: done again by the next (reissue), or failed. New: they wait " +
+        "(reissue, requeue), or fail.",
+    ),
+    maxRestarts: z.int().min(0).max(1_000_000).default(10)
+      .describe("Restarts of a driver after which one more failure is the cell's."),
+    backoff: duration().prefault("100ms").describe(
+      "How long a restart waits after a driver that has answered nothing, doubled each time that this goes on.",
+    ),
+    standby: z.boolean().default(false).describe(
+      "Whether the next driver's process is kept ready, for a shorter pause.",
+    ),
+    hangTimeout: duration().refine(
+      (ns) => ns >= 2e8,
+      "must be at least 200ms: a domain that sleeps shows itself rarely",
+    )
+      .prefault("5s").describe(
+        "A domain without a sign of life for so long has failed, at least 200ms; time that a device says it needs excepted.",
+      ),
+    requestTimeout: duration().refine((ns) => ns >= 2e8, "must be at least 200ms").prefault("180s").describe(
+      "A driver that lives and answers nothing for so long, while requests are in flight, has failed; at least 200ms.",
+    ),
   }).prefault({}).describe("What happens when a domain fails."),
   matrix: z.record(z.string(), z.array(z.unknown()).min(1)).prefault({})
     .describe("Paths into the scenario, each with the values that it takes; every combination is a cell."),

@@ -35,6 +35,7 @@ export function summarise(samples: readonly Sample[]): Summary {
     minClientIops: of(({ clients }) => clients.length === 0 ? null : Math.min(...clients.map(({ iops }) => iops))),
     maxClientIops: of(({ clients }) => clients.length === 0 ? null : Math.max(...clients.map(({ iops }) => iops))),
     errors: samples.length === 0 ? null : samples.reduce((total, { errors }) => total + errors, 0),
+    restarts: of(({ restarts }) => restarts.length),
     counters: Object.fromEntries(
       Object.keys(samples[0]?.counters ?? {})
         .map((name) => [name, estimate(samples.map(({ counters }) => counters[name] ?? 0))]),

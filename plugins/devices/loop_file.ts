@@ -17,7 +17,13 @@ import type { BlockDevice } from "../../core/block_device.ts";
 import { DeviceError } from "../../core/errors.ts";
 import { cLibraryNeed, mayCallLibc } from "../../core/libc.ts";
 import { FRAME_SIZE, SECTOR_SIZE } from "../../core/memory.ts";
-import { API_VERSION, definePlugin, type DevicePlugin, type MediumContext } from "../../core/plugin.ts";
+import {
+  API_VERSION,
+  definePlugin,
+  type DevicePlugin,
+  type MediumContext,
+  type PermissionNeeds,
+} from "../../core/plugin.ts";
 import { formatSize, size } from "../../core/units.ts";
 import { BOUNCE_COUNTERS, ENGINES, openEngine } from "./disk_io/engine.ts";
 import { LibcFile } from "./disk_io/libc_file.ts";
@@ -72,12 +78,15 @@ const plugin: DevicePlugin<typeof options, LoopMedium> = definePlugin({
   options,
   counters: BOUNCE_COUNTERS,
 
-  permissions({ path, create, readOnly, engine }) {
+  permissions({ path, create, readOnly, engine, direct }) {
     // Demanded only where it does not do without; where it may be called, a driver in a process takes the file by it.
-    const libc = engine === "io-uring" || mayCallLibc() ? { ffi: [cLibraryNeed()] } : {};
+    const libc = engine === "io-uring" || mayCallLibc() ? libcNeeds({ engine, direct }) : {};
     if (path === undefined) return { scratch: true, ...libc };
     return { read: [path], write: readOnly && !create ? [] : [path], ...libc };
   },
+
+  // A driver that is handed the open file needs no path.
+  driverPermissions: (given) => mayCallLibc() ? libcNeeds(given) : plugin.permissions?.(given) ?? {},
 
   openMedium(given, { scratchDirectory, inherit }) {
     return inherited(openLoopMedium(given, scratchDirectory), inherit);
@@ -99,6 +108,10 @@ const plugin: DevicePlugin<typeof options, LoopMedium> = definePlugin({
 });
 
 export default plugin;
+
+function libcNeeds({ engine, direct }: Pick<z.output<typeof options>, "engine" | "direct">): PermissionNeeds {
+  return { ffi: [cLibraryNeed()], system: { ioUring: engine === "io-uring" || (engine === "auto" && direct) } };
+}
 
 function inherited(medium: LoopMedium, inherit: MediumContext["inherit"]): LoopMedium {
   if (medium.descriptor !== null) inherit(medium.descriptor);

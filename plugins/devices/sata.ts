@@ -12,7 +12,13 @@ import { z } from "../../core/schema.ts";
 import type { BlockDevice } from "../../core/block_device.ts";
 import { DeviceError } from "../../core/errors.ts";
 import { cLibraryNeed } from "../../core/libc.ts";
-import { API_VERSION, definePlugin, type DeviceContext, type DevicePlugin } from "../../core/plugin.ts";
+import {
+  API_VERSION,
+  definePlugin,
+  type DeviceContext,
+  type DevicePlugin,
+  type PermissionNeeds,
+} from "../../core/plugin.ts";
 import { BOUNCE_COUNTERS, ENGINES, openEngine } from "./disk_io/engine.ts";
 import { LibcFile } from "./disk_io/libc_file.ts";
 import { OPERATION_TIMEOUT_NS } from "./sata/ata_command.ts";
@@ -50,12 +56,9 @@ const plugin: DevicePlugin<typeof options, OpenDisk> = definePlugin({
   options,
   counters: BOUNCE_COUNTERS,
 
-  permissions: ({ destructive }) => ({ ffi: [cLibraryNeed()], run: destructive ? [blkidNeed()] : [] }),
+  permissions: (given) => ({ ...driverNeeds(given), run: given.destructive ? [blkidNeed()] : [] }),
   // The disk is open by then, and looked at.
-  driverPermissions: ({ passthrough, engine }) => ({
-    ffi: [cLibraryNeed()],
-    system: { ioUring: !passthrough && engine !== "sync", capabilities: passthrough ? ["CAP_SYS_RAWIO"] : [] },
-  }),
+  driverPermissions: (given) => driverNeeds(given),
 
   destroys: ({ path, destructive }) => destructive ? [path] : [],
 
@@ -87,6 +90,13 @@ const plugin: DevicePlugin<typeof options, OpenDisk> = definePlugin({
 });
 
 export default plugin;
+
+function driverNeeds({ passthrough, engine }: z.output<typeof options>): PermissionNeeds {
+  return {
+    ffi: [cLibraryNeed()],
+    system: { ioUring: !passthrough && engine !== "sync", capabilities: passthrough ? ["CAP_SYS_RAWIO"] : [] },
+  };
+}
 
 function blockDevice(
   disk: OpenDisk,

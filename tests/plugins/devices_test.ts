@@ -183,12 +183,6 @@ Deno.test("a file that shrinks under its driver fails the reads past its end, an
   });
 });
 
-Deno.test("a loop file asks for permission to its path, to write only if it writes", () => {
-  const needs = (given: unknown) => loopFile.permissions?.(loopFile.options.parse(given));
-  assert.deepEqual(needs({ path: "/x" }), { read: ["/x"], write: ["/x"] });
-  assert.deepEqual(needs({ path: "/x", readOnly: true }), { read: ["/x"], write: [] });
-});
-
 Deno.test("what may block for longer than a domain may be silent says for how long; what does not says nothing", async () => {
   const blocking = { "null": 0, "ramdisk": 0, "loop-file": 30e9 };
   for (const [name, expected] of Object.entries(blocking)) {

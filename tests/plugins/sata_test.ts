@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import { Operation, Status } from "../../core/blkif.ts";
 import { DeviceError } from "../../core/errors.ts";
-import { openCLibrary } from "../../core/libc.ts";
-import { type CreateContext, loadPlugin, openMedium } from "../../core/plugin.ts";
+import { cLibraryNeed, openCLibrary } from "../../core/libc.ts";
+import { driverNeeds } from "../../core/permissions.ts";
+import { type CreateContext, type DevicePlugin, loadPlugin, openMedium } from "../../core/plugin.ts";
 import { builtins } from "../../plugins/mod.ts";
 import sata from "../../plugins/devices/sata.ts";
 import { closeDisk, confirmPath, openDisk } from "../../plugins/devices/sata/disk.ts";
@@ -279,6 +280,10 @@ Deno.test("a disk asks for libc alone, and for blkid only if it is written to", 
   assert.match(needs({ path: "/dev/sda", destructive: true })?.run?.[0] ?? "", /blkid$/);
   assert.equal(needs({ path: "/dev/sda" })?.ffi?.length, 1);
   assert.equal(needs({ path: "/dev/sda" })?.read, undefined);
+  for (const destructive of [false, true]) {
+    const options = sata.options.parse({ path: "/dev/sda", destructive });
+    assert.deepEqual(driverNeeds(sata as unknown as DevicePlugin, options), { ffi: [cLibraryNeed()] });
+  }
 });
 
 for (const engine of ["sync", "io-uring"]) {

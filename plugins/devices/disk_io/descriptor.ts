@@ -41,13 +41,6 @@ export function closeDescriptor(descriptor: number): void {
   withLibc(`close descriptor ${descriptor}`, ({ symbols }) => symbols.close(descriptor));
 }
 
-/** Whether libc may be called here. */
-export function hasLibc(): boolean {
-  const library = openCLibrary(SYMBOLS);
-  library?.close();
-  return library !== null;
-}
-
 function withLibc<Result>(what: string, use: (library: CLibrary<typeof SYMBOLS>) => Result): Result {
   const library = openCLibrary(SYMBOLS);
   if (library === null) throw new DeviceError(`Cannot ${what}: that takes --allow-ffi`);

@@ -7,9 +7,10 @@
 import fs from "node:fs";
 import { join } from "node:path";
 import { DeviceError, messageOf } from "../../../core/errors.ts";
+import { mayCallLibc } from "../../../core/libc.ts";
 import { SECTOR_SIZE } from "../../../core/memory.ts";
 import { formatSize } from "../../../core/units.ts";
-import { closeDescriptor, hasLibc, openOnceMore } from "../disk_io/descriptor.ts";
+import { closeDescriptor, openOnceMore } from "../disk_io/descriptor.ts";
 import { describeLoopFile, openFile, type OpenFileOptions, openFlags } from "./open_file.ts";
 
 /** A file that is large enough for a disk. */
@@ -86,7 +87,7 @@ export function closeLoopMedium({ descriptor }: LoopMedium): void {
 
 /** Deno opens it, as the permissions of a path are Deno's to check; what drivers use is libc's own. */
 function openForDrivers(path: string, options: OpenFileOptions): number | null {
-  if (!hasLibc()) return null;
+  if (!mayCallLibc()) return null;
   const opened = openFile(path, options);
   try {
     return openOnceMore(opened, openFlags(options), describeLoopFile(path, options).name);
