@@ -120,7 +120,7 @@ function startDomain(
   if (plan.sandbox === "strict") checkStrict();
   const command = plan.sandbox !== "strict" ? { program, args } : confinedCommand({
     confinement: confinementOf(needs, importedPaths({ plugins }), scratchDirectory),
-    ...{ program, args, descriptors, keepEnv: [] },
+    ...{ program, args, descriptors, keepEnv: needs.env ?? [] },
   });
   const piped = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
   return handingOn(descriptors, () => new Deno.Command(command.program, { args: [...command.args], ...piped }).spawn());
