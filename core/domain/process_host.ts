@@ -47,6 +47,7 @@ export class ProcessHost implements DomainHost {
       const { text, descriptors } = encodeBoot(boot, (memory) => this.#memory.descriptorOf(memory));
       const doorbells = [boot.eventFd, ...boot.links.map(({ peerEventFd }) => peerEventFd)];
       const handed = [...descriptors, ...doorbells.filter((each) => each !== null), ...inherited];
+      if (boot.plan.sandbox === "strict") checkStrict(this.#listener);
       const child = startDomain(boot, [...new Set(handed)]);
       this.#child = child;
       this.#serve(child, text);
@@ -117,7 +118,6 @@ function startDomain(
     events: devices.some(({ events }) => events === true),
     unconfined: plan.sandbox === "none",
   });
-  if (plan.sandbox === "strict") checkStrict();
   const command = plan.sandbox !== "strict" ? { program, args } : confinedCommand({
     confinement: confinementOf(needs, importedPaths({ plugins }), scratchDirectory),
     ...{ program, args, descriptors, keepEnv: needs.env ?? [] },
@@ -127,7 +127,8 @@ function startDomain(
 }
 
 /** A strict sandbox is never silently less. */
-function checkStrict(): void {
-  const { missing } = strictAvailability();
+function checkStrict({ reported }: DomainListener): void {
+  const { missing, notes } = strictAvailability();
   if (missing.length > 0) throw new DomainError(`A strict sandbox is not to be had here. ${missing.join(". ")}`);
+  for (const text of notes) reported({ type: "note", text });
 }
