@@ -87,7 +87,8 @@ export class ProcessHost implements DomainHost {
     const status = await child.status;
     // Its death counts from here on: a child of its own that has its standard output could keep that open.
     this.#end.resolve();
-    await unlessTooLong(Promise.all([errors, heard]), LAST_WORDS_MS);
+    // One that was killed says nothing more, and may be missed.
+    if (status.signal === null) await unlessTooLong(Promise.all([errors, heard]), LAST_WORDS_MS);
     this.#input.close().catch(() => {});
     this.#listener.died(describeEnd(status, "without saying why", await Promise.race([errors, ""])));
   }
