@@ -14,11 +14,12 @@
 import { claimEntry, entryWord, type Operation, responseOperation, responseStatus, Status } from "./blkif.ts";
 import type { DeviceInfo } from "./block_device.ts";
 import { type BlockQueue, isTransfer, submissionError } from "./block_queue.ts";
-import { DriverChange, type FrontendRecovery } from "./driver_change.ts";
+import { DriverChange } from "./driver_change.ts";
 import { ConnectionError } from "./errors.ts";
 import { FrontendLink } from "./frontend_link.ts";
+import type { FrontendOptions } from "./frontend_options.ts";
 import { type LinkEnd, preloadEntries, pushAndNotify, type PushCounters } from "./link_end.ts";
-import type { ChannelOptions, LinkOptions } from "./link.ts";
+import type { ChannelOptions } from "./link.ts";
 import type { OperationMeter } from "./measure/meter.ts";
 import { FRAME_SIZE, SECTOR_SIZE } from "./memory.ts";
 import type { NotificationPolicy } from "./notification.ts";
@@ -28,24 +29,6 @@ import { NONE, type ShadowTable } from "./shadow_table.ts";
 import { SlotBuffers } from "./slot_buffers.ts";
 import type { Waiter, WaitSource } from "./waiter.ts";
 import { stateName, XenbusState } from "./xenbus.ts";
-
-/** How an application uses its frontend. */
-export interface FrontendOptions {
-  /** This side of the link. */
-  readonly end: LinkEnd;
-  /** How the link is laid out and used. */
-  readonly link: LinkOptions;
-  /** How the thread waits. */
-  readonly waiter: Waiter;
-  /** What decides about each wait. */
-  readonly policy: NotificationPolicy;
-  /** Counts the operations. */
-  readonly meter: OperationMeter;
-  /** Whether the domain was told to stop: ends every wait. */
-  readonly stopRequested: () => boolean;
-  /** What to do without a driver; when absent, the connection's end is the frontend's. */
-  readonly recovery?: FrontendRecovery;
-}
 
 /** A block queue whose device is in another domain. */
 export class Frontend implements BlockQueue, WaitSource {
@@ -113,15 +96,15 @@ export class Frontend implements BlockQueue, WaitSource {
     this.#shadow = this.#link.shadow;
     this.#issuer = this.#link.issuer;
     this.#partStatus = new Int8Array(this.depth);
+    this.#buffers = new SlotBuffers(end.memory, layout, this.depth, link.channel.transfer === "copy");
     this.#change = options.recovery === undefined ? null : new DriverChange(options.recovery, {
-      ...{ link: this.#link, end, stopRequested: options.stopRequested },
+      ...{ link: this.#link, buffers: this.#buffers, end, stopRequested: options.stopRequested },
       connected: (info) => this.#connected(info),
       takeAll: () => this.#takeAll(),
       fail: (slot) => this.#fail(slot),
       publish: () => this.#publish(),
       waitOnce: () => this.#waitOnce(),
     });
-    this.#buffers = new SlotBuffers(end.memory, layout, this.depth, link.channel.transfer === "copy");
     options.waiter.add(this);
   }
 
@@ -133,9 +116,9 @@ export class Frontend implements BlockQueue, WaitSource {
   connect(): void {
     try {
       this.#connected(this.#link.connect(this.#stopRequested));
+      this.#change?.begin();
     } catch (thrown) {
-      if (this.#stopRequested()) throw thrown;
-      this.#lose(thrown);
+      if (this.#stopRequested() || !this.#lose(thrown)) throw thrown;
     }
   }
 
@@ -198,7 +181,7 @@ export class Frontend implements BlockQueue, WaitSource {
             return this.#ended.shift() as number;
           }
           if (!this.#shadow.usable) throw this.#unusable;
-          if (this.#change?.isDown) this.#change.lookForDriver();
+          if (this.#change?.isDown && !this.#change.lookForDriver()) return -1;
           this.#publish();
           if (!this.#seeResponses()) return -1;
         }
@@ -206,8 +189,7 @@ export class Frontend implements BlockQueue, WaitSource {
         if (slot !== NONE) return slot;
       }
     } catch (thrown) {
-      this.#lose(thrown);
-      return this.poll();
+      return this.#lose(thrown) ? this.poll() : -1;
     }
   }
 
@@ -222,7 +204,7 @@ export class Frontend implements BlockQueue, WaitSource {
 
   idle(): void {
     // What was submitted must be seen before anything is waited for.
-    if (this.#shadow.usable) this.#publish();
+    if (this.#shadow.usable && !this.#change?.isDown) this.#publish();
     try {
       this.#waitOnce();
     } catch (thrown) {
@@ -230,14 +212,28 @@ export class Frontend implements BlockQueue, WaitSource {
     }
   }
 
+  /**
+   * Looks whether the driver is still there, and goes on with another if that is so: for a thread that waits for something
+   * else than answers. Nothing happens where a lost driver is the end: that shows when the queue is used.
+   */
+  attend(): void {
+    if (this.#change === null) return;
+    try {
+      if (this.#change.isDown) this.#change.lookForDriver();
+      else this.#checkPeer();
+    } catch (thrown) {
+      this.#lose(thrown);
+    }
+  }
+
   /** Whether a response seems to be there. */
   peek(): boolean {
-    return this.#ring.peek();
+    return this.#ring.peek() && !this.#change?.isDown;
   }
 
   /** Whether a response is there. */
   ready(): boolean {
-    return this.#ring.available() > 0;
+    return this.#ring.available() > 0 && !this.#change?.isDown;
   }
 
   /** Asks to be notified of responses; never of more than are to come. */
@@ -277,8 +273,6 @@ export class Frontend implements BlockQueue, WaitSource {
     const id = words[at];
     const idHigh = words[at + 1];
     const outcome = words[at + 2];
-    this.#responsesSeen--;
-    ring.consume();
     if (id < 0 || id >= shadow.idCount) throw broken(`answered the unknown id ${id >>> 0}`);
     const slot = shadow.slotOf(id);
     if (slot === NONE) throw broken(`answered id ${id}, not in flight`);
@@ -289,6 +283,9 @@ export class Frontend implements BlockQueue, WaitSource {
     }
     const status = responseStatus(outcome);
     if (status > 0 || status < -2) throw broken(`answered id ${id} with the unknown status ${status}`);
+    // A response that is wrong stays: what comes after it does not count either.
+    this.#responsesSeen--;
+    ring.consume();
     shadow.release(id);
     if (this.#issuer.waitingCount > 0) this.#issuer.issueWaiting();
     if (!shadow.isAlone(slot)) return this.#answeredShared(slot, status);
@@ -357,8 +354,8 @@ export class Frontend implements BlockQueue, WaitSource {
     }
   }
 
-  /** The driver is lost, as `thrown` shows. Returns if it goes on with another. */
-  #lose(thrown: unknown): void {
+  /** The driver is lost, as `thrown` shows. Whether there is another, or what is asked fails; if not, it is to stop. */
+  #lose(thrown: unknown): boolean {
     if (!(thrown instanceof ConnectionError)) throw thrown;
     if (this.#change !== null && thrown !== this.#unusable) return this.#change.lose(thrown);
     this.#unusable = thrown;
