@@ -90,7 +90,9 @@ export class DeficitRoundRobin {
   dueMs: number = Infinity;
   readonly #gate: DeviceGate;
   readonly #take: TakeRequests;
-  #rings: ServedRing[] = [];
+  #rings: readonly ServedRing[] = [];
+  /** The only ring, if it has no limits: nothing is counted then. */
+  #alone: Backend | null = null;
   /** The ring that is visited, or will be next. */
   #at = 0;
   /** Whether that ring was given its quantum and has not used it yet. */
@@ -111,26 +113,34 @@ export class DeficitRoundRobin {
    */
   add(backend: Backend, limit: RateLimit | null, sizeBytes: number): ServedRing {
     const ring = new ServedRing(backend, limit, sizeBytes, this);
-    this.#rings.push(ring);
+    this.#use([...this.#rings, ring]);
     return ring;
   }
 
   /** Forgets the rings whose backends are not among these. */
   keep(backends: readonly Backend[]): void {
     const kept = this.#rings.filter(({ backend }) => backends.includes(backend));
-    if (kept.length === this.#rings.length) return;
-    this.#rings = kept;
+    if (kept.length < this.#rings.length) this.#use(kept);
+  }
+
+  #use(rings: readonly ServedRing[]): void {
+    this.#rings = rings;
+    this.#alone = rings.length === 1 && rings[0].limit === null ? rings[0].backend : null;
     this.#at = 0;
     this.#visiting = false;
+    this.full = false;
+    this.dueMs = Infinity;
   }
 
   /**
-   * Visits each ring once, or as far as the device takes any more: it must be asked for completions then.
+   * Visits each ring once, or as far as the device takes any more: it must be asked for completions then. On the hot
+   * path.
    *
    * @param nowMs the time, by which limits are measured; without limits nobody looks at it
    * @returns whether there was something to do
    */
   turn(nowMs: number): boolean {
+    if (this.#alone !== null) return this.#take(this.#alone, null);
     const rings = this.#rings;
     let worked = false;
     this.full = false;
@@ -161,7 +171,6 @@ export class DeficitRoundRobin {
   #visit(ring: ServedRing, nowMs: number): boolean {
     const { backend, allowance, limit } = ring;
     const alone = this.#rings.length === 1;
-    if (alone && limit === null) return this.#take(backend, null);
     const continued = this.#visiting;
     this.#visiting = false;
     ring.throttled = limit !== null && !limit.grant(allowance, nowMs);

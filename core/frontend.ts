@@ -18,11 +18,12 @@ import { DriverChange } from "./driver_change.ts";
 import { ConnectionError } from "./errors.ts";
 import { FrontendLink } from "./frontend_link.ts";
 import type { FrontendOptions } from "./frontend_options.ts";
-import { type LinkEnd, preloadEntries, pushAndNotify, type PushCounters } from "./link_end.ts";
+import { brokenBackend, type LinkEnd, preloadEntries, pushAndNotify, type PushCounters } from "./link_end.ts";
 import type { ChannelOptions } from "./link.ts";
 import type { OperationMeter } from "./measure/meter.ts";
 import { FRAME_SIZE, SECTOR_SIZE } from "./memory.ts";
 import type { NotificationPolicy } from "./notification.ts";
+import { Patience } from "./patience.ts";
 import type { RequestIssuer } from "./request_issuer.ts";
 import type { Ring } from "./ring.ts";
 import { NONE, type ShadowTable } from "./shadow_table.ts";
@@ -54,10 +55,9 @@ export class Frontend implements BlockQueue, WaitSource {
   readonly #issuer: RequestIssuer;
   /** Submissions after which to publish. */
   readonly #batch: number;
-  /** Whether adjacent operations are merged. */
-  readonly #merges: boolean;
   /** The slots' memory. */
   readonly #buffers: SlotBuffers;
+  readonly #patience: Patience;
   /** Operations that were submitted since the last push. */
   #unpublished = 0;
   /** The status of each slot's long operation so far: that of the last part that failed. */
@@ -84,7 +84,6 @@ export class Frontend implements BlockQueue, WaitSource {
     this.#channel = link.channel;
     // When every slot waits to be published, nothing can join them.
     this.#batch = Math.min(link.channel.batch, link.slots.count);
-    this.#merges = link.channel.merge;
     this.#waiter = options.waiter;
     this.#policy = options.policy;
     this.#meter = options.meter;
@@ -97,6 +96,7 @@ export class Frontend implements BlockQueue, WaitSource {
     this.#issuer = this.#link.issuer;
     this.#partStatus = new Int8Array(this.depth);
     this.#buffers = new SlotBuffers(end.memory, layout, this.depth, link.channel.transfer === "copy");
+    this.#patience = new Patience(options.requestTimeoutMs ?? Infinity);
     this.#change = options.recovery === undefined ? null : new DriverChange(options.recovery, {
       ...{ link: this.#link, buffers: this.#buffers, end, stopRequested: options.stopRequested },
       connected: (info) => this.#connected(info),
@@ -110,7 +110,6 @@ export class Frontend implements BlockQueue, WaitSource {
 
   /**
    * Goes through the handshake.
-   *
    * @throws {ConnectionError} when the backend does not answer, refuses, or lacks what the channel's options need
    */
   connect(): void {
@@ -213,14 +212,14 @@ export class Frontend implements BlockQueue, WaitSource {
   }
 
   /**
-   * Looks whether the driver is still there, and goes on with another if that is so: for a thread that waits for something
-   * else than answers. Nothing happens where a lost driver is the end: that shows when the queue is used.
+   * Looks whether the driver is still there, and goes on with another if it is not: for a thread that waits for something
+   * else than answers. Where a lost driver is the end, that shows when the queue is used.
    */
   attend(): void {
     if (this.#change === null) return;
     try {
       if (this.#change.isDown) this.#change.lookForDriver();
-      else this.#checkPeer();
+      else this.#checkDriver();
     } catch (thrown) {
       this.#lose(thrown);
     }
@@ -255,7 +254,7 @@ export class Frontend implements BlockQueue, WaitSource {
   }
 
   #publish(): void {
-    if (this.#merges) this.#issuer.endRun();
+    if (this.#channel.merge) this.#issuer.endRun();
     const ring = this.#ring;
     this.#unpublished = 0;
     if (!ring.unpushed) return;
@@ -273,16 +272,16 @@ export class Frontend implements BlockQueue, WaitSource {
     const id = words[at];
     const idHigh = words[at + 1];
     const outcome = words[at + 2];
-    if (id < 0 || id >= shadow.idCount) throw broken(`answered the unknown id ${id >>> 0}`);
+    if (id < 0 || id >= shadow.idCount) throw brokenBackend(`answered the unknown id ${id >>> 0}`);
     const slot = shadow.slotOf(id);
-    if (slot === NONE) throw broken(`answered id ${id}, not in flight`);
-    if (idHigh !== shadow.sequence(id)) throw broken(`answered id ${id} of an earlier request`);
+    if (slot === NONE) throw brokenBackend(`answered id ${id}, not in flight`);
+    if (idHigh !== shadow.sequence(id)) throw brokenBackend(`answered id ${id} of an earlier request`);
     const operation = responseOperation(outcome);
     if (operation !== shadow.operation(slot)) {
-      throw broken(`answered id ${id} as operation ${operation}`);
+      throw brokenBackend(`answered id ${id} as operation ${operation}`);
     }
     const status = responseStatus(outcome);
-    if (status > 0 || status < -2) throw broken(`answered id ${id} with the unknown status ${status}`);
+    if (status > 0 || status < -2) throw brokenBackend(`answered id ${id} with the unknown status ${status}`);
     // A response that is wrong stays: what comes after it does not count either.
     this.#responsesSeen--;
     ring.consume();
@@ -326,7 +325,7 @@ export class Frontend implements BlockQueue, WaitSource {
     if (this.#responsesSeen === 0) return false;
     const asked = this.#shadow.idsInUse;
     if (this.#responsesSeen > asked) {
-      throw broken(`answered ${this.#responsesSeen} requests where ${asked} were in flight`);
+      throw brokenBackend(`answered ${this.#responsesSeen} requests where ${asked} were in flight`);
     }
     if (this.#responsesSeen > 1) {
       this.#preloaded = preloadEntries(this.#ring, this.#words, this.#responsesSeen, false);
@@ -337,6 +336,7 @@ export class Frontend implements BlockQueue, WaitSource {
   #connected(info: DeviceInfo): void {
     this.#info = info;
     this.#unpublished = 0;
+    this.#patience.restart();
     if (!this.#shadow.usable) this.#shadow.setUsable(true);
   }
 
@@ -345,12 +345,18 @@ export class Frontend implements BlockQueue, WaitSource {
     if (!this.peek() && !this.#change?.isDown) this.#checkPeer();
   }
 
-  /** Throws if the driver is lost. */
+  /** Throws if the driver is lost, or has answered nothing for too long. Asked when a wait has ended without an answer. */
   #checkPeer(): void {
+    this.#patience.check(this.inFlight > 0, this.#ring.consumed);
+    this.#checkDriver();
+  }
+
+  /** Throws if the driver is lost. */
+  #checkDriver(): void {
     if (this.#link.wantedGeneration !== this.#link.generation) throw new ConnectionError("Another driver takes over");
     const state = this.#link.peerState;
     if (state !== XenbusState.Connected) {
-      throw broken(`left with ${this.inFlight} requests in flight: it is ${stateName(state)}`);
+      throw brokenBackend(`left with ${this.inFlight} requests in flight: it is ${stateName(state)}`);
     }
   }
 
@@ -392,5 +398,3 @@ export class Frontend implements BlockQueue, WaitSource {
     this.#keep(slot);
   }
 }
-
-const broken = (what: string): ConnectionError => new ConnectionError(`The connection is broken: the backend ${what}`);

@@ -25,6 +25,8 @@ export interface FrontendOptions {
   readonly meter: OperationMeter;
   /** Whether the domain was told to stop: ends every wait. */
   readonly stopRequested: () => boolean;
+  /** How long a driver may answer nothing while requests are in flight, in ms; for ever when absent. */
+  readonly requestTimeoutMs?: number;
   /** What to do without a driver; when absent, the connection's end is the frontend's. */
   readonly recovery?: FrontendRecovery;
 }

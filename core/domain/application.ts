@@ -24,7 +24,7 @@ const LOOK_MS = 10;
  * @returns what the workload counted, and the device if it is in this domain
  */
 export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadSetup): Counters {
-  const { control, report, waiter, policy, events, confinedTo, recovery } = setup;
+  const { control, report, waiter, policy, events, confinedTo, recovery, requestTimeoutMs } = setup;
   const [link] = setup.links;
   const [gate] = setup.gates.values();
   const meter = new OperationMeter(plan.slots.count);
@@ -46,6 +46,7 @@ export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadS
       ...common,
       end: link.end,
       link: link.boot.options,
+      requestTimeoutMs: requestTimeoutMs ?? undefined,
       recovery: recovery === null ? undefined : {
         requests: recovery.requests,
         lost: (generation, message) => report({ type: "lost", port, generation, message }),

@@ -7,7 +7,8 @@
 
 import { denoArguments, describeEnd, importedPaths, readLast, readMarkedLines } from "../deno_child.ts";
 import { handingOn } from "../descriptor.ts";
-import { messageOf } from "../errors.ts";
+import { DomainError, messageOf } from "../errors.ts";
+import { strictAvailability } from "../sandbox/availability.ts";
 import { confinementOf } from "../sandbox/confinement.ts";
 import { confinedCommand } from "../sandbox/launch.ts";
 import type { MachineMemory } from "../machine_memory.ts";
@@ -116,10 +117,17 @@ function startDomain(
     events: devices.some(({ events }) => events === true),
     unconfined: plan.sandbox === "none",
   });
+  if (plan.sandbox === "strict") checkStrict();
   const command = plan.sandbox !== "strict" ? { program, args } : confinedCommand({
     confinement: confinementOf(needs, importedPaths({ plugins }), scratchDirectory),
     ...{ program, args, descriptors, keepEnv: [] },
   });
   const piped = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
   return handingOn(descriptors, () => new Deno.Command(command.program, { args: [...command.args], ...piped }).spawn());
+}
+
+/** A strict sandbox is never silently less. */
+function checkStrict(): void {
+  const { missing } = strictAvailability();
+  if (missing.length > 0) throw new DomainError(`A strict sandbox is not to be had here. ${missing.join(". ")}`);
 }

@@ -9,7 +9,15 @@ import { DomainError } from "../errors.ts";
 import { type Consent, NO_CONSENT, type PermissionNeeds } from "../plugin.ts";
 import { denoArguments, describeEnd, readLast, readMarkedLines } from "../deno_child.ts";
 import { missingPermissions, permissionFlags, permissionsOf } from "../permissions.ts";
-import { ABORT, FINISH, type MachineAnswer, type MachineJob, type MachineResults, RECORD } from "./machine_protocol.ts";
+import {
+  ABORT,
+  FINISH,
+  type MachineAnswer,
+  type MachineJob,
+  type MachineResults,
+  RECORD,
+  UPGRADE,
+} from "./machine_protocol.ts";
 import { withScratchDirectory } from "./scratch.ts";
 
 const NS_PER_MS = 1e6;
@@ -17,6 +25,15 @@ const NS_PER_MS = 1e6;
 const OVERHEAD_MS = 120_000;
 /** How long a machine process whose workload has a conductor may take to undo what it did, once it was interrupted. */
 const UNDO_MS = 30_000;
+/** A machine process that runs. */
+export interface RunningMachine {
+  /**
+   * Replaces the drivers by their modules as they are now on the disk, while applications go on. Whether that was done is
+   * told by a note.
+   */
+  upgrade(): void;
+}
+
 /** How to run a machine process. */
 export interface MachineProcessOptions {
   /** What its plugins need. */
@@ -31,6 +48,8 @@ export interface MachineProcessOptions {
   readonly conductNs?: number;
   /** Told at once what devices and workloads have to say that is no error, whether or not the repetition succeeds. */
   readonly onNote?: (text: string) => void;
+  /** Told how to command it, once it is started. */
+  readonly onStarted?: (machine: RunningMachine) => void;
   /** Ends it early. */
   readonly signal?: AbortSignal;
   /** Asks it to finish in order, where it has no window and works until then. */
@@ -106,6 +125,7 @@ async function run(job: MachineJob, options: MachineProcessOptions): Promise<Mac
     const given = say(JSON.stringify(job));
     whenAborted(options.signal, abort);
     whenAborted(options.finish, finish);
+    options.onStarted?.({ upgrade: () => void say(UPGRADE) });
     let answer: Exclude<MachineAnswer, { type: "note" }> | undefined;
     const listened = readMarkedLines(child.stdout, RECORD, (line) => {
       const said: MachineAnswer = JSON.parse(line);

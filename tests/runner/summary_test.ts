@@ -53,6 +53,7 @@ function sampleOf(iops: number, changes: Partial<Sample> = {}): Sample {
     errors: 1,
     clients: [1, 3].map((parts) => ({ device: "disk", iops: (iops * parts) / 4, bytesPerSecond: iops * parts })),
     counters: { verified: iops },
+    restarts: [{ cause: "", pauseNs: null }],
     ...changes,
   } as Sample;
 }
@@ -72,6 +73,7 @@ Deno.test("a summary is the middle of what all repetitions measured, cores of bo
     fairness: 0.8,
     minClientIops: 5,
     maxClientIops: 15,
+    restarts: 1,
   });
 });
 

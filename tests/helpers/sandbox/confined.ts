@@ -7,7 +7,7 @@
 import { fileURLToPath } from "node:url";
 import { type Confinement, confinementOf } from "../../../core/sandbox/confinement.ts";
 import { confinedCommand, type Launch } from "../../../core/sandbox/launch.ts";
-import type { PermissionNeeds } from "../../../core/plugin.ts";
+import type { PermissionNeeds } from "../../../core/permission_needs.ts";
 import { PROJECT } from "../run_deno.ts";
 
 /** The modules of the project, which the programs import. */
@@ -29,10 +29,14 @@ export interface Options extends Partial<Pick<Launch, "keepEnv" | "descriptors">
   readonly needs?: PermissionNeeds;
 }
 
-/** Arguments with which Deno runs one of these programs with every permission that it knows of. */
-export function programArguments(module: string, args: readonly string[]): string[] {
-  const flags = ["--quiet", "--no-prompt", "--no-lock", "--cached-only", `--config=${PROJECT}deno.json`, "--allow-all"];
-  return ["run", ...flags, fileURLToPath(new URL(module, import.meta.url)), ...args];
+/** Arguments with which Deno runs one of these programs, with every permission that it knows of if no others are named. */
+export function programArguments(
+  module: string,
+  args: readonly string[],
+  permissions: readonly string[] = ["--allow-all"],
+): string[] {
+  const flags = ["--quiet", "--no-prompt", "--no-lock", "--cached-only", `--config=${PROJECT}deno.json`];
+  return ["run", ...flags, ...permissions, fileURLToPath(new URL(module, import.meta.url)), ...args];
 }
 
 /** How to start a program of this folder confined. */
@@ -50,9 +54,13 @@ export async function runConfined(module: string, args: readonly string[] = [], 
   return await ended(program, given);
 }
 
-/** Runs it unconfined. */
-export async function runFree(module: string, args: readonly string[] = []): Promise<Ended> {
-  return await ended(Deno.execPath(), programArguments(module, args));
+/** Runs it unconfined but for Deno's permissions. */
+export async function runFree(
+  module: string,
+  args: readonly string[] = [],
+  permissions?: readonly string[],
+): Promise<Ended> {
+  return await ended(Deno.execPath(), programArguments(module, args, permissions));
 }
 
 async function ended(program: string, args: readonly string[]): Promise<Ended> {

@@ -6,7 +6,7 @@
  */
 
 import { messageOf } from "../../../core/errors.ts";
-import { DENO_ATTEMPTS, PROCESS_ATTEMPTS, ROOT_ATTEMPTS, SYSTEM_ATTEMPTS, systemOf, type Targets } from "./attempts.ts";
+import { DENO_ATTEMPTS, ROOT_ATTEMPTS, SYSTEM_ATTEMPTS, systemOf, type Targets } from "./attempts.ts";
 
 /** What was tried, and what came of it. */
 export type Findings = Record<string, string>;
@@ -23,8 +23,6 @@ export async function probeSystem(way: typeof WAYS[number], targets: Targets): P
   const all = {
     ...SYSTEM_ATTEMPTS,
     ...(Deno.uid() === 0 ? ROOT_ATTEMPTS : {}),
-    // A child of a pool's thread would have nobody to end it.
-    ...(way === "main" ? PROCESS_ATTEMPTS : {}),
   };
   const findings: Findings = {};
   for (const [name, attempt] of Object.entries(all)) {
