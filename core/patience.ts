@@ -22,6 +22,11 @@ export class Patience {
     this.#limitMs = limitMs;
   }
 
+  /** Begins anew, with another driver. */
+  restart(): void {
+    this.#waiting = false;
+  }
+
   /**
    * Looks whether answers have come.
    *
