@@ -34,6 +34,12 @@ export interface DomainResult {
   readonly restarts: readonly Restart[];
 }
 
+/** What can be told of a domain from outside, and done to it. */
+export type MachineDomainView = Pick<
+  MachineDomain,
+  "restarts" | "processId" | "signal" | "links" | "events" | "saboteurPage"
+>;
+
 /** A link and the domains at its ends. */
 interface Connection {
   readonly link: MachineLink;
@@ -124,7 +130,7 @@ export class Hypervisor {
   }
 
   /** What can be told of a domain while the machine runs. */
-  domain(name: string): Pick<MachineDomain, "restarts" | "processId"> {
+  domain(name: string): MachineDomainView {
     return this.#domain(name);
   }
 

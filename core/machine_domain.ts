@@ -92,6 +92,8 @@ export class MachineDomain implements LinkedDomain {
   current: Incarnation;
   readonly #context: MachineDomainContext;
   readonly #driven: Map<string, Driven>;
+  /** By which its saboteur is told what to do; null where it has none. */
+  readonly saboteurPage: SharedArrayBuffer | null;
   #standby: Incarnation | undefined;
   #counted: Counters = {};
   #measured = false;
@@ -110,6 +112,7 @@ export class MachineDomain implements LinkedDomain {
       next: undefined,
       flushes: context.restarts === null ? null : context.memory.allocateFrames(1).buffer,
     }]));
+    this.saboteurPage = plan.saboteur === undefined ? null : context.memory.allocateFrames(1).buffer;
     this.current = this.#incarnate();
   }
 
@@ -122,6 +125,12 @@ export class MachineDomain implements LinkedDomain {
   get processId(): number | undefined {
     const { host } = this.current;
     return host instanceof ProcessHost ? host.processId : undefined;
+  }
+
+  /** Sends its process a signal, if it has one of its own. */
+  signal(signal: Deno.Signal): void {
+    const { host } = this.current;
+    if (host instanceof ProcessHost) host.signal(signal);
   }
 
   /** Has it drive a device on a medium, if the device is one of its own. */
@@ -319,6 +328,7 @@ export class MachineDomain implements LinkedDomain {
       eventFd: this.eventFd?.descriptor ?? null,
       sleepsOn: this.#context.memory.betweenProcesses ? "descriptor" : "word",
       links: this.links,
+      saboteurPage: this.saboteurPage,
       devices: devices.map(({ boot }) => boot),
     }, devices.flatMap(({ opened }) => opened.descriptors));
   }

@@ -12,6 +12,7 @@ import { strictAvailability } from "../sandbox/availability.ts";
 import { confinementOf } from "../sandbox/confinement.ts";
 import { confinedCommand } from "../sandbox/launch.ts";
 import type { MachineMemory } from "../machine_memory.ts";
+import { limitGrowth } from "../memory_limit.ts";
 import type { DomainBoot } from "./boot.ts";
 import type { DomainHost, DomainListener } from "./host.ts";
 import { parseReport, RECORD } from "./report_text.ts";
@@ -50,7 +51,7 @@ export class ProcessHost implements DomainHost {
       if (boot.plan.sandbox === "strict") checkStrict(this.#listener);
       const child = startDomain(boot, [...new Set(handed)]);
       this.#child = child;
-      this.#serve(child, text);
+      this.#serve(child, text, boot.plan.memoryBytes);
     } catch (thrown) {
       this.#end.resolve();
       this.#listener.died(`could not be started: ${messageOf(thrown)}`);
@@ -63,8 +64,13 @@ export class ProcessHost implements DomainHost {
 
   kill(): void {
     if (this.#child === undefined) return this.#end.resolve();
+    this.signal("SIGKILL");
+  }
+
+  /** Sends it a signal, if it is there. */
+  signal(signal: Deno.Signal): void {
     try {
-      this.#child.kill("SIGKILL");
+      this.#child?.kill(signal);
     } catch {
       // It has ended already.
     }
@@ -74,12 +80,16 @@ export class ProcessHost implements DomainHost {
     this.#input?.write(new TextEncoder().encode(`${line}\n`)).catch(() => {});
   }
 
-  async #serve(child: Deno.ChildProcess, boot: string): Promise<void> {
+  async #serve(child: Deno.ChildProcess, boot: string, memoryBytes: number | undefined): Promise<void> {
     // Standard input stays open: its end would mean that the hypervisor is gone.
     this.#input = child.stdin.getWriter();
     this.#say(boot);
     const errors = readLast(child.stderr);
+    let unlimited = memoryBytes;
     const heard = readMarkedLines(child.stdout, RECORD, (line) => {
+      // Its first word comes when it has what it needs.
+      if (unlimited !== undefined) limitGrowth(child.pid, unlimited);
+      unlimited = undefined;
       const report = parseReport(line);
       if (report !== null) return this.#listener.reported(report);
       this.#listener.died(`reported what is no report: ${line.slice(0, 200)}`);
