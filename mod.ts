@@ -71,6 +71,7 @@ export * from "./core/runner/load.ts";
 export * from "./core/runner/plan.ts";
 export * from "./core/runner/result.ts";
 export * from "./core/runner/run.ts";
+export type { RunningMachine } from "./core/runner/machine_process.ts";
 export * from "./core/runner/serve.ts";
 export type { Scenario, ScenarioPluginUse } from "./core/runner/scenario.ts";
 export { builtins } from "./plugins/mod.ts";

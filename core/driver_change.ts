@@ -13,6 +13,7 @@ import type { RequestRecovery } from "./domain/plan.ts";
 import { ConnectionError } from "./errors.ts";
 import type { FrontendLink } from "./frontend_link.ts";
 import type { LinkEnd } from "./link_end.ts";
+import type { SlotBuffers } from "./slot_buffers.ts";
 
 /** What a frontend does when its driver is lost, and another will come. */
 export interface FrontendRecovery {
@@ -28,6 +29,8 @@ export interface FrontendRecovery {
 export interface ChangingFrontend {
   /** Its end of the link. */
   readonly link: FrontendLink;
+  /** The slots' memory. */
+  readonly buffers: SlotBuffers;
   /** The domain's end. */
   readonly end: LinkEnd;
   /** Whether the domain was told to stop: ends every wait. */
@@ -49,7 +52,10 @@ const LOOK_MS = 20;
 
 /** Changes the driver of one frontend, as often as that is needed. */
 export class DriverChange {
-  /** Whether operations fail, because there is no driver and none is waited for. */
+  /**
+   * Whether operations fail, because there is no driver and none is waited for. The ring is not looked at then: a broken
+   * driver that lives on could still answer what has failed.
+   */
   isDown = false;
   readonly #recovery: FrontendRecovery;
   readonly #frontend: ChangingFrontend;
@@ -61,24 +67,31 @@ export class DriverChange {
   }
 
   /**
-   * The driver is lost. Returns when another has done what was in flight, or when the domain is told to stop; at once, if
-   * operations are to fail meanwhile.
+   * The driver is lost. Returns when another has done what was in flight; at once, if operations are to fail meanwhile.
    *
    * @param why what showed it
+   * @returns false when the domain was told to stop first: there is no driver, and none is to come
    */
-  lose({ message }: ConnectionError): void {
+  lose({ message }: ConnectionError): boolean {
     const { requests } = this.#recovery;
     const { link, fail } = this.#frontend;
     this.#recovery.lost(link.generation, message);
     this.#salvage();
     if (requests !== "reissue") link.shadow.busySlots().forEach(fail);
-    if (requests === "fail-io") this.isDown = true;
-    else this.#resume();
+    // Before the first handshake nothing can fail yet: nobody knows the device.
+    if (requests !== "fail-io" || !link.shadow.usable) return this.#resume();
+    this.isDown = true;
+    return true;
   }
 
-  /** While operations fail: goes on with the next driver as soon as that waits for the handshake. */
-  lookForDriver(): void {
-    if (this.#frontend.link.isOffered) this.#resume();
+  /** The first driver is connected, and has nothing to answer. */
+  begin(): void {
+    this.#recovery.resumed(this.#frontend.link.generation);
+  }
+
+  /** While operations fail: goes on with the next driver as soon as that waits for the handshake. Whether it has. */
+  lookForDriver(): boolean {
+    return this.#frontend.link.isOffered && this.#resume();
   }
 
   /** Takes what the lost driver has answered. Of one that broke the protocol, up to there. */
@@ -90,8 +103,11 @@ export class DriverChange {
     }
   }
 
-  /** Waits for the next driver, and for the one after it if that is lost, too, until one has done what was in flight. */
-  #resume(): void {
+  /**
+   * Waits for the next driver, and for the one after it if that is lost, too, until one has done what was in flight; false
+   * when the domain is told to stop.
+   */
+  #resume(): boolean {
     const { link, connected, stopRequested } = this.#frontend;
     while (this.#awaitNextDriver()) {
       const slots = link.shadow.busySlots();
@@ -100,13 +116,14 @@ export class DriverChange {
         connected(link.connect(stopRequested));
         this.#reissue(slots);
         this.isDown = false;
-        return;
+        return !stopRequested();
       } catch (thrown) {
         if (!(thrown instanceof ConnectionError)) throw thrown;
         if (!stopRequested()) this.#recovery.lost(link.generation, thrown.message);
         this.#salvage();
       }
     }
+    return false;
   }
 
   /** Whether another driver is there, or being started; false when the domain is told to stop. */
@@ -122,9 +139,13 @@ export class DriverChange {
 
   /** Does operations again, in the order in which they began, and waits for all. */
   #reissue(slots: readonly number[]): void {
-    const { link: { shadow, issuer, generation }, publish, takeAll, waitOnce, stopRequested } = this.#frontend;
+    const { link: { shadow, issuer, generation }, buffers, publish, takeAll, waitOnce, stopRequested } = this.#frontend;
     for (const slot of slots) {
-      issuer.issue(slot, shadow.operation(slot), shadow.sector(slot), shadow.byteLength(slot));
+      const operation = shadow.operation(slot);
+      const byteLength = shadow.byteLength(slot);
+      // The workload's own data: the driver before it could write to the frames that it was copied to.
+      if (buffers.copies) buffers.copyOut(slot, operation, byteLength);
+      issuer.issue(slot, operation, shadow.sector(slot), byteLength);
     }
     publish();
     const asked = shadow.idsInUse;

@@ -21,6 +21,9 @@ const MASKED = PENDING + MAX_PORTS;
 /** Not 0 while the owner sleeps on descriptors, its eventfd among them. */
 const ON_DESCRIPTOR = MASKED + MAX_PORTS;
 
+/** A word that nobody rings. */
+const QUIET = new Int32Array(new SharedArrayBuffer(4));
+
 /**
  * What an owner sleeps on: the bell itself, or a descriptor, which peers in other processes can ring too. Threads alone
  * are woken by a word (`Atomics.wait`), and by their own process alone.
@@ -92,6 +95,16 @@ export class EventPage {
     this.sleepsOnDescriptor(true);
     if (this.bell === seen) await this.#eventFd?.sleepServingEvents(timeoutMs);
     this.sleepsOnDescriptor(false);
+  }
+
+  /** Sleeps for `timeoutMs`, whoever rings. */
+  rest(timeoutMs: number): void {
+    Atomics.wait(QUIET, 0, 0, timeoutMs);
+  }
+
+  /** As {@link rest}, while the thread's event loop goes on. */
+  async restServingEvents(timeoutMs: number): Promise<void> {
+    await Atomics.waitAsync(QUIET, 0, 0, timeoutMs).value;
   }
 
   /** Sets a port's pending word and rings, unless it was pending or is masked. */

@@ -14,38 +14,22 @@
 import { claimEntry, entryWord, type Operation, responseOperation, responseStatus, Status } from "./blkif.ts";
 import type { DeviceInfo } from "./block_device.ts";
 import { type BlockQueue, isTransfer, submissionError } from "./block_queue.ts";
-import { DriverChange, type FrontendRecovery } from "./driver_change.ts";
+import { DriverChange } from "./driver_change.ts";
 import { ConnectionError } from "./errors.ts";
 import { FrontendLink } from "./frontend_link.ts";
-import { type LinkEnd, preloadEntries, pushAndNotify, type PushCounters } from "./link_end.ts";
-import type { ChannelOptions, LinkOptions } from "./link.ts";
+import type { FrontendOptions } from "./frontend_options.ts";
+import { brokenBackend, type LinkEnd, preloadEntries, pushAndNotify, type PushCounters } from "./link_end.ts";
+import type { ChannelOptions } from "./link.ts";
 import type { OperationMeter } from "./measure/meter.ts";
 import { FRAME_SIZE, SECTOR_SIZE } from "./memory.ts";
 import type { NotificationPolicy } from "./notification.ts";
+import { Patience } from "./patience.ts";
 import type { RequestIssuer } from "./request_issuer.ts";
 import type { Ring } from "./ring.ts";
 import { NONE, type ShadowTable } from "./shadow_table.ts";
 import { SlotBuffers } from "./slot_buffers.ts";
 import type { Waiter, WaitSource } from "./waiter.ts";
 import { stateName, XenbusState } from "./xenbus.ts";
-
-/** How an application uses its frontend. */
-export interface FrontendOptions {
-  /** This side of the link. */
-  readonly end: LinkEnd;
-  /** How the link is laid out and used. */
-  readonly link: LinkOptions;
-  /** How the thread waits. */
-  readonly waiter: Waiter;
-  /** What decides about each wait. */
-  readonly policy: NotificationPolicy;
-  /** Counts the operations. */
-  readonly meter: OperationMeter;
-  /** Whether the domain was told to stop: ends every wait. */
-  readonly stopRequested: () => boolean;
-  /** What to do without a driver; when absent, the connection's end is the frontend's. */
-  readonly recovery?: FrontendRecovery;
-}
 
 /** A block queue whose device is in another domain. */
 export class Frontend implements BlockQueue, WaitSource {
@@ -71,10 +55,9 @@ export class Frontend implements BlockQueue, WaitSource {
   readonly #issuer: RequestIssuer;
   /** Submissions after which to publish. */
   readonly #batch: number;
-  /** Whether adjacent operations are merged. */
-  readonly #merges: boolean;
   /** The slots' memory. */
   readonly #buffers: SlotBuffers;
+  readonly #patience: Patience;
   /** Operations that were submitted since the last push. */
   #unpublished = 0;
   /** The status of each slot's long operation so far: that of the last part that failed. */
@@ -101,7 +84,6 @@ export class Frontend implements BlockQueue, WaitSource {
     this.#channel = link.channel;
     // When every slot waits to be published, nothing can join them.
     this.#batch = Math.min(link.channel.batch, link.slots.count);
-    this.#merges = link.channel.merge;
     this.#waiter = options.waiter;
     this.#policy = options.policy;
     this.#meter = options.meter;
@@ -113,29 +95,29 @@ export class Frontend implements BlockQueue, WaitSource {
     this.#shadow = this.#link.shadow;
     this.#issuer = this.#link.issuer;
     this.#partStatus = new Int8Array(this.depth);
+    this.#buffers = new SlotBuffers(end.memory, layout, this.depth, link.channel.transfer === "copy");
+    this.#patience = new Patience(options.requestTimeoutMs ?? Infinity);
     this.#change = options.recovery === undefined ? null : new DriverChange(options.recovery, {
-      ...{ link: this.#link, end, stopRequested: options.stopRequested },
+      ...{ link: this.#link, buffers: this.#buffers, end, stopRequested: options.stopRequested },
       connected: (info) => this.#connected(info),
       takeAll: () => this.#takeAll(),
       fail: (slot) => this.#fail(slot),
       publish: () => this.#publish(),
       waitOnce: () => this.#waitOnce(),
     });
-    this.#buffers = new SlotBuffers(end.memory, layout, this.depth, link.channel.transfer === "copy");
     options.waiter.add(this);
   }
 
   /**
    * Goes through the handshake.
-   *
    * @throws {ConnectionError} when the backend does not answer, refuses, or lacks what the channel's options need
    */
   connect(): void {
     try {
       this.#connected(this.#link.connect(this.#stopRequested));
+      this.#change?.begin();
     } catch (thrown) {
-      if (this.#stopRequested()) throw thrown;
-      this.#lose(thrown);
+      if (this.#stopRequested() || !this.#lose(thrown)) throw thrown;
     }
   }
 
@@ -198,7 +180,7 @@ export class Frontend implements BlockQueue, WaitSource {
             return this.#ended.shift() as number;
           }
           if (!this.#shadow.usable) throw this.#unusable;
-          if (this.#change?.isDown) this.#change.lookForDriver();
+          if (this.#change?.isDown && !this.#change.lookForDriver()) return -1;
           this.#publish();
           if (!this.#seeResponses()) return -1;
         }
@@ -206,8 +188,7 @@ export class Frontend implements BlockQueue, WaitSource {
         if (slot !== NONE) return slot;
       }
     } catch (thrown) {
-      this.#lose(thrown);
-      return this.poll();
+      return this.#lose(thrown) ? this.poll() : -1;
     }
   }
 
@@ -222,7 +203,7 @@ export class Frontend implements BlockQueue, WaitSource {
 
   idle(): void {
     // What was submitted must be seen before anything is waited for.
-    if (this.#shadow.usable) this.#publish();
+    if (this.#shadow.usable && !this.#change?.isDown) this.#publish();
     try {
       this.#waitOnce();
     } catch (thrown) {
@@ -230,14 +211,28 @@ export class Frontend implements BlockQueue, WaitSource {
     }
   }
 
+  /**
+   * Looks whether the driver is still there, and goes on with another if it is not: for a thread that waits for something
+   * else than answers. Where a lost driver is the end, that shows when the queue is used.
+   */
+  attend(): void {
+    if (this.#change === null) return;
+    try {
+      if (this.#change.isDown) this.#change.lookForDriver();
+      else this.#checkDriver();
+    } catch (thrown) {
+      this.#lose(thrown);
+    }
+  }
+
   /** Whether a response seems to be there. */
   peek(): boolean {
-    return this.#ring.peek();
+    return this.#ring.peek() && !this.#change?.isDown;
   }
 
   /** Whether a response is there. */
   ready(): boolean {
-    return this.#ring.available() > 0;
+    return this.#ring.available() > 0 && !this.#change?.isDown;
   }
 
   /** Asks to be notified of responses; never of more than are to come. */
@@ -259,7 +254,7 @@ export class Frontend implements BlockQueue, WaitSource {
   }
 
   #publish(): void {
-    if (this.#merges) this.#issuer.endRun();
+    if (this.#channel.merge) this.#issuer.endRun();
     const ring = this.#ring;
     this.#unpublished = 0;
     if (!ring.unpushed) return;
@@ -277,18 +272,19 @@ export class Frontend implements BlockQueue, WaitSource {
     const id = words[at];
     const idHigh = words[at + 1];
     const outcome = words[at + 2];
-    this.#responsesSeen--;
-    ring.consume();
-    if (id < 0 || id >= shadow.idCount) throw broken(`answered the unknown id ${id >>> 0}`);
+    if (id < 0 || id >= shadow.idCount) throw brokenBackend(`answered the unknown id ${id >>> 0}`);
     const slot = shadow.slotOf(id);
-    if (slot === NONE) throw broken(`answered id ${id}, not in flight`);
-    if (idHigh !== shadow.sequence(id)) throw broken(`answered id ${id} of an earlier request`);
+    if (slot === NONE) throw brokenBackend(`answered id ${id}, not in flight`);
+    if (idHigh !== shadow.sequence(id)) throw brokenBackend(`answered id ${id} of an earlier request`);
     const operation = responseOperation(outcome);
     if (operation !== shadow.operation(slot)) {
-      throw broken(`answered id ${id} as operation ${operation}`);
+      throw brokenBackend(`answered id ${id} as operation ${operation}`);
     }
     const status = responseStatus(outcome);
-    if (status > 0 || status < -2) throw broken(`answered id ${id} with the unknown status ${status}`);
+    if (status > 0 || status < -2) throw brokenBackend(`answered id ${id} with the unknown status ${status}`);
+    // A response that is wrong stays: what comes after it does not count either.
+    this.#responsesSeen--;
+    ring.consume();
     shadow.release(id);
     if (this.#issuer.waitingCount > 0) this.#issuer.issueWaiting();
     if (!shadow.isAlone(slot)) return this.#answeredShared(slot, status);
@@ -329,7 +325,7 @@ export class Frontend implements BlockQueue, WaitSource {
     if (this.#responsesSeen === 0) return false;
     const asked = this.#shadow.idsInUse;
     if (this.#responsesSeen > asked) {
-      throw broken(`answered ${this.#responsesSeen} requests where ${asked} were in flight`);
+      throw brokenBackend(`answered ${this.#responsesSeen} requests where ${asked} were in flight`);
     }
     if (this.#responsesSeen > 1) {
       this.#preloaded = preloadEntries(this.#ring, this.#words, this.#responsesSeen, false);
@@ -340,6 +336,7 @@ export class Frontend implements BlockQueue, WaitSource {
   #connected(info: DeviceInfo): void {
     this.#info = info;
     this.#unpublished = 0;
+    this.#patience.restart();
     if (!this.#shadow.usable) this.#shadow.setUsable(true);
   }
 
@@ -348,17 +345,23 @@ export class Frontend implements BlockQueue, WaitSource {
     if (!this.peek() && !this.#change?.isDown) this.#checkPeer();
   }
 
-  /** Throws if the driver is lost. */
+  /** Throws if the driver is lost, or has answered nothing for too long. Asked when a wait has ended without an answer. */
   #checkPeer(): void {
+    this.#patience.check(this.inFlight > 0, this.#ring.consumed);
+    this.#checkDriver();
+  }
+
+  /** Throws if the driver is lost. */
+  #checkDriver(): void {
     if (this.#link.wantedGeneration !== this.#link.generation) throw new ConnectionError("Another driver takes over");
     const state = this.#link.peerState;
     if (state !== XenbusState.Connected) {
-      throw broken(`left with ${this.inFlight} requests in flight: it is ${stateName(state)}`);
+      throw brokenBackend(`left with ${this.inFlight} requests in flight: it is ${stateName(state)}`);
     }
   }
 
-  /** The driver is lost, as `thrown` shows. Returns if it goes on with another. */
-  #lose(thrown: unknown): void {
+  /** The driver is lost, as `thrown` shows. Whether there is another, or what is asked fails; if not, it is to stop. */
+  #lose(thrown: unknown): boolean {
     if (!(thrown instanceof ConnectionError)) throw thrown;
     if (this.#change !== null && thrown !== this.#unusable) return this.#change.lose(thrown);
     this.#unusable = thrown;
@@ -395,5 +398,3 @@ export class Frontend implements BlockQueue, WaitSource {
     this.#keep(slot);
   }
 }
-
-const broken = (what: string): ConnectionError => new ConnectionError(`The connection is broken: the backend ${what}`);

@@ -7,10 +7,9 @@
 
 import type { DeviceInfo } from "./block_device.ts";
 import { readDeviceInfo } from "./device_keys.ts";
-import { ConnectionError } from "./errors.ts";
 import { GrantTable } from "./grant_table.ts";
 import { type LinkLayout, linkLayout, type LinkOptions } from "./link.ts";
-import { awaitPeerState, type LinkEnd } from "./link_end.ts";
+import { awaitPeerState, brokenBackend, type LinkEnd } from "./link_end.ts";
 import { RequestIssuer } from "./request_issuer.ts";
 import { RequestWriter } from "./request_writer.ts";
 import { initialiseRing, Ring } from "./ring.ts";
@@ -103,7 +102,7 @@ export class FrontendLink {
     store.write("event-channel", this.#end.port);
     store.write("feature-persistent", 1);
     if (channel.suppression === "sleep-flag") {
-      if (store.read("feature-sleep-flag") !== 1) throw new ConnectionError(`${BROKEN} does not know sleep flags`);
+      if (store.read("feature-sleep-flag") !== 1) throw brokenBackend("does not know sleep flags");
       store.write("feature-sleep-flag", 1);
       this.ring.useSleepFlags(this.#control, FRONTEND_SLEEP_WORD, BACKEND_SLEEP_WORD);
     }
@@ -114,9 +113,7 @@ export class FrontendLink {
     const info = readDeviceInfo(store);
     this.#info ??= info;
     if (!isSameDevice(info, this.#info)) {
-      throw new ConnectionError(
-        `${BROKEN} offers another device: ${JSON.stringify(info)} in place of ${JSON.stringify(this.#info)}`,
-      );
+      throw brokenBackend(`offers another device: ${JSON.stringify(info)} in place of ${JSON.stringify(this.#info)}`);
     }
     this.issuer.limit(indirect, info);
     store.switchTo(XenbusState.Connected);
@@ -157,9 +154,6 @@ export class FrontendLink {
     return new RequestWriter(this.#end.memory, layout, grant);
   }
 }
-
-/** How what is wrong with a backend begins. */
-const BROKEN = "The connection is broken: the backend";
 
 /** Whether what a device is has not changed, and what it can do is no less. */
 function isSameDevice(now: DeviceInfo, before: DeviceInfo): boolean {

@@ -199,7 +199,9 @@ export class Hypervisor {
       media: this.#media,
       seed: this.#plan.seed + threadNumber(plan),
       scratchDirectory: this.#context.scratchDirectory,
+      requestTimeoutMs: toMs(this.#plan.requestTimeoutNs),
       ...recoveryOf(plan, this.#plan),
+      note: this.#context.note,
       reported: (incarnation, report) => this.#reported(domain, incarnation, report),
       died: (incarnation, message) => this.#died(domain, incarnation, message),
     });
@@ -236,7 +238,7 @@ export class Hypervisor {
   }
 
   #reported(domain: MachineDomain, incarnation: Incarnation, report: DomainReport): void {
-    if (report.type === "standby") return incarnation.loaded.resolve();
+    if (report.type === "standby") return incarnation.standsBy();
     if (incarnation.over) return;
     const { name } = domain.plan;
     switch (report.type) {
@@ -269,6 +271,7 @@ export class Hypervisor {
     const cause = `The domain ${domain.plan.name} ${message}`;
     incarnation.loaded.reject(new DomainError(cause));
     if (incarnation.over || incarnation.closed || this.#stopped) return;
+    if (incarnation !== domain.current) return domain.lostStandby(incarnation, cause);
     if (this.#mayRestart(domain)) {
       this.#restart(domain, incarnation, { cause, counts: true }).catch((thrown) => this.#fail(messageOf(thrown)));
       return;
@@ -388,4 +391,8 @@ export class Hypervisor {
       this.#memory.close();
     }
   }
+}
+
+function toMs(ns: number | undefined): number | null {
+  return ns === undefined ? null : ns / NS_PER_MS;
 }

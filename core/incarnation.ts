@@ -23,6 +23,8 @@ export class Incarnation {
   readonly loaded: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Whether it is the domain's no more: nothing that it says or does counts. */
   over = false;
+  /** Whether it has loaded what it needs, if it stands by. */
+  isLoaded = false;
   /** Whether it has ended in order, with a word. */
   closed = false;
   /** Whether it has answered something. */
@@ -35,6 +37,12 @@ export class Incarnation {
     this.host = host;
     this.control = control;
     this.loaded.promise.catch(() => {}); // Awaited by who has it stand by; else its end is told otherwise.
+  }
+
+  /** It has loaded what it needs, and stands by. */
+  standsBy(): void {
+    this.isLoaded = true;
+    this.loaded.resolve();
   }
 
   /** From now on it must show signs of life. */

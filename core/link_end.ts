@@ -30,6 +30,11 @@ export interface LinkEnd {
   readonly generation?: () => number;
 }
 
+/** The error for a backend that broke the protocol: what it did is the end of a sentence. */
+export function brokenBackend(what: string): ConnectionError {
+  return new ConnectionError(`The connection is broken: the backend ${what}`);
+}
+
 /** How often a push notified the peer, and how often it did not have to. */
 export interface PushCounters {
   /** Notifications sent. */

@@ -45,10 +45,14 @@ export interface MachineDomainContext {
   readonly seed: number;
   /** A folder for this run alone. */
   readonly scratchDirectory: string | null;
+  /** How long the driver behind its links may answer nothing, in ms; null: for ever. */
+  readonly requestTimeoutMs: number | null;
   /** What happens when the driver behind its links fails; null where that is the end. */
   readonly recovery: RecoveryPlan | null;
   /** Counts its restarts; null where it is not started anew. */
   readonly restarts: Restarts | null;
+  /** Told what is no failure yet. */
+  readonly note: (text: string) => void;
   /** Told what it says. */
   readonly reported: (incarnation: Incarnation, report: DomainReport) => void;
   /** Told that it ended. */
@@ -179,6 +183,19 @@ export class MachineDomain implements LinkedDomain {
   }
 
   /**
+   * One that stood by has died. Another is made in its place, unless it could not even load: then the next driver is started
+   * when it is needed, and fails by itself if that goes on.
+   */
+  lostStandby(incarnation: Incarnation, cause: string): void {
+    incarnation.over = true;
+    if (this.#standby !== incarnation) return; // It was replaced.
+    this.#standby = undefined;
+    if (!incarnation.isLoaded) return;
+    this.#context.note(`${cause}, while it stood by`);
+    this.#prepareStandby();
+  }
+
+  /**
    * Ends an incarnation for good.
    *
    * @param inOrder whether it is asked first
@@ -205,7 +222,7 @@ export class MachineDomain implements LinkedDomain {
       await this.#standby.loaded.promise;
     } catch (thrown) {
       driven.plan = before;
-      this.#standby = standby;
+      this.#standby = standby?.over ? undefined : standby;
       throw thrown;
     }
     standby?.host.kill();
@@ -305,6 +322,7 @@ export class MachineDomain implements LinkedDomain {
       scratchDirectory: this.#context.scratchDirectory,
       seed: this.#context.seed,
       standby,
+      requestTimeoutMs: this.#context.requestTimeoutMs,
       recovery: this.#context.recovery,
       parentProcess: this.plan.kind === "process" ? Deno.pid : null,
       control: control.memory.buffer,

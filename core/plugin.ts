@@ -14,47 +14,15 @@ import type { BlockDevice } from "./block_device.ts";
 import type { Counters } from "./counters.ts";
 import { DeviceError, messageOf, PluginError, WorkloadError } from "./errors.ts";
 import type { NotificationPolicy } from "./notification.ts";
+import type { PermissionNeeds } from "./permission_needs.ts";
 import type { Phases } from "./phases.ts";
 import { definitionMistakes } from "./plugin_definition.ts";
 import type { Workload } from "./workload.ts";
 
+export type { PermissionNeeds, SystemNeeds } from "./permission_needs.ts";
+
 /** Version of the interfaces in this folder that a plugin was written for. */
 export const API_VERSION = "iddr/v1";
-
-/**
- * What a plugin does by system calls of its own, through FFI. To Deno it is all `ffi`; a strict sandbox refuses what is not
- * declared.
- */
-export interface SystemNeeds {
-  /** Sockets that it makes: `tcp:HOST:PORT`, `unix:PATH`. */
-  readonly sockets?: readonly string[];
-  /** Whether it makes io_urings. */
-  readonly ioUring?: boolean;
-  /** Capabilities of Linux that it uses where the user has them: `CAP_SYS_RAWIO`. */
-  readonly capabilities?: readonly string[];
-}
-
-/** Deno permissions that a plugin's domain needs, as the values of the flags. */
-export interface PermissionNeeds {
-  /** Paths to read. */
-  readonly read?: readonly string[];
-  /** Paths to write. */
-  readonly write?: readonly string[];
-  /** Whether it puts files into {@link MediumContext.scratchDirectory}. */
-  readonly scratch?: boolean;
-  /** Hosts to reach: `localhost:10809`, `unix:/run/x.sock`. */
-  readonly net?: readonly string[];
-  /** Environment variables to read. */
-  readonly env?: readonly string[];
-  /** Programs to start. */
-  readonly run?: readonly string[];
-  /** Libraries to load, by full path. */
-  readonly ffi?: readonly string[];
-  /** Facts of the system to ask for, by the names that `--allow-sys` has. */
-  readonly sys?: readonly string[];
-  /** What it does by system calls of its own. */
-  readonly system?: SystemNeeds;
-}
 
 /** What every plugin says of itself. */
 export interface PluginBase<Kind extends string, Schema extends z.ZodType> {

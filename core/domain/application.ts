@@ -24,7 +24,7 @@ const LOOK_MS = 10;
  * @returns what the workload counted, and the device if it is in this domain
  */
 export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadSetup): Counters {
-  const { control, report, waiter, policy, events, confinedTo, recovery } = setup;
+  const { control, report, waiter, policy, events, confinedTo, recovery, requestTimeoutMs } = setup;
   const [link] = setup.links;
   const [gate] = setup.gates.values();
   const meter = new OperationMeter(plan.slots.count);
@@ -46,6 +46,7 @@ export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadS
       ...common,
       end: link.end,
       link: link.boot.options,
+      requestTimeoutMs: requestTimeoutMs ?? undefined,
       recovery: recovery === null ? undefined : {
         requests: recovery.requests,
         lost: (generation, message) => report({ type: "lost", port, generation, message }),
@@ -58,7 +59,12 @@ export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadS
   const window = new MeasurementWindow(control, { waits: waiter.counters, pushes, meter, confinedTo }, report);
   report({ type: "ready" });
 
-  while (window.observe() === Command.Boot) events.sleep(events.bell, LOOK_MS);
+  /** Sleeps for a moment. Another driver must not wait for its frontend meanwhile. */
+  const rest = (ms: number): void => {
+    frontend?.attend();
+    events.sleep(events.bell, ms);
+  };
+  while (window.observe() === Command.Boot) rest(LOOK_MS);
   const running = (): boolean => window.observe() < Command.Finish;
   const counted = workload.run({
     queue,
@@ -73,7 +79,7 @@ export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadS
     pause(ns) {
       const until = performance.now() + ns / 1e6;
       for (let left = ns / 1e6; left > 0 && running(); left = until - performance.now()) {
-        events.sleep(events.bell, Math.min(left, LOOK_MS));
+        rest(Math.min(left, LOOK_MS));
       }
     },
   });

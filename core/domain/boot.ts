@@ -54,6 +54,8 @@ export interface DomainBoot {
   readonly standby: boolean;
   /** A folder for this run alone; null where nothing asked for one. */
   readonly scratchDirectory: string | null;
+  /** How long the driver behind its links may answer nothing while requests are in flight, in ms; null: for ever. */
+  readonly requestTimeoutMs: number | null;
   /** What happens when the driver behind its links fails; null where that is the end. */
   readonly recovery: RecoveryPlan | null;
   /** The process that it must not outlive; null for a worker. */

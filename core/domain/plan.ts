@@ -138,6 +138,8 @@ export interface MachinePlan {
   readonly seed: number;
   /** How long a domain may show no sign of life, in nanoseconds. */
   readonly hangTimeoutNs: number;
+  /** How long a driver may answer nothing while an application's requests are in flight, in nanoseconds. */
+  readonly requestTimeoutNs?: number;
   /** What happens when a driver that is a process fails; absent: the machine fails. */
   readonly recovery?: RecoveryPlan;
 }

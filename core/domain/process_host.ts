@@ -7,7 +7,8 @@
 
 import { denoArguments, describeEnd, importedPaths, readLast, readMarkedLines } from "../deno_child.ts";
 import { handingOn } from "../descriptor.ts";
-import { messageOf } from "../errors.ts";
+import { DomainError, messageOf } from "../errors.ts";
+import { strictAvailability } from "../sandbox/availability.ts";
 import { confinementOf } from "../sandbox/confinement.ts";
 import { confinedCommand } from "../sandbox/launch.ts";
 import type { MachineMemory } from "../machine_memory.ts";
@@ -47,6 +48,7 @@ export class ProcessHost implements DomainHost {
       const { text, descriptors } = encodeBoot(boot, (memory) => this.#memory.descriptorOf(memory));
       const doorbells = [boot.eventFd, ...boot.links.map(({ peerEventFd }) => peerEventFd)];
       const handed = [...descriptors, ...doorbells.filter((each) => each !== null), ...inherited];
+      if (boot.plan.sandbox === "strict") checkStrict(this.#listener);
       const child = startDomain(boot, [...new Set(handed)]);
       this.#child = child;
       this.#serve(child, text, boot.plan.memoryBytes);
@@ -95,7 +97,8 @@ export class ProcessHost implements DomainHost {
     const status = await child.status;
     // Its death counts from here on: a child of its own that has its standard output could keep that open.
     this.#end.resolve();
-    await unlessTooLong(Promise.all([errors, heard]), LAST_WORDS_MS);
+    // One that was killed says nothing more, and may be missed.
+    if (status.signal === null) await unlessTooLong(Promise.all([errors, heard]), LAST_WORDS_MS);
     this.#input.close().catch(() => {});
     this.#listener.died(describeEnd(status, "without saying why", await Promise.race([errors, ""])));
   }
@@ -128,8 +131,15 @@ function startDomain(
   });
   const command = plan.sandbox !== "strict" ? { program, args } : confinedCommand({
     confinement: confinementOf(needs, importedPaths({ plugins }), scratchDirectory),
-    ...{ program, args, descriptors, keepEnv: [] },
+    ...{ program, args, descriptors, keepEnv: needs.env ?? [] },
   });
   const piped = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
   return handingOn(descriptors, () => new Deno.Command(command.program, { args: [...command.args], ...piped }).spawn());
+}
+
+/** A strict sandbox is never silently less. */
+function checkStrict({ reported }: DomainListener): void {
+  const { missing, notes } = strictAvailability();
+  if (missing.length > 0) throw new DomainError(`A strict sandbox is not to be had here. ${missing.join(". ")}`);
+  for (const text of notes) reported({ type: "note", text });
 }

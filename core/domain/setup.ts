@@ -18,6 +18,7 @@ import { SharedMemory } from "../memory.ts";
 import type { NotificationPolicy } from "../notification.ts";
 import { type DevicePlugin, loadPlugin, makeDevice } from "../plugin.ts";
 import { allowedCpus, coreOffer, pinThread, threadUsage } from "../measure/thread.ts";
+import { revokeFfi } from "../sandbox/revocation.ts";
 import { AtomicsWaiter, type Waiter } from "../waiter.ts";
 import { loadSaboteur, type Saboteur } from "./saboteur.ts";
 import type { Workload } from "../workload.ts";
@@ -62,6 +63,8 @@ export interface DomainSetup {
   readonly scratchDirectory: string | null;
   /** The cores that the thread was confined to; null where it was not. */
   readonly confinedTo: readonly number[] | null;
+  /** How long the driver behind its links may answer nothing while requests are in flight, in ms; null: for ever. */
+  readonly requestTimeoutMs: number | null;
   /** What happens when the driver behind its links fails; null where that is the end. */
   readonly recovery: RecoveryPlan | null;
 }
@@ -82,7 +85,7 @@ export async function prepareDomain(
   const confinedTo = plan.cpus.length > 0 && pinThread(plan.cpus) ? allowedCpus() : null;
   const transport = attachTransport(boot);
   const { events, eventFd, control } = transport;
-  if (!mayKeepLibc(boot)) Deno.permissions.revokeSync({ name: "ffi" });
+  if (!mayKeepLibc(boot)) revokeFfi();
 
   const devices = await Promise.all(boot.devices.map(({ plugin }) => loadPlugin("device", plugin.url)));
   const policy = await loadPlugin("policy", plan.policy.url);
@@ -112,6 +115,7 @@ export async function prepareDomain(
     seed: boot.seed,
     scratchDirectory: boot.scratchDirectory,
     confinedTo,
+    requestTimeoutMs: boot.requestTimeoutMs,
     recovery: boot.recovery,
   };
   return saboteur?.setup(setup) ?? setup;

@@ -17,7 +17,7 @@ import { allowedCpus, peakMemoryBytes } from "../measure/thread.ts";
 import { type Conductor, timedWindow, untilFinished } from "../phases.ts";
 import { checkConsent, loadPlugin, type MachineContext } from "../plugin.ts";
 import { clientsOf } from "./clients.ts";
-import { ABORT, FINISH, type MachineAnswer, type MachineJob, RECORD } from "./machine_protocol.ts";
+import { ABORT, FINISH, type MachineAnswer, type MachineJob, RECORD, UPGRADE } from "./machine_protocol.ts";
 
 /** Exit status after the runner has gone. */
 const ORPHANED = 3;
@@ -83,11 +83,24 @@ async function obey(lines: ReadableStreamDefaultReader<string>, first: string): 
     said = complete.pop() ?? "";
     for (const line of complete) {
       if (line === FINISH) started.promise.then((hypervisor) => hypervisor.requestFinish());
+      if (line === UPGRADE) started.promise.then(upgrade);
       if (line === ABORT) started.promise.then((machine) => machine.abort(new DomainError("It was interrupted")));
     }
     const { done, value } = await lines.read();
     if (done) return endOrphaned();
     said += value;
+  }
+}
+
+/** Replaces all drivers. What comes of it is told: the machine goes on with the old ones where it cannot be done. */
+async function upgrade(hypervisor: Hypervisor): Promise<void> {
+  for (const { name } of job.plan.devices) {
+    try {
+      await hypervisor.upgrade(name);
+      context.note(`the driver of ${name} was replaced`);
+    } catch (thrown) {
+      context.note(`the driver of ${name} was not replaced: ${messageOf(thrown)}`);
+    }
   }
 }
 

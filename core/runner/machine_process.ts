@@ -11,7 +11,15 @@ import type { FaultRecord } from "../faults/injector.ts";
 import { type Consent, NO_CONSENT, type PermissionNeeds } from "../plugin.ts";
 import { denoArguments, describeEnd, readLast, readMarkedLines } from "../deno_child.ts";
 import { missingPermissions, permissionFlags, permissionsOf } from "../permissions.ts";
-import { ABORT, FINISH, type MachineAnswer, type MachineJob, type MachineResults, RECORD } from "./machine_protocol.ts";
+import {
+  ABORT,
+  FINISH,
+  type MachineAnswer,
+  type MachineJob,
+  type MachineResults,
+  RECORD,
+  UPGRADE,
+} from "./machine_protocol.ts";
 import { withScratchDirectory } from "./scratch.ts";
 
 const NS_PER_MS = 1e6;
@@ -19,6 +27,14 @@ const NS_PER_MS = 1e6;
 const OVERHEAD_MS = 120_000;
 /** How long a machine process whose workload has a conductor may take to undo what it did, once it was interrupted. */
 const UNDO_MS = 30_000;
+/** A machine process that runs. */
+export interface RunningMachine {
+  /**
+   * Replaces the drivers by their modules as they are now on the disk, while applications go on. Whether that was done is
+   * told by a note.
+   */
+  upgrade(): void;
+}
 
 /** What a machine process is to do. */
 export type WantedJob = Omit<MachineJob, "scratchDirectory" | "consent">;
@@ -39,6 +55,8 @@ export interface MachineProcessOptions {
   readonly conductNs?: number;
   /** Told at once what devices and workloads have to say that is no error, whether or not the repetition succeeds. */
   readonly onNote?: (text: string) => void;
+  /** Told how to command it, once it is started. */
+  readonly onStarted?: (machine: RunningMachine) => void;
   /** Told at once what came of each fault, in a campaign of them. */
   readonly onFault?: (record: FaultRecord) => void;
   /** Ends it early. */
@@ -134,6 +152,7 @@ async function run(job: MachineJob, options: MachineProcessOptions): Promise<Fin
     const given = say(JSON.stringify(job));
     whenAborted(options.signal, abort);
     whenAborted(options.finish, finish);
+    options.onStarted?.({ upgrade: () => void say(UPGRADE) });
     let answer: FinalAnswer | Extract<MachineAnswer, { type: "failed" }> | undefined;
     const listened = readMarkedLines(child.stdout, RECORD, (line) => {
       const said: MachineAnswer = JSON.parse(line);

@@ -62,5 +62,7 @@ export const RECORD = "\x1e";
 
 /** A line to a machine process: finish in order, and say what was measured. */
 export const FINISH = "finish";
+/** A line to a machine process: replace the drivers by their modules as they are now on the disk. */
+export const UPGRADE = "upgrade";
 /** A line to a machine process: end as soon as everything is undone that outlives a process. */
 export const ABORT = "abort";

@@ -15,6 +15,7 @@ import type {
 } from "../domain/plan.ts";
 import { cLibraryNeed } from "../libc.ts";
 import type { ChannelOptions } from "../link.ts";
+import { mergeNeeds } from "../permission_needs.ts";
 import { driverNeeds } from "../permissions.ts";
 import type { DevicePlugin, PermissionNeeds, WorkloadNeeds, WorkloadPlugin } from "../plugin.ts";
 import type { Cell } from "./cell.ts";
@@ -47,6 +48,7 @@ export function planMachine(cell: Cell): MachinePlan {
     }),
     seed: scenario.run.seed,
     hangTimeoutNs: scenario.recovery.hangTimeout,
+    requestTimeoutNs: scenario.recovery.requestTimeout,
     ...(scenario.recovery.onFailure === "restart" ? { recovery: recoveryPlan(scenario) } : {}),
   };
 }
@@ -85,7 +87,7 @@ function planClient(cell: Cell, device: number, clientOfDevice: number): Applica
     domain: {
       name: threads === 1 ? name : `${name}-${thread}`,
       ...scenario.domains.application,
-      needs: addNeeds(
+      needs: mergeNeeds(
         [workload, policy.frontend, ...(scenario.placement === "monolithic" ? devices : [])].map(pluginNeeds),
       ),
       cpus: [],
@@ -108,7 +110,7 @@ function planDrivers({ scenario, policy, devices }: Cell): DomainPlan[] {
   return Array.from({ length: count }, (_, index) => ({
     name: count === 1 ? "driver" : `driver-${index}`,
     ...scenario.domains.driver,
-    needs: addNeeds([
+    needs: mergeNeeds([
       pluginNeeds(policy.backend),
       ...devices.filter((_, device) => device % count === index)
         .map(({ plugin, options }) => driverNeeds(plugin as DevicePlugin, options)),
@@ -138,7 +140,7 @@ export function mostLinks(cell: Pick<Cell, "scenario" | "devices" | "workload">)
 /** What a cell's plugins need to touch, and what it takes to start its processes. */
 export function permissionNeeds(cell: Cell): Required<PermissionNeeds> {
   const { devices, workload, policy, scenario: { domains, placement } } = cell;
-  const needs = addNeeds([...devices, workload, policy.frontend, policy.backend].map(pluginNeeds));
+  const needs = mergeNeeds([...devices, workload, policy.frontend, policy.backend].map(pluginNeeds));
   const isolated = placement === "isolated" && domains.driver.kind === "process";
   if (domains.application.kind !== "process" && !isolated) return needs;
   return { ...needs, run: [...needs.run, Deno.execPath()], ffi: [...new Set([...needs.ffi, cLibraryNeed()])] };
@@ -146,28 +148,6 @@ export function permissionNeeds(cell: Cell): Required<PermissionNeeds> {
 
 function pluginNeeds({ plugin, options }: ResolvedPlugin): PermissionNeeds {
   return plugin.permissions?.(options) ?? {};
-}
-
-/** What several plugins need, in one. */
-function addNeeds(needs: readonly PermissionNeeds[]): Required<PermissionNeeds> {
-  const all = (kind: Exclude<keyof PermissionNeeds, "scratch" | "system">): string[] => {
-    return [...new Set(needs.flatMap((each) => each[kind] ?? []))];
-  };
-  return {
-    read: all("read"),
-    write: all("write"),
-    net: all("net"),
-    env: all("env"),
-    run: all("run"),
-    ffi: all("ffi"),
-    sys: all("sys"),
-    scratch: needs.some(({ scratch }) => scratch === true),
-    system: {
-      sockets: needs.flatMap(({ system }) => system?.sockets ?? []),
-      ioUring: needs.some(({ system }) => system?.ioUring === true),
-      capabilities: needs.flatMap(({ system }) => system?.capabilities ?? []),
-    },
-  };
 }
 
 function channelOptions({ channel }: Scenario): ChannelOptions {

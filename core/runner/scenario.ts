@@ -155,6 +155,9 @@ const scenarioSchema = z.strictObject({
       .prefault("5s").describe(
         "A domain without a sign of life for so long has failed, at least 200ms; time that a device says it needs excepted.",
       ),
+    requestTimeout: duration().refine((ns) => ns >= 2e8, "must be at least 200ms").prefault("180s").describe(
+      "A driver that lives and answers nothing for so long, while requests are in flight, has failed; at least 200ms.",
+    ),
   }).prefault({}).describe("What happens when a domain fails."),
   matrix: z.record(z.string(), z.array(z.unknown()).min(1)).prefault({})
     .describe("Paths into the scenario, each with the values that it takes; every combination is a cell."),

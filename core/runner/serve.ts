@@ -11,7 +11,7 @@ import { clientsOf } from "./clients.ts";
 import { missingConsent } from "./consent.ts";
 import { ScenarioError } from "./diagnostics.ts";
 import type { Override } from "./load.ts";
-import { runMachineProcess } from "./machine_process.ts";
+import { runMachineProcess, type RunningMachine } from "./machine_process.ts";
 import { permissionNeeds, planMachine, workloadNeeds } from "./plan.ts";
 import type { Sample } from "./result.ts";
 import { toSample } from "./sample.ts";
@@ -24,6 +24,8 @@ export interface ServeOptions extends Partial<Consent> {
   readonly finish?: AbortSignal;
   /** Ends it at once when aborted. */
   readonly signal?: AbortSignal;
+  /** Told how to command the machine, once it is started. */
+  readonly onStarted?: (machine: RunningMachine) => void;
   /** Told at once what the device and the workload have to say, such as where it listens. */
   readonly onNote?: (text: string) => void;
 }
@@ -51,7 +53,8 @@ export function servingOverrides(use: string, options: Readonly<Record<string, u
  * @throws the signal's reason when that was aborted
  */
 export async function serveScenario(expanded: ExpandedScenario, options: ServeOptions = {}): Promise<Sample> {
-  const { allowDestructive = [], force = false, allowCommands = [], scratchParent, finish, signal, onNote } = options;
+  const { allowDestructive = [], force = false, allowCommands = [], scratchParent, finish, signal, onNote, onStarted } =
+    options;
   const { cells: [cell, ...others] } = expanded;
   if (others.length > 0) {
     throw new RangeError(`Cannot serve ${expanded.file}: it makes ${others.length + 1} cells; allowed is one`);
@@ -67,7 +70,7 @@ export async function serveScenario(expanded: ExpandedScenario, options: ServeOp
   const results = await runMachineProcess(
     { plan: planMachine(cell), window: null, affinity: cell.scenario.affinity },
     {
-      ...{ needs: permissionNeeds(cell), scratchParent, signal, finish, onNote },
+      ...{ needs: permissionNeeds(cell), scratchParent, signal, finish, onNote, onStarted },
       consent: { allowDestructive, force, allowCommands },
       conductNs: workloadNeeds(cell).conductNs,
     },

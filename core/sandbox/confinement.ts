@@ -6,7 +6,7 @@
 
 import { isIPv4, isIPv6 } from "node:net";
 import { PluginError } from "../errors.ts";
-import type { PermissionNeeds } from "../plugin.ts";
+import type { PermissionNeeds } from "../permission_needs.ts";
 
 /** Sockets that a confined process may make. */
 export interface SocketAccess {
@@ -74,10 +74,10 @@ export function confinementOf(
   if (run.length > 0) {
     throw new PluginError(
       `A strict sandbox starts no programs, and the plugin's permissions name under run ${run.join(", ")}: ` +
-        "take `sandbox: permissions`, or start them in the machine process (conduct, openMedium)",
+        "take `sandbox: permissions`. What openMedium or conduct alone starts, leave out of driverPermissions",
     );
   }
-  const places = [...(needs.net ?? []), ...(system.sockets ?? [])].map(readPlace);
+  const places = (needs.net ?? []).map(readPlace);
   const ports = places.flatMap(({ ports }) => ports);
   const names = places.some(({ named }) => named);
   const scratch = scratchDirectory === null ? [] : [scratchDirectory];
@@ -114,7 +114,7 @@ interface Place {
 /** What a value of Deno's permission `net` needs: `unix:PATH`, `HOST`, `HOST:PORT`, `[ADDRESS]:PORT`, `*:PORT`. */
 function readPlace(text: string): Place {
   if (/^unix(?::|$)/.test(text)) return { unix: true, ports: [], named: false };
-  const [, inBrackets, plain = "", port] = /^(?:tcp:)?(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const [, inBrackets, plain = "", port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
   const host = inBrackets ?? plain;
   // What cannot be told apart here Deno's own check decides, for whom any port is the same question.
   const ports = port === undefined ? ["any" as const] : [Number(port)];

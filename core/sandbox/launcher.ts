@@ -22,6 +22,15 @@ const SYSTEM_FILES = ["/etc/ld.so.cache", "/dev/urandom", "/dev/null"];
 const OWN_MAPS = "/proc/self/maps";
 const AT_FDCWD = -100;
 const O_PATH = 0o10000000;
+/**
+ * What Deno has fetched, compiled and found out about modules; without the latter it starts slower. What else it keeps in
+ * its folder is of other programs: their `localStorage`.
+ */
+const CACHES = [
+  ...["gen", "npm", "remote"],
+  ...["dep", "node"].flatMap((what) => ["", "-wal", "-shm"].map((part) => `${what}_analysis_cache_v2${part}`)),
+  ...["", "-wal", "-shm"].map((part) => `v8_code_cache_v2${part}`),
+];
 /** `SECCOMP_SET_MODE_FILTER`. */
 const SET_FILTER = 1;
 const INSTRUCTION_BYTES = 8;
@@ -43,7 +52,7 @@ function launch({ confinement, program, args, keepEnv, descriptors, parent }: La
   dieWithParent(kernel, parent);
   const { interpreter } = kernel.architecture;
   const libraries = kernel.libraryPath.slice(0, kernel.libraryPath.lastIndexOf("/"));
-  const caches = cache === null ? [] : [cache];
+  const caches = cache === null ? [] : CACHES.map((name) => `${cache}/${name}`);
   confineByLandlock(kernel, confinement, [program, interpreter], [libraries, OWN_MAPS, ...SYSTEM_FILES, ...caches]);
   const place = placeProgram(kernel, {
     path: program,

@@ -56,12 +56,9 @@ const plugin: DevicePlugin<typeof options, OpenDisk> = definePlugin({
   options,
   counters: BOUNCE_COUNTERS,
 
-  permissions: ({ destructive, engine }) => ({
-    ...libcNeeds(engine),
-    run: destructive ? [blkidNeed()] : [],
-  }),
-
-  driverPermissions: ({ engine }) => libcNeeds(engine),
+  permissions: (given) => ({ ...driverNeeds(given), run: given.destructive ? [blkidNeed()] : [] }),
+  // The disk is open by then, and looked at.
+  driverPermissions: (given) => driverNeeds(given),
 
   destroys: ({ path, destructive }) => destructive ? [path] : [],
 
@@ -94,8 +91,11 @@ const plugin: DevicePlugin<typeof options, OpenDisk> = definePlugin({
 
 export default plugin;
 
-function libcNeeds(engine: z.output<typeof options>["engine"]): PermissionNeeds {
-  return { ffi: [cLibraryNeed()], system: { ioUring: engine === "auto" || engine === "io-uring" } };
+function driverNeeds({ passthrough, engine }: z.output<typeof options>): PermissionNeeds {
+  return {
+    ffi: [cLibraryNeed()],
+    system: { ioUring: !passthrough && engine !== "sync", capabilities: passthrough ? ["CAP_SYS_RAWIO"] : [] },
+  };
 }
 
 function blockDevice(

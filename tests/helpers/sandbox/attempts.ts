@@ -20,6 +20,8 @@ export interface Targets {
   readonly pids: readonly number[];
   /** A port at which somebody listens. */
   readonly port: number;
+  /** Whether what only root may do is tried. */
+  readonly root: boolean;
 }
 
 /** Succeeds or throws. */
@@ -47,7 +49,6 @@ export const DENO_ATTEMPTS: Readonly<Record<string, Attempt>> = {
 };
 
 const SIGCONT = 18;
-const SIGCHLD = 17;
 const AT_FDCWD = -100;
 const [O_RDONLY, O_WRONLY] = [0, 1];
 const [AF_UNIX, AF_INET, AF_NETLINK, AF_PACKET] = [1, 2, 16, 17];
@@ -89,15 +90,14 @@ const NUMBERS = {
   userfaultfd: [323, 282],
   fcntl: [72, 25],
   close: [3, 57],
-  exit_group: [231, 94],
-  clone: [56, 220],
-  getpid: [39, 172],
 } as const;
 type Call = (name: keyof typeof NUMBERS, ...args: (number | bigint)[]) => number | Promise<number>;
 
 /** What an attempt by system calls has: calls that fail with -1, and memory. */
 interface System {
   readonly call: Call;
+  /** Starts a program by `posix_spawn`; returns 0 or what was wrong. */
+  spawn(path: string): number | Promise<number>;
   /** The address of a text. */
   text(value: string): bigint;
   /** The address of words of 32 bits. */
@@ -168,6 +168,7 @@ export const SYSTEM_ATTEMPTS: Readonly<Record<string, SystemAttempt>> = {
   },
   "its death with its parent": ({ call }) => call("prctl", PR_SET_PDEATHSIG, 0, 0, 0, 0),
   "its own user": async ({ call }) => call("setuid", await call("getuid")),
+  posix_spawn: async ({ spawn }) => await spawn("/bin/true") === 0 ? 0 : -1,
   inotify: (system) => opens(system, system.call("inotify_init1", 0)),
 };
 
@@ -182,18 +183,11 @@ export const ROOT_ATTEMPTS: typeof SYSTEM_ATTEMPTS = {
   "a namespace": ({ call }) => call("unshare", CLONE_NEWUTS),
 };
 
-/** Processes, by the thread that calls. */
-export const PROCESS_ATTEMPTS: typeof SYSTEM_ATTEMPTS = {
-  /** A fork that ends at once, if there was one. */
-  fork: async ({ call }) => {
-    const child = await call("clone", SIGCHLD, 0, 0, 0, 0);
-    if (child === 0) await call("exit_group", 0);
-    return child;
-  },
-};
-
 const SEVEN = ["usize", "usize", "usize", "usize", "usize", "usize", "usize"] as const;
+const SIX = ["buffer", "usize", "usize", "usize", "usize", "usize"] as const;
 const SYMBOLS = {
+  spawn: { name: "posix_spawn", parameters: SIX, result: "i32" },
+  spawnPooled: { name: "posix_spawn", parameters: SIX, result: "i32", nonblocking: true },
   syscall: { parameters: SEVEN, result: "isize" },
   pooled: { name: "syscall", parameters: SEVEN, result: "isize", nonblocking: true },
 } as const;
@@ -203,15 +197,23 @@ export function systemOf(threads: "own" | "pool"): System {
   const library = openCLibrary(SYMBOLS);
   const kernel = Kernel.open();
   if (library === null || kernel === null) throw new Error("The attempts take the C library");
-  const { syscall, pooled } = library.symbols;
+  const { syscall, pooled, spawn, spawnPooled } = library.symbols;
+  const text = (value: string): bigint => kernel.place(new TextEncoder().encode(`${value}\0`));
   return {
+    spawn(path) {
+      const child = new Int32Array(1);
+      const argv = kernel.place(new Uint8Array(BigUint64Array.of(text(path), 0n).buffer));
+      const env = kernel.place(new Uint8Array(8));
+      const start = threads === "own" ? spawn : spawnPooled;
+      return start(child, text(path), 0n, 0n, argv, env);
+    },
     call: (name, ...args) => {
       const number = BigInt(NUMBERS[name][Deno.build.arch === "x86_64" ? 0 : 1]);
       const [a, b, c, d, e, f] = [...args, 0, 0, 0, 0, 0, 0].map(BigInt);
       if (threads === "own") return Number(syscall(number, a, b, c, d, e, f));
       return pooled(number, a, b, c, d, e, f).then(Number);
     },
-    text: (value) => kernel.place(new TextEncoder().encode(`${value}\0`)),
+    text,
     words: (...values) => kernel.place(new Uint8Array(Uint32Array.from(values).buffer)),
   };
 }

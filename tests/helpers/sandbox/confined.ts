@@ -7,7 +7,7 @@
 import { fileURLToPath } from "node:url";
 import { type Confinement, confinementOf } from "../../../core/sandbox/confinement.ts";
 import { confinedCommand, type Launch } from "../../../core/sandbox/launch.ts";
-import type { PermissionNeeds } from "../../../core/plugin.ts";
+import type { PermissionNeeds } from "../../../core/permission_needs.ts";
 import { PROJECT } from "../run_deno.ts";
 
 /** The modules of the project, which the programs import. */
@@ -27,12 +27,18 @@ export interface Options extends Partial<Pick<Launch, "keepEnv" | "descriptors">
   readonly confinement?: Partial<Confinement>;
   /** What it declares. */
   readonly needs?: PermissionNeeds;
+  /** Variables of the launcher's environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Arguments with which Deno runs one of these programs with every permission that it knows of. */
-export function programArguments(module: string, args: readonly string[]): string[] {
-  const flags = ["--quiet", "--no-prompt", "--no-lock", "--cached-only", `--config=${PROJECT}deno.json`, "--allow-all"];
-  return ["run", ...flags, fileURLToPath(new URL(module, import.meta.url)), ...args];
+/** Arguments with which Deno runs one of these programs, with every permission that it knows of if no others are named. */
+export function programArguments(
+  module: string,
+  args: readonly string[],
+  permissions: readonly string[] = ["--allow-all"],
+): string[] {
+  const flags = ["--quiet", "--no-prompt", "--no-lock", "--cached-only", `--config=${PROJECT}deno.json`];
+  return ["run", ...flags, ...permissions, fileURLToPath(new URL(module, import.meta.url)), ...args];
 }
 
 /** How to start a program of this folder confined. */
@@ -47,17 +53,25 @@ export function confined(module: string, args: readonly string[], options: Optio
 /** Runs a program of this folder confined, to its end. */
 export async function runConfined(module: string, args: readonly string[] = [], options: Options = {}): Promise<Ended> {
   const { program, args: given } = confinedCommand(confined(module, args, options));
-  return await ended(program, given);
+  return await ended(program, given, options.env);
 }
 
-/** Runs it unconfined. */
-export async function runFree(module: string, args: readonly string[] = []): Promise<Ended> {
-  return await ended(Deno.execPath(), programArguments(module, args));
+/** Runs it unconfined but for Deno's permissions. */
+export async function runFree(
+  module: string,
+  args: readonly string[] = [],
+  permissions?: readonly string[],
+): Promise<Ended> {
+  return await ended(Deno.execPath(), programArguments(module, args, permissions));
 }
 
-async function ended(program: string, args: readonly string[]): Promise<Ended> {
+async function ended(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
   const { code, signal, stdout, stderr } = await new Deno.Command(program, {
-    ...{ args: [...args], stdin: "null", env: { NO_COLOR: "1" } },
+    ...{ args: [...args], stdin: "null", env: { NO_COLOR: "1", ...env } },
   }).output();
   const text = new TextDecoder();
   return { code, signal, stdout: text.decode(stdout), stderr: text.decode(stderr) };

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { LinkEnds } from "../../../helpers/link.ts";
+import { type LinkChanges, type LinkEnds, linkEnds, linkOptions } from "../../../helpers/link.ts";
 
 /** A region, both of its ends, and room for a copy. */
 export interface Arena {
@@ -16,8 +16,13 @@ export interface Arena {
   readonly reset: () => void;
 }
 
-/** An arena of these ends. */
-export function arenaFor(ends: LinkEnds): Arena {
+/** Arenas of such links, which are made when they are first asked for. */
+export function arenas(links: readonly LinkChanges[]): () => readonly Arena[] {
+  let made: readonly Arena[] | null = null;
+  return () => made ??= links.map((changes) => arenaFor(linkEnds(linkOptions(changes))));
+}
+
+function arenaFor(ends: LinkEnds): Arena {
   const copy = new Int32Array(ends.memory.words.length);
   const reset = (): void => {
     ends.memory.words.fill(0);

@@ -6,26 +6,27 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { Allowance } from "../../../../core/allowance.ts";
 import { Backend } from "../../../../core/backend.ts";
 import type { DeviceInfo } from "../../../../core/block_device.ts";
 import { DeviceGate } from "../../../../core/device_gate.ts";
 import { ConnectionError } from "../../../../core/errors.ts";
-import { BACK_DOMAIN, connectBackend, linkEnds, linkOptions, withRingsAt } from "../../../helpers/link.ts";
+import { Partition, rangeOf } from "../../../../core/partition.ts";
+import { BACK_DOMAIN, connectBackend, withRingsAt } from "../../../helpers/link.ts";
 import type { Random } from "../../../helpers/random.ts";
 import { State } from "../control_words.ts";
 import { HostileFrontend } from "../hostile_frontend.ts";
 import { type RequestFields, RingWord, type Segment, SEGMENT_BYTES, writeSegmentBytes } from "../wire.ts";
-import { BackendModel } from "./backend_model.ts";
+import { BackendModel, type Expected } from "./backend_model.ts";
 import { CheckedDevice } from "./checked_device.ts";
 import { differenceBetween } from "./difference.ts";
-import { type Arena, arenaFor } from "./arena.ts";
+import { type Arena, arenas } from "./arena.ts";
 import type { FuzzReport } from "./report.ts";
 import { oddWord, Scribbler } from "./scribbler.ts";
 
 /** Data frames of the link. */
 const DATA_FRAMES = 12;
-const ARENAS = [0, 1].map((ringOrder) => linkOptions({ ringOrder, slots: { count: DATA_FRAMES, bytes: 4096 } }))
-  .map((options) => arenaFor(linkEnds(options)));
+const ARENAS = arenas([0, 1].map((ringOrder) => ({ ringOrder, slots: { count: DATA_FRAMES, bytes: 4096 } })));
 /** Segments that are written for indirect requests. */
 const SEGMENTS = 24;
 const STEPS = 4;
@@ -37,7 +38,7 @@ const REAPS = 200;
  * @throws at whatever a right backend would not have done
  */
 export function attackBackend(random: Random, report: FuzzReport): void {
-  const arena = random.pick(ARENAS);
+  const arena = random.pick(ARENAS());
   arena.reset();
   const attack = new Attack(arena, random, report);
   if (random.chance(0.05)) attack.shakeHands();
@@ -67,11 +68,15 @@ class Attack {
     this.#report = report;
     this.#peer = new HostileFrontend(ends.front, options);
     this.#peer.produced = this.#peer.consumed = startIndex;
-    this.#info = randomInfo(random);
-    this.#model = new BackendModel(copy, this.#peer.layout, this.#info, BACK_DOMAIN, startIndex);
-    this.#device = new CheckedDevice(this.#info, memory, this.#model, random, random.chance(0.5));
+    const info = randomInfo(random);
+    const range = random.chance(0.3) ? rangeOf(info, { index: random.below(3), count: 3 }) : null;
+    this.#info = range === null ? info : { ...info, sizeBytes: range.sizeBytes };
+    const rangeStart = range?.offsetBytes ?? null;
+    this.#model = new BackendModel(copy, this.#peer.layout, this.#info, rangeStart, BACK_DOMAIN, startIndex);
+    this.#device = new CheckedDevice(info, memory, this.#model, random, random.chance(0.5));
     this.#gate = new DeviceGate(this.#device, () => {});
-    this.#backend = withRingsAt(startIndex, () => new Backend(ends.back, options, this.#gate));
+    const view = range === null ? this.#gate : new Partition(this.#gate, range);
+    this.#backend = withRingsAt(startIndex, () => new Backend(ends.back, options, view));
     this.#scribbler = new Scribbler([memory.words, copy], this.#peer.layout, random);
     this.#device.scribble = () => {
       if (random.chance(0.3)) this.#scribble();
@@ -139,13 +144,36 @@ class Attack {
       this.#report.broken++;
       return false;
     }
-    const taken = this.#gate.asynchronous ? Math.min(claimed, 8) : claimed;
-    if (taken > 0) this.#device.expect(this.#model.take(taken));
-    assert.equal(this.#backend.service(), taken > 0);
-    if (taken > 0) this.#device.finishExpected();
-    this.#report.requests += taken;
+    const most = this.#gate.asynchronous ? Math.min(claimed, 8) : claimed;
+    if (most === 0) {
+      assert.equal(this.#backend.service(), false);
+      return true;
+    }
+    const allowance = this.#random.chance(0.2) ? this.#allowance() : null;
+    const taken = this.#model.take(Math.min(most, allowance?.requests ?? most), this.#bytesAllowed(allowance));
+    this.#device.expect(taken);
+    assert.equal(this.#backend.service(allowance), true);
+    this.#device.finishExpected();
+    this.#report.requests += taken.length;
     this.#checkDevice();
     return true;
+  }
+
+  /** As a driver has it that serves several clients. */
+  #allowance(): Allowance {
+    const allowance = new Allowance(this.#info.sizeBytes);
+    allowance.requests = this.#random.pick([1, 2, 7, Infinity]);
+    allowance.bytes = this.#random.pick([1, 4096, 20_000, Infinity]);
+    return allowance;
+  }
+
+  /** Whether another request may be taken after one: all but discards count towards the bytes. */
+  #bytesAllowed(allowance: Allowance | null): (taken: Expected) => boolean {
+    let left = allowance?.bytes ?? Infinity;
+    return ({ operation, byteLength }) => {
+      if (operation !== 5) left -= Math.min(byteLength, this.#info.sizeBytes);
+      return left > 0;
+    };
   }
 
   #reap(probability: number): boolean {

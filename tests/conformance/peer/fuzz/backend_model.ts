@@ -78,6 +78,7 @@ export class BackendModel {
   readonly #layout: LinkLayout;
   readonly #info: DeviceInfo;
   readonly #domainId: number;
+  readonly #rangeStart: number | null;
   readonly #mapped = new Map<number, Mapping>();
   #consumed: number;
   #produced: number;
@@ -87,9 +88,19 @@ export class BackendModel {
    * A model of a backend.
    *
    * @param words the memory of the copy
+   * @param info what the frontend sees of the device: all, or a range
+   * @param rangeStart where that begins on the device, in bytes, if it is a range
    * @param startIndex where the ring's indices begin
    */
-  constructor(words: Int32Array, layout: LinkLayout, info: DeviceInfo, domainId: number, startIndex: number) {
+  constructor(
+    words: Int32Array,
+    layout: LinkLayout,
+    info: DeviceInfo,
+    rangeStart: number | null,
+    domainId: number,
+    startIndex: number,
+  ) {
+    this.#rangeStart = rangeStart;
     this.words = words;
     this.#bytes = bytesOf(words);
     this.#layout = layout;
@@ -103,9 +114,11 @@ export class BackendModel {
     return (this.#ringWord(RingWord.RequestProducer) - this.#consumed) >>> 0;
   }
 
-  /** Takes requests. */
-  take(count: number): Expected[] {
-    return Array.from({ length: count }, () => this.#takeOne());
+  /** Takes requests, so many or fewer: at least one, and no more after one of which `mayGoOn` says so. */
+  take(count: number, mayGoOn: (taken: Expected) => boolean = () => true): Expected[] {
+    const taken: Expected[] = [];
+    do taken.push(this.#takeOne()); while (taken.length < count && mayGoOn(taken[taken.length - 1]));
+    return taken;
   }
 
   /** Answers a request; {@link publish} shows it. */
@@ -178,7 +191,9 @@ export class BackendModel {
       : operation === DISCARD || operation === WRITE_ZEROES
       ? { ...whole, byteLength, refusal: operation === DISCARD && request.segmentCount !== 0 ? UNSUPPORTED : null }
       : { ...whole, refusal: UNSUPPORTED };
-    return judged.refusal === null ? { ...judged, refusal: this.#refusalOfDevice(judged) } : judged;
+    if (judged.refusal !== null) return judged;
+    const moved = operation === FLUSH ? 0 : this.#rangeStart ?? 0;
+    return { ...judged, refusal: this.#refusalOfDevice(judged), offsetBytes: offsetBytes + moved };
   }
 
   /** Where the data of a read or write lies, or why it is refused. */
@@ -224,6 +239,8 @@ export class BackendModel {
   #refusalOfDevice({ operation, offsetBytes, byteLength }: Expected): number | null {
     const { sectorSize, sizeBytes, readOnly, canFlush, canDiscard } = this.#info;
     if (operation === FLUSH) return canFlush ? null : UNSUPPORTED;
+    // Who has a range learns nothing of the device where it has none of it.
+    if (this.#rangeStart !== null && offsetBytes + byteLength > sizeBytes) return FAILED;
     if (operation === DISCARD && !canDiscard) return UNSUPPORTED;
     if (readOnly && operation !== READ) return FAILED;
     if (offsetBytes % sectorSize !== 0 || byteLength % sectorSize !== 0 || byteLength === 0) return FAILED;
