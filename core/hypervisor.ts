@@ -324,11 +324,12 @@ export class Hypervisor {
   /** A domain that shows no sign of life for too long hangs, or has ended without a word; both look the same. */
   #watchHeartbeats(): void {
     const timeoutMs = this.#plan.hangTimeoutNs / NS_PER_MS;
+    const everyMs = Math.max(10, timeoutMs / 10);
     for (const { current } of this.#domains) current.watch();
     this.#watch = setInterval(() => {
       for (const domain of this.#domains) {
         const { current } = domain;
-        const silentMs = current.over || current.closed ? 0 : current.silentMs(timeoutMs);
+        const silentMs = current.over || current.closed ? 0 : current.silentMs(timeoutMs, everyMs);
         if (silentMs === 0) continue;
         this.#died(
           domain,
@@ -337,7 +338,7 @@ export class Hypervisor {
             "its worker has ended",
         );
       }
-    }, Math.max(10, timeoutMs / 10));
+    }, everyMs);
   }
 
   /** A driver has ended a connection, as its frontend broke the protocol. */
