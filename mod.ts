@@ -50,7 +50,9 @@ export * from "./core/domain/plan.ts";
 export type { DomainReport, DomainSample } from "./core/domain/report.ts";
 export type { ChannelOptions, SlotOptions, Suppression, Transfer } from "./core/link.ts";
 export { DEFAULT_CHANNEL } from "./core/link.ts";
-export { DeviceGate } from "./core/device_gate.ts";
+export { DeviceGate, type DeviceView } from "./core/device_gate.ts";
+export type { PartitionPlan } from "./core/partition.ts";
+export type { RateLimits } from "./core/rate_limit.ts";
 
 // What a program needs to run scenarios.
 export {
@@ -69,6 +71,7 @@ export * from "./core/runner/load.ts";
 export * from "./core/runner/plan.ts";
 export * from "./core/runner/result.ts";
 export * from "./core/runner/run.ts";
+export type { RunningMachine } from "./core/runner/machine_process.ts";
 export * from "./core/runner/serve.ts";
 export type { Scenario, ScenarioPluginUse } from "./core/runner/scenario.ts";
 export { builtins } from "./plugins/mod.ts";

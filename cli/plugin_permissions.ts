@@ -5,7 +5,7 @@
  */
 
 import type { Cell } from "../core/runner/cell.ts";
-import { permissionFlags, permissionsOf } from "../core/runner/permissions.ts";
+import { permissionFlags, permissionsOf } from "../core/permissions.ts";
 import type { PermissionNeed } from "./permissions.ts";
 
 /** What is done with each kind of permission. */
@@ -21,8 +21,8 @@ const VERBS = {
 
 /** What the plugins of some cells need. */
 export function pluginPermissions(cells: readonly Cell[]): PermissionNeed[] {
-  return cells.flatMap(({ device, workload, policy }) =>
-    [device, workload, policy.frontend, policy.backend].flatMap(({ plugin, options }) =>
+  return cells.flatMap(({ devices, workload, policy }) =>
+    [...devices, workload, policy.frontend, policy.backend].flatMap(({ plugin, options }) =>
       permissionsOf(plugin.permissions?.(options) ?? {}).map((permission) => ({
         descriptor: permission.descriptor,
         flag: permissionFlags([permission])[0],

@@ -24,6 +24,8 @@ import { printMistakes, readScenarios } from "./scenarios.ts";
 
 /** The workload that serves. */
 const EXPORT = "nbd-export";
+/** Replaces the driver, where it is a process, by its module as it is now on the disk. */
+const UPGRADE_SIGNAL = "SIGUSR2";
 
 /** Runs the command. */
 export async function serveCommand(args: ServeArguments, plugins: PluginTable): Promise<number> {
@@ -53,6 +55,7 @@ async function serve(scenario: ExpandedScenario, args: ServeArguments): Promise<
   });
   try {
     const sample = await serveScenario(scenario, {
+      onStarted: (machine) => Deno.addSignalListener(UPGRADE_SIGNAL, machine.upgrade),
       ...{ finish, scratchParent: DEFAULT_OUT, allowDestructive: args.allowDestructive, force: args.force },
       onNote: (text) => printNote(text, args.json),
     });

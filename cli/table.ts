@@ -27,12 +27,13 @@ const METRICS = [
   "CPU",
   "sent",
   "suppr.",
+  "fair",
   "speed",
 ] as const;
 type Metric = typeof METRICS[number];
 type Metrics = Readonly<Record<Metric, string>>;
 /** What a narrow table leaves out, the least important first. IOPS stay. */
-const DISPENSABLE: readonly Metric[] = ["suppr.", "sent", "MB/s [low–high]", "CPU", "p50", "p99", "speed"];
+const DISPENSABLE: readonly Metric[] = ["suppr.", "sent", "MB/s [low–high]", "CPU", "p50", "p99", "fair", "speed"];
 
 /**
  * A result as text: a heading, a row for each cell, what the workload says of itself, what devices noted, the causes of failures, and what became of the expectations.
@@ -64,14 +65,15 @@ function renderTable(cells: readonly CellResult[], shown: readonly string[], col
   const rows = metricsOf(cells);
   const needed = labelLengths(cells, shown, 0).reduce((sum, length) => sum + length, 0);
   const widthOf = (name: Metric): number => 3 + Math.max(name.length, ...rows.map((row) => row[name].length));
-  let left = columns - 1 - shown.length * 3 - METRICS.reduce((sum, name) => sum + widthOf(name), 0);
+  const metricsThere = METRICS.filter((name) => name !== "fair" || cells.some(hasSeveralClients));
+  let left = columns - 1 - shown.length * 3 - metricsThere.reduce((sum, name) => sum + widthOf(name), 0);
   const missing: Metric[] = [];
-  for (const name of DISPENSABLE) {
+  for (const name of DISPENSABLE.filter((name) => metricsThere.includes(name))) {
     if (left >= needed) break;
     missing.push(name);
     left += widthOf(name);
   }
-  const metrics = METRICS.filter((name) => !missing.includes(name));
+  const metrics = metricsThere.filter((name) => !missing.includes(name));
   const lengths = labelLengths(cells, shown, left);
   const table = new Table({
     shouldDisableColors: true, // It would write white, which nobody can read on a light ground.
@@ -79,7 +81,7 @@ function renderTable(cells: readonly CellResult[], shown: readonly string[], col
       ...shown.map((name) => ({ name, title: shortName(name, shown), alignment: "left" })),
       ...metrics.map((name) => ({ name, alignment: "right" })),
     ],
-    disabledColumns: missing,
+    disabledColumns: METRICS.filter((name) => !metrics.includes(name)),
   });
   const names = new ShortNames();
   for (const [index, { labels }] of cells.entries()) {
@@ -115,10 +117,15 @@ function metricsOf(cells: readonly CellResult[]): Metrics[] {
     "CPU": cores(samples),
     "sent": perOperation(samples, "sent"),
     "suppr.": perOperation(samples, "suppressed"),
+    "fair": summary.fairness === null || !hasSeveralClients({ samples }) ? "" : summary.fairness.median.toFixed(3),
     "speed": base === null || base.median === 0 || summary.iops === null
       ? ""
       : `${digits(summary.iops.median / base.median)}×`,
   }));
+}
+
+function hasSeveralClients({ samples }: Pick<CellResult, "samples">): boolean {
+  return samples.some(({ clients }) => clients.length > 1);
 }
 
 /** Notifications of both sides for each operation, over all repetitions. */
@@ -159,6 +166,7 @@ function legend(cells: readonly CellResult[], metrics: readonly Metric[]): strin
       ...explained("CPU", "CPU: cores used by application + driver."),
       ...explained("speed", "speed: IOPS against the first row's."),
     ].join(" "),
+    ...explained("fair", "fair: Jain's index of the clients' bytes a second; 1 where all had the same."),
     ...explained(
       "sent",
       `${metrics.includes("suppr.") ? "sent, suppr." : "sent"}: notifications of both sides for each operation` +

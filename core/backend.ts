@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { Allowance } from "./allowance.ts";
 import {
   carriesData,
   claimResponse,
@@ -23,11 +24,18 @@ import {
   writeResponse,
 } from "./blkif.ts";
 import { BlockRequest, type RequestOwner } from "./block_device.ts";
-import type { DeviceGate } from "./device_gate.ts";
+import type { DeviceView } from "./device_gate.ts";
 import { writeDeviceInfo } from "./device_keys.ts";
 import { ConnectionError } from "./errors.ts";
 import { GrantMapper, GrantStatus } from "./grant_table.ts";
-import { awaitPeerState, type LinkEnd, preloadEntries, pushAndNotify, type PushCounters } from "./link_end.ts";
+import {
+  awaitGeneration,
+  awaitPeerState,
+  type LinkEnd,
+  preloadEntries,
+  pushAndNotify,
+  type PushCounters,
+} from "./link_end.ts";
 import { type LinkLayout, linkLayout, type LinkOptions, MAX_INDIRECT_SEGMENTS } from "./link.ts";
 import { FRAME_SIZE, SECTOR_SIZE, SECTORS_PER_FRAME } from "./memory.ts";
 import { MAX_RING_ORDER, Ring } from "./ring.ts";
@@ -54,7 +62,7 @@ export class Backend implements WaitSource, RequestOwner {
   /** Pushes that notified the peer, and those that did not need to. */
   readonly pushes: PushCounters = { sent: 0, suppressed: 0 };
   readonly #end: LinkEnd;
-  readonly #gate: DeviceGate;
+  readonly #gate: DeviceView;
   readonly #layout: LinkLayout;
   readonly #control: Int32Array;
   readonly #store: XenbusStore<BackendKey, FrontendKey>;
@@ -81,9 +89,9 @@ export class Backend implements WaitSource, RequestOwner {
    * The backend of one link to a device; {@link offer} and {@link connect} come next.
    *
    * @param link how the link was laid out
-   * @param gate the device, which checks every request once more
+   * @param gate the device, or the part of it that the frontend may use; it checks every request once more
    */
-  constructor(end: LinkEnd, link: LinkOptions, gate: DeviceGate) {
+  constructor(end: LinkEnd, link: LinkOptions, gate: DeviceView) {
     const layout = linkLayout(link);
     this.#end = end;
     this.#gate = gate;
@@ -129,6 +137,8 @@ export class Backend implements WaitSource, RequestOwner {
    */
   connect(stopRequested: () => boolean): void {
     const store = this.#store;
+    // Who has left asks for nothing any more: what is in the ring was asked of the driver before this one.
+    if (!awaitGeneration(this.#end, store, stopRequested)) return this.abandon();
     awaitPeerState(this.#end, store, XenbusState.Initialised, stopRequested);
     this.#mapRing();
     if (store.read("feature-sleep-flag") === 1) {
@@ -138,6 +148,11 @@ export class Backend implements WaitSource, RequestOwner {
     store.switchTo(XenbusState.Connected);
     this.#end.channel.wakePeer();
     awaitPeerState(this.#end, store, XenbusState.Connected, stopRequested);
+  }
+
+  /** Id of the frontend's domain. */
+  get peerDomainId(): number {
+    return this.#end.peerDomainId;
   }
 
   /** Whether the frontend still uses the link. */
@@ -165,12 +180,13 @@ export class Backend implements WaitSource, RequestOwner {
   }
 
   /**
-   * Takes all requests that are there to the device.
+   * Takes the requests that are there to the device.
    *
+   * @param allowance how many of them, which is at least one; null: all
    * @returns whether there were any
    * @throws {ConnectionError} when the frontend's index is impossible
    */
-  service(): boolean {
+  service(allowance: Allowance | null = null): boolean {
     const ring = this.#ring;
     const claimed = this.peek() ? ring.available() : 0;
     if (claimed === 0) return false;
@@ -180,10 +196,15 @@ export class Backend implements WaitSource, RequestOwner {
           this.#idleCount,
       );
     }
-    const available = this.#gate.asynchronous && claimed > LATER_AT_ONCE ? LATER_AT_ONCE : claimed;
+    let available = this.#gate.asynchronous && claimed > LATER_AT_ONCE ? LATER_AT_ONCE : claimed;
+    if (allowance !== null) available = Math.min(available, allowance.most);
     if (available > 1) this.#preloaded = preloadEntries(ring, this.#words, available, true);
     // All are fetched before the first is started: starting them takes the cache for their data.
-    for (let i = 0; i < available; i++) this.#taken[i] = this.#take();
+    for (let i = 0; i < available; i++) {
+      const slot = this.#take();
+      this.#taken[i] = slot;
+      if (allowance !== null && !allowance.take(this.#requests[slot])) available = i + 1;
+    }
     // Answers are published in two halves: each publication costs both sides a cache miss, which is dear beside a fast
     // device; and while the second half is at the device, the frontend has the first to go on with.
     this.#holding = true;

@@ -99,7 +99,8 @@ export function claimResponse(words: Int32Array, at: number): void {
  * Writes a read or a write, all but its segments.
  *
  * @param at word at which the entry begins
- * @param id 0 … 2³²−1; the response repeats it
+ * @param idLow low word of the id; the response repeats both
+ * @param idHigh high word of the id
  * @param sector first sector of 512 bytes, below 2⁵³
  */
 export function writeRequest(
@@ -108,13 +109,14 @@ export function writeRequest(
   operation: number,
   segmentCount: number,
   handle: number,
-  id: number,
+  idLow: number,
+  idHigh: number,
   sector: number,
 ): void {
   words[at] = operation | (segmentCount << 8) | (handle << 16);
   words[at + 1] = 0;
-  words[at + ID] = id;
-  words[at + ID + 1] = 0;
+  words[at + ID] = idLow;
+  words[at + ID + 1] = idHigh;
   words[at + SECTOR] = sector | 0;
   words[at + SECTOR + 1] = (sector / TWO_32) | 0;
 }
@@ -147,12 +149,13 @@ export function writeWithoutData(
   at: number,
   operation: number,
   handle: number,
-  id: number,
+  idLow: number,
+  idHigh: number,
   sector: number,
   sectorCount: number,
   flag = 0,
 ): void {
-  writeRequest(words, at, operation, flag, handle, id, sector);
+  writeRequest(words, at, operation, flag, handle, idLow, idHigh, sector);
   words[at + DISCARD_SECTORS] = sectorCount | 0;
   words[at + DISCARD_SECTORS + 1] = (sectorCount / TWO_32) | 0;
 }
@@ -170,11 +173,12 @@ export function writeIndirect(
   indirectOperation: number,
   segmentCount: number,
   handle: number,
-  id: number,
+  idLow: number,
+  idHigh: number,
   sector: number,
   references: readonly number[],
 ): void {
-  writeRequest(words, at, Operation.Indirect, 0, 0, id, sector);
+  writeRequest(words, at, Operation.Indirect, 0, 0, idLow, idHigh, sector);
   words[at] = Operation.Indirect | (indirectOperation << 8) | (segmentCount << 16);
   words[at + 6] = handle;
   for (let i = 0; i < references.length; i++) words[at + FIRST_INDIRECT_REFERENCE + i] = references[i];
@@ -218,10 +222,19 @@ export class RequestCopy {
   /** Fetches the entry that begins at word `at`. On the hot path. */
   fetch(ring: Int32Array, at: number): void {
     const { words } = this;
-    for (let i = 0; i < FIRST_SEGMENT; i++) words[i] = ring[at + i];
-    const segmentCount = carriesData(this.operation) ? Math.min(this.segmentCount, MAX_SEGMENTS) : 1;
-    const end = FIRST_SEGMENT + segmentCount * SEGMENT_WORDS;
-    for (let i = FIRST_SEGMENT; i < end; i++) words[i] = ring[at + i];
+    // Word by word up to the first segment, which is all that a small request has: a loop costs twice as much.
+    const first = ring[at];
+    words[0] = first;
+    words[ID] = ring[at + ID];
+    words[ID + 1] = ring[at + ID + 1];
+    words[SECTOR] = ring[at + SECTOR];
+    words[SECTOR + 1] = ring[at + SECTOR + 1];
+    words[FIRST_SEGMENT] = ring[at + FIRST_SEGMENT];
+    words[FIRST_SEGMENT + 1] = ring[at + FIRST_SEGMENT + 1];
+    const segmentCount = (first >>> 8) & 0xff;
+    if (segmentCount <= 1 || !carriesData(first & 0xff)) return;
+    const end = FIRST_SEGMENT + Math.min(segmentCount, MAX_SEGMENTS) * SEGMENT_WORDS;
+    for (let i = FIRST_SEGMENT + SEGMENT_WORDS; i < end; i++) words[i] = ring[at + i];
   }
 
   /** What is asked for: any byte, see {@link Operation}. */

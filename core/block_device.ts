@@ -139,6 +139,12 @@ export interface BlockDevice {
   /** What a {@link poll} that finds nothing costs, in nanoseconds, where it is more than a load: a system call's, say. */
   readonly pollNs?: number;
   /**
+   * The longest time for which one call of {@link submit}, {@link poll} or {@link idle} may block the thread, in
+   * nanoseconds: its domain is not taken to hang until then. Absent or 0 where none blocks for longer than the
+   * scenario's `recovery.hangTimeout`.
+   */
+  readonly operationTimeoutNs?: number;
+  /**
    * Called before the thread sleeps while the device has no request, and so at least every 100 ms unless the thread
    * spins. Whatever makes the {@link descriptor} readable then must be seen to here: the thread would not sleep.
    */
@@ -162,6 +168,8 @@ export interface BlockDevice {
 export interface SynchronousDevice {
   /** What it is; constant. */
   readonly info: DeviceInfo;
+  /** The longest time that one request may take, in nanoseconds. See {@link BlockDevice.operationTimeoutNs}. */
+  readonly operationTimeoutNs?: number;
   /** Fills `into` with the device's bytes from `offsetBytes` on. */
   read(offsetBytes: number, into: Uint8Array): void;
   /** Stores `from` on the device from `offsetBytes` on. */
@@ -182,6 +190,7 @@ export interface SynchronousDevice {
 export function synchronous(device: SynchronousDevice): BlockDevice {
   return {
     info: { ...device.info, canWriteZeroes: device.writeZeroes !== undefined, canFua: false },
+    operationTimeoutNs: device.operationTimeoutNs,
     submit(request: BlockRequest): boolean {
       let offset = request.offsetBytes;
       switch (request.operation) {

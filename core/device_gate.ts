@@ -16,23 +16,55 @@ import { carriesData, Operation, Status } from "./blkif.ts";
 import { type BlockDevice, BlockRequest, type DeviceInfo, mistakeIn, type RequestOwner } from "./block_device.ts";
 import type { Counters } from "./counters.ts";
 import { DeviceError, messageOf } from "./errors.ts";
+import type { FlushRecord } from "./flush_record.ts";
 import { FRAME_SIZE, SharedMemory } from "./memory.ts";
 import type { WaitSource } from "./waiter.ts";
 
 /** Zeroes that are written at a time for a device without write-zeroes. */
 const ZERO_FRAMES = 16;
+const NS_PER_MS = 1e6;
+
+/** Where it stands that a call of the device may take long: who watches the thread does not take it for hanging. */
+export interface DeviceCalls {
+  /** How long the present call may take, in ms; 0: as long as anything else. */
+  blockingMs: number;
+}
+
+/** What more a gate of a driver domain has. */
+export interface GateOptions {
+  /** What is remembered of flushes beyond the driver's death. */
+  readonly flushes?: FlushRecord | null;
+  /** See {@link DeviceCalls}. */
+  readonly calls?: DeviceCalls;
+}
+
+/** A device as who sends it requests sees it: all of it, or a part. */
+export interface DeviceView {
+  /** What it is. */
+  readonly info: DeviceInfo;
+  /** Whether it completes requests later. */
+  readonly asynchronous: boolean;
+  /** Runs a request. Its owner gets it back, now or later. On the hot path. */
+  submit(request: BlockRequest): void;
+}
 
 /**
  * The one way to a device. It checks every request against the device's info, turns what the device throws into a
  * failed request, and hands finished requests back to their owners.
  */
-export class DeviceGate implements WaitSource {
+export class DeviceGate implements DeviceView, WaitSource {
   /** The device's info, checked for sense. */
   readonly info: DeviceInfo;
   /** Requests that the device has and has not completed. */
   inFlight = 0;
+  /** Bytes that those read or write. */
+  inFlightBytes = 0;
   readonly #device: BlockDevice;
   readonly #report: (message: string) => void;
+  readonly #flushes: FlushRecord | null;
+  readonly #calls: DeviceCalls;
+  /** How long a call of the device may take, in ms; 0: as long as anything else. */
+  readonly #callMs: number;
   #finished: BlockRequest | null = null;
   #zeroes: SharedMemory | undefined;
 
@@ -40,14 +72,17 @@ export class DeviceGate implements WaitSource {
    * The gate of a device.
    *
    * @param report called with the message of everything that the device throws
-   * @throws {DeviceError} when the device's info makes no sense
+   * @throws {DeviceError} when the device's info, or the time for which it may block, makes no sense
    */
-  constructor(device: BlockDevice, report: (message: string) => void) {
-    const mistake = mistakeIn(device.info);
+  constructor(device: BlockDevice, report: (message: string) => void, { flushes = null, calls }: GateOptions = {}) {
+    const mistake = mistakeIn(device.info) ?? mistakeInTimeout(device.operationTimeoutNs);
     if (mistake !== null) throw new DeviceError(`The device cannot be: ${mistake}`);
     this.info = device.info;
     this.#device = device;
     this.#report = report;
+    this.#flushes = flushes;
+    this.#calls = calls ?? { blockingMs: 0 };
+    this.#callMs = Math.ceil(this.operationTimeoutNs / NS_PER_MS);
   }
 
   /** Whether the device completes requests later, and so is a source to wait for. */
@@ -68,6 +103,11 @@ export class DeviceGate implements WaitSource {
   /** See {@link BlockDevice.pollNs}. */
   get peekNs(): number | undefined {
     return this.#device.pollNs;
+  }
+
+  /** See {@link BlockDevice.operationTimeoutNs}; 0 where it does not say. */
+  get operationTimeoutNs(): number {
+    return this.#device.operationTimeoutNs ?? 0;
   }
 
   /** Has `wake` called whenever an {@link eventDriven} device has completed something. */
@@ -112,7 +152,11 @@ export class DeviceGate implements WaitSource {
 
   /** Whether {@link reap} would hand something back. */
   ready(): boolean {
-    if (this.#finished === null && this.inFlight > 0) this.#finished = this.#device.poll?.() ?? null;
+    if (this.#finished === null && this.inFlight > 0) {
+      if (this.#callMs !== 0) this.#calls.blockingMs = this.#callMs;
+      this.#finished = this.#device.poll?.() ?? null;
+      if (this.#callMs !== 0) this.#calls.blockingMs = 0;
+    }
     return this.#finished !== null;
   }
 
@@ -137,14 +181,26 @@ export class DeviceGate implements WaitSource {
 
   #start(request: BlockRequest): void {
     this.inFlight++;
+    if (request.extentCount > 0) this.inFlightBytes += request.byteLength;
     request.atDevice = true;
     let done = true;
+    if (this.#flushes !== null && makesDurable(request) && !this.#flushes.begin()) {
+      request.status = Status.Error;
+      this.#report("a flush failed, or was interrupted, in the driver that was here before");
+      request.atDevice = false;
+      this.inFlight--;
+      if (request.extentCount > 0) this.inFlightBytes -= request.byteLength;
+      this.#answer(request);
+      return;
+    }
+    if (this.#callMs !== 0) this.#calls.blockingMs = this.#callMs;
     try {
       done = this.#device.submit(request);
     } catch (thrown) {
       request.status = Status.Error;
       this.#report(messageOf(thrown));
     }
+    if (this.#callMs !== 0) this.#calls.blockingMs = 0;
     if (!done && this.#device.poll === undefined) {
       done = true;
       request.status = Status.Error;
@@ -168,10 +224,16 @@ export class DeviceGate implements WaitSource {
     }
     request.atDevice = false;
     this.inFlight--;
+    if (this.#flushes !== null && makesDurable(request)) this.#flushes.end(request.status === Status.Okay);
+    if (request.extentCount > 0) this.inFlightBytes -= request.byteLength;
     if (request.status !== Status.Okay && request.cause !== undefined) {
       this.#report(messageOf(request.cause));
       request.cause = undefined;
     }
+    this.#answer(request);
+  }
+
+  #answer(request: BlockRequest): void {
     if (request.flushFollows) this.#completeDurable(request);
     else request.owner.completed(request);
   }
@@ -253,8 +315,19 @@ class ZeroWrites implements RequestOwner {
   }
 }
 
+/** Whether the device makes something durable by it. */
+function makesDurable({ operation }: BlockRequest): boolean {
+  return operation === Operation.Flush || operation === Operation.WriteFua;
+}
+
 /** As `value % unit === 0` for a power of two, without the call that V8 makes for a remainder of doubles. */
 function isMultiple(value: number, unit: number): boolean {
   const quotient = value / unit;
   return Math.floor(quotient) === quotient;
+}
+
+/** What makes the time for which a device may block impossible, or null: no wait is without an end. */
+function mistakeInTimeout(operationTimeoutNs: number | undefined): string | null {
+  if (operationTimeoutNs === undefined || (Number.isFinite(operationTimeoutNs) && operationTimeoutNs >= 0)) return null;
+  return `its operationTimeoutNs must be a finite number of nanoseconds, from 0 up: found ${operationTimeoutNs}`;
 }

@@ -21,20 +21,32 @@ const MASKED = PENDING + MAX_PORTS;
 /** Not 0 while the owner sleeps on descriptors, its eventfd among them. */
 const ON_DESCRIPTOR = MASKED + MAX_PORTS;
 
+/** A word that nobody rings. */
+const QUIET = new Int32Array(new SharedArrayBuffer(4));
+
+/**
+ * What an owner sleeps on: the bell itself, or a descriptor, which peers in other processes can ring too. Threads alone
+ * are woken by a word (`Atomics.wait`), and by their own process alone.
+ */
+export type SleepsOn = "word" | "descriptor";
+
 /** The words by which one domain is woken: one frame, which each peer can write. */
 export class EventPage {
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #eventFd: EventFd | null;
+  readonly #sleepsOn: SleepsOn;
 
   /**
    * A view of a page.
    *
    * @param memory a region of one frame
    * @param eventFd the owner's, to ring while it sleeps on descriptors; an owner that never does needs none
+   * @param sleepsOn what the owner sleeps on when it sleeps by this view; on a descriptor only with an `eventFd`
    */
-  constructor(memory: SharedMemory, eventFd: EventFd | null = null) {
+  constructor(memory: SharedMemory, eventFd: EventFd | null = null, sleepsOn: SleepsOn = "word") {
     this.#words = memory.frameWords(0, 1);
     this.#eventFd = eventFd;
+    this.#sleepsOn = sleepsOn;
   }
 
   /** Counts every ring; it only ever changes. */
@@ -64,12 +76,35 @@ export class EventPage {
    * between looking and sleeping is never lost.
    */
   sleep(seen: number, timeoutMs: number): void {
-    Atomics.wait(this.#words, BELL, seen, timeoutMs);
+    if (this.#sleepsOn === "word") {
+      Atomics.wait(this.#words, BELL, seen, timeoutMs);
+      return;
+    }
+    // In this order: who rings after the look sees that the eventfd is to be rung.
+    this.sleepsOnDescriptor(true);
+    if (this.bell === seen) this.#eventFd?.sleep(timeoutMs);
+    this.sleepsOnDescriptor(false);
   }
 
   /** As {@link sleep}, while the thread's event loop goes on. */
   async sleepServingEvents(seen: number, timeoutMs: number): Promise<void> {
-    await Atomics.waitAsync(this.#words, BELL, seen, timeoutMs).value;
+    if (this.#sleepsOn === "word") {
+      await Atomics.waitAsync(this.#words, BELL, seen, timeoutMs).value;
+      return;
+    }
+    this.sleepsOnDescriptor(true);
+    if (this.bell === seen) await this.#eventFd?.sleepServingEvents(timeoutMs);
+    this.sleepsOnDescriptor(false);
+  }
+
+  /** Sleeps for `timeoutMs`, whoever rings. */
+  rest(timeoutMs: number): void {
+    Atomics.wait(QUIET, 0, 0, timeoutMs);
+  }
+
+  /** As {@link rest}, while the thread's event loop goes on. */
+  async restServingEvents(timeoutMs: number): Promise<void> {
+    await Atomics.waitAsync(QUIET, 0, 0, timeoutMs).value;
   }
 
   /** Sets a port's pending word and rings, unless it was pending or is masked. */
@@ -81,6 +116,12 @@ export class EventPage {
   /** Clears a port's pending word. */
   clear(port: number): void {
     Atomics.store(this.#words, PENDING + port, 0);
+  }
+
+  /** Forgets all that is pending or masked: for another owner. The bell goes on as it was. */
+  reset(): void {
+    for (let word = PENDING; word < MASKED + MAX_PORTS; word++) Atomics.store(this.#words, word, 0);
+    this.sleepsOnDescriptor(false);
   }
 
   /** Keeps a port from ringing; events still become pending. */
@@ -125,11 +166,20 @@ export class EventChannel {
     this.#remote.wake();
   }
 
+  /** Begins anew with another peer: nothing is pending here, and nothing masked. */
+  reset(): void {
+    this.#local.clear(this.#localPort);
+    this.#local.unmask(this.#localPort);
+  }
+
   /** Forgets what was pending here. Do it before looking for work, or an event that comes in between is lost. */
   clear(): void {
     this.#local.clear(this.#localPort);
   }
 }
+
+/** What an end of a link needs of its channel. */
+export type ChannelEnd = Pick<EventChannel, "notify" | "wakePeer" | "reset" | "clear">;
 
 /** A new event page's memory. */
 export function allocateEventPage(): SharedMemory {

@@ -1,5 +1,6 @@
 /**
- * A doorbell that the kernel knows: an eventfd, for a thread that waits for descriptors and cannot sleep on a word.
+ * A doorbell that the kernel knows: an eventfd, for a thread that waits for descriptors, or whose peers are in other
+ * processes, and so cannot sleep on a word.
  *
  * @module
  */
@@ -11,11 +12,28 @@ const SYMBOLS = {
   write: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   read: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
+  ppoll: { parameters: ["buffer", "u32", "buffer", "pointer"], result: "i32" },
+} as const;
+const SERVING = {
+  ppoll: { parameters: ["buffer", "u32", "buffer", "pointer"], result: "i32", nonblocking: true },
 } as const;
 
 /** `EFD_CLOEXEC | EFD_NONBLOCK` of Linux's `eventfd.h`. */
 const CLOEXEC_NONBLOCK = 0o2000000 | 0o4000;
 const COUNTER_BYTES = 8;
+/** Words of `struct pollfd` of POSIX: the descriptor, then what is wanted and what there is in 16 bits each. */
+export const POLLFD_WORDS = 2;
+/** Readable. */
+export const POLLIN = 1;
+const MS_PER_S = 1000;
+const NS_PER_MS = 1e6;
+
+/** Writes a time into a `struct timespec`: seconds and nanoseconds, of 64 bits each, the lower half first. */
+export function writeTimespec(timespec: Int32Array, timeMs: number): void {
+  const seconds = Math.floor(timeMs / MS_PER_S);
+  timespec[0] = seconds;
+  timespec[2] = (timeMs - seconds * MS_PER_S) * NS_PER_MS;
+}
 
 /** One thread's way to one eventfd. The descriptor is the process's, and may be handed to its other threads. */
 export class EventFd {
@@ -24,11 +42,15 @@ export class EventFd {
   readonly #library: CLibrary<typeof SYMBOLS>;
   readonly #one = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
   readonly #counter = new Uint8Array(COUNTER_BYTES);
+  readonly #polled: Int32Array<ArrayBuffer>;
+  readonly #timeout = new Int32Array(4);
+  #serving: CLibrary<typeof SERVING> | null = null;
   #closed = false;
 
   private constructor(descriptor: number, library: CLibrary<typeof SYMBOLS>) {
     this.descriptor = descriptor;
     this.#library = library;
+    this.#polled = Int32Array.of(descriptor, POLLIN);
   }
 
   /** A new eventfd; null where libc may not be called, or the process has no descriptors left. */
@@ -58,6 +80,20 @@ export class EventFd {
     this.#library.symbols.read(this.descriptor, this.#counter, COUNTER_BYTES);
   }
 
+  /** Sleeps until it is readable, at most `timeoutMs`, and drains it. */
+  sleep(timeoutMs: number): void {
+    writeTimespec(this.#timeout, timeoutMs);
+    if (this.#library.symbols.ppoll(this.#polled, 1, this.#timeout, null) > 0) this.drain();
+  }
+
+  /** As {@link sleep}, while the thread's event loop goes on. */
+  async sleepServingEvents(timeoutMs: number): Promise<void> {
+    this.#serving ??= openCLibrary(SERVING);
+    writeTimespec(this.#timeout, timeoutMs);
+    const count = await this.#serving?.symbols.ppoll(this.#polled, 1, this.#timeout, null);
+    if (count !== undefined && count > 0) this.drain();
+  }
+
   /** Closes it, for all threads. */
   close(): void {
     this.#library.symbols.close(this.descriptor);
@@ -68,5 +104,6 @@ export class EventFd {
   detach(): void {
     this.#closed = true;
     this.#library.close();
+    this.#serving?.close();
   }
 }

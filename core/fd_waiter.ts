@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { EventFd } from "./event_fd.ts";
+import { type EventFd, POLLFD_WORDS, POLLIN, writeTimespec } from "./event_fd.ts";
 import type { EventPage } from "./event_channel.ts";
 import { type CLibrary, openCLibrary } from "./libc.ts";
 import { LookingWaiter, type WaitSource } from "./waiter.ts";
@@ -18,19 +18,12 @@ const SYMBOLS = {
   ppoll: { parameters: ["buffer", "u32", "buffer", "pointer"], result: "i32" },
 } as const;
 
-/** `struct pollfd` of POSIX: the descriptor, then what is wanted and what there is in 16 bits each. */
-const POLLFD_WORDS = 2;
-const POLLIN = 1;
-const MS_PER_S = 1000;
-const NS_PER_MS = 1e6;
-
 /** A waiter for sources of which some have a descriptor. */
 export class FdWaiter extends LookingWaiter {
   readonly #events: EventPage;
   readonly #doorbell: EventFd;
   readonly #library: CLibrary<typeof SYMBOLS>;
   #polled: Int32Array<ArrayBuffer>;
-  /** `struct timespec`: seconds and nanoseconds, of 64 bits each, the lower half first. */
   readonly #timeout = new Int32Array(4);
 
   private constructor(
@@ -71,9 +64,7 @@ export class FdWaiter extends LookingWaiter {
 
   /** Sleeps on the eventfd and all descriptors. */
   protected override block(seen: number, timeoutMs: number): void {
-    const seconds = Math.floor(timeoutMs / MS_PER_S);
-    this.#timeout[0] = seconds;
-    this.#timeout[2] = (timeoutMs - seconds * MS_PER_S) * NS_PER_MS;
+    writeTimespec(this.#timeout, timeoutMs);
     // In this order: who rings after the look sees that the eventfd is to be rung.
     this.#events.sleepsOnDescriptor(true);
     if (this.#events.bell === seen) {

@@ -11,46 +11,25 @@
  * @module
  */
 
-import { carriesData, claimEntry, entryWord, Operation, responseOperation, responseStatus, Status } from "./blkif.ts";
+import { claimEntry, entryWord, type Operation, responseOperation, responseStatus, Status } from "./blkif.ts";
 import type { DeviceInfo } from "./block_device.ts";
 import { type BlockQueue, isTransfer, submissionError } from "./block_queue.ts";
-import { readDeviceInfo } from "./device_keys.ts";
+import { DriverChange } from "./driver_change.ts";
 import { ConnectionError } from "./errors.ts";
-import { GrantTable } from "./grant_table.ts";
-import { awaitPeerState, type LinkEnd, preloadEntries, pushAndNotify, type PushCounters } from "./link_end.ts";
-import { type ChannelOptions, linkLayout, type LinkOptions } from "./link.ts";
+import { FrontendLink } from "./frontend_link.ts";
+import type { FrontendOptions } from "./frontend_options.ts";
+import { brokenBackend, type LinkEnd, preloadEntries, pushAndNotify, type PushCounters } from "./link_end.ts";
+import type { ChannelOptions } from "./link.ts";
 import type { OperationMeter } from "./measure/meter.ts";
-import { FRAME_SIZE, SECTOR_SIZE, SharedMemory } from "./memory.ts";
+import { FRAME_SIZE, SECTOR_SIZE } from "./memory.ts";
 import type { NotificationPolicy } from "./notification.ts";
-import { RequestIssuer } from "./request_issuer.ts";
-import { RequestWriter } from "./request_writer.ts";
-import { initialiseRing, Ring } from "./ring.ts";
-import { NONE, ShadowTable } from "./shadow_table.ts";
+import { Patience } from "./patience.ts";
+import type { RequestIssuer } from "./request_issuer.ts";
+import type { Ring } from "./ring.ts";
+import { NONE, type ShadowTable } from "./shadow_table.ts";
+import { SlotBuffers } from "./slot_buffers.ts";
 import type { Waiter, WaitSource } from "./waiter.ts";
-import {
-  BACKEND_SLEEP_WORD,
-  type BackendKey,
-  FRONTEND_SLEEP_WORD,
-  type FrontendKey,
-  XenbusState,
-  XenbusStore,
-} from "./xenbus.ts";
-
-/** How an application uses its frontend. */
-export interface FrontendOptions {
-  /** This side of the link. */
-  readonly end: LinkEnd;
-  /** How the link is laid out and used. */
-  readonly link: LinkOptions;
-  /** How the thread waits. */
-  readonly waiter: Waiter;
-  /** What decides about each wait. */
-  readonly policy: NotificationPolicy;
-  /** Counts the operations. */
-  readonly meter: OperationMeter;
-  /** Whether the domain was told to stop: ends every wait. */
-  readonly stopRequested: () => boolean;
-}
+import { stateName, XenbusState } from "./xenbus.ts";
 
 /** A block queue whose device is in another domain. */
 export class Frontend implements BlockQueue, WaitSource {
@@ -58,7 +37,7 @@ export class Frontend implements BlockQueue, WaitSource {
   readonly maxTransferBytes: number;
   /** Operations that were submitted and not yet returned. */
   inFlight = 0;
-  /** Pushes that notified the peer, and those that did not need to. */
+  /** How often a push notified the peer. */
   readonly pushes: PushCounters = { sent: 0, suppressed: 0 };
 
   readonly #end: LinkEnd;
@@ -67,28 +46,20 @@ export class Frontend implements BlockQueue, WaitSource {
   readonly #policy: NotificationPolicy;
   readonly #meter: OperationMeter;
   readonly #stopRequested: () => boolean;
-  readonly #store: XenbusStore<FrontendKey, BackendKey>;
-  readonly #control: Int32Array;
+  /** What to do without a driver; null where its loss is the end. */
+  readonly #change: DriverChange | null;
+  readonly #link: FrontendLink;
   readonly #ring: Ring;
   readonly #words: Int32Array;
   readonly #shadow: ShadowTable;
   readonly #issuer: RequestIssuer;
   /** Submissions after which to publish. */
   readonly #batch: number;
-  /** Whether adjacent operations are merged. */
-  readonly #merges: boolean;
-  /** Whether the workload's buffers are something else than the granted frames. */
-  readonly #copies: boolean;
-  /** The memory that the workload reads and writes in each slot, where that is not the granted frames. */
-  readonly #copied: SharedMemory[] = [];
-  /** See {@link buffer}. */
-  readonly #buffers: Uint8Array<SharedArrayBuffer>[] = [];
-  /** The granted frames of each slot. */
-  readonly #granted: Uint8Array<SharedArrayBuffer>[] = [];
+  /** The slots' memory. */
+  readonly #buffers: SlotBuffers;
+  readonly #patience: Patience;
   /** Operations that were submitted since the last push. */
   #unpublished = 0;
-  /** Bytes of each slot's operation, where they are copied. */
-  readonly #lengths: Float64Array;
   /** The status of each slot's long operation so far: that of the last part that failed. */
   readonly #partStatus: Int8Array;
   /** Responses that were seen in the ring and not yet consumed. */
@@ -98,6 +69,8 @@ export class Frontend implements BlockQueue, WaitSource {
   #answeredStatus = 0;
   /** See {@link preloadEntries}. */
   #preloaded = 0;
+  /** Slots whose operation ended while the driver was changed, and was not returned yet. */
+  readonly #ended: number[] = [];
   #info: DeviceInfo | undefined;
   /** Why no slot can be used, where the slots' states say that none can. */
   #unusable = new ConnectionError("The frontend is not connected yet");
@@ -105,82 +78,62 @@ export class Frontend implements BlockQueue, WaitSource {
   /** Lays out the ring and grants every frame for good (persistent grants); {@link connect} comes next. */
   constructor(options: FrontendOptions) {
     const { end, link } = options;
-    const layout = linkLayout(link);
+    this.#link = new FrontendLink(end, link);
+    const { layout } = this.#link;
     this.#end = end;
     this.#channel = link.channel;
     // When every slot waits to be published, nothing can join them.
     this.#batch = Math.min(link.channel.batch, link.slots.count);
-    this.#merges = link.channel.merge;
-    this.#copies = link.channel.transfer === "copy";
     this.#waiter = options.waiter;
     this.#policy = options.policy;
     this.#meter = options.meter;
     this.#stopRequested = options.stopRequested;
     this.depth = link.slots.count;
     this.maxTransferBytes = layout.slotFrameCount * FRAME_SIZE;
-    this.#control = end.memory.frameWords(layout.controlFrame, 1);
-    this.#store = XenbusStore.frontend(this.#control);
-    this.#words = end.memory.frameWords(layout.ringFrame, layout.ringFrameCount);
-    this.#ring = Ring.front(this.#words, layout.entryCount);
-    this.#shadow = new ShadowTable(layout.entryCount, this.depth);
-    this.#lengths = new Float64Array(this.depth);
+    this.#ring = this.#link.ring;
+    this.#words = this.#link.words;
+    this.#shadow = this.#link.shadow;
+    this.#issuer = this.#link.issuer;
     this.#partStatus = new Int8Array(this.depth);
-
-    const grants = new GrantTable(end.memory.frameWords(layout.grantFrame, layout.grantFrameCount));
-    const grant = (frame: number): number => grants.grantAccess(end.peerDomainId, frame, false);
-    initialiseRing(this.#words);
-    this.#store.write("ring-page-order", layout.ringOrder);
-    for (let i = 0; i < layout.ringFrameCount; i++) this.#store.write("ring-ref0", grant(layout.ringFrame + i), i);
-    const writer = new RequestWriter(end.memory, layout, grant);
-    this.#issuer = new RequestIssuer(this.#ring, this.#shadow, writer, link.channel.merge);
-    for (let slot = 0; slot < this.depth; slot++) {
-      const start = (layout.dataFrame + slot * layout.slotFrameCount) * FRAME_SIZE;
-      const frames = new Uint8Array(end.memory.buffer, start, this.maxTransferBytes);
-      this.#granted.push(frames);
-      if (this.#copies) this.#copied.push(SharedMemory.allocate(layout.slotFrameCount));
-      this.#buffers.push(this.#copies ? this.#copied[slot].bytes : frames);
-    }
+    this.#buffers = new SlotBuffers(end.memory, layout, this.depth, link.channel.transfer === "copy");
+    this.#patience = new Patience(options.requestTimeoutMs ?? Infinity);
+    this.#change = options.recovery === undefined ? null : new DriverChange(options.recovery, {
+      ...{ link: this.#link, buffers: this.#buffers, end, stopRequested: options.stopRequested },
+      connected: (info) => this.#connected(info),
+      takeAll: () => this.#takeAll(),
+      fail: (slot) => this.#fail(slot),
+      publish: () => this.#publish(),
+      waitOnce: () => this.#waitOnce(),
+    });
     options.waiter.add(this);
   }
 
   /**
    * Goes through the handshake.
-   *
    * @throws {ConnectionError} when the backend does not answer, refuses, or lacks what the channel's options need
    */
   connect(): void {
-    const store = this.#store;
-    store.switchTo(XenbusState.Initialising);
-    awaitPeerState(this.#end, store, XenbusState.InitWait, this.#stopRequested);
-    store.write("event-channel", this.#end.port);
-    store.write("feature-persistent", 1);
-    if (this.#channel.suppression === "sleep-flag") {
-      if (store.read("feature-sleep-flag") !== 1) throw this.#broken("does not know sleep flags");
-      store.write("feature-sleep-flag", 1);
-      this.#ring.useSleepFlags(this.#control, FRONTEND_SLEEP_WORD, BACKEND_SLEEP_WORD);
+    try {
+      this.#connected(this.#link.connect(this.#stopRequested));
+      this.#change?.begin();
+    } catch (thrown) {
+      if (this.#stopRequested() || !this.#lose(thrown)) throw thrown;
     }
-    const indirect = Math.min(this.#channel.indirectSegments, store.read("feature-max-indirect-segments"));
-    store.switchTo(XenbusState.Initialised);
-    this.#end.channel.wakePeer();
-    awaitPeerState(this.#end, store, XenbusState.Connected, this.#stopRequested);
-    const info = readDeviceInfo(store);
-    this.#info = info;
-    this.#issuer.limit(indirect, info);
-    store.switchTo(XenbusState.Connected);
-    this.#end.channel.wakePeer();
-    this.#shadow.setUsable(true);
   }
 
-  /** Ends the connection; nothing may be in flight. Returns when the backend has let go of the frames. */
+  /**
+   * Ends the connection; nothing may be in flight. Returns when the backend has let go of the frames, or when that is gone
+   * and another would come.
+   */
   close(): void {
-    const store = this.#store;
     this.#unusable = new ConnectionError("The frontend is closed");
     this.#shadow.setUsable(false);
-    store.switchTo(XenbusState.Closing);
-    this.#end.channel.wakePeer();
-    awaitPeerState(this.#end, store, XenbusState.Closed, this.#stopRequested);
-    store.switchTo(XenbusState.Closed);
-    this.#end.channel.wakePeer();
+    try {
+      this.#link.close(this.#stopRequested);
+    } catch (thrown) {
+      if (this.#change === null || !(thrown instanceof ConnectionError)) throw thrown;
+      this.#link.leave();
+    }
   }
 
   get info(): DeviceInfo {
@@ -189,7 +142,7 @@ export class Frontend implements BlockQueue, WaitSource {
   }
 
   buffer(slot: number): Uint8Array<SharedArrayBuffer> {
-    return this.#buffers[slot];
+    return this.#buffers.of(slot);
   }
 
   status(slot: number): number {
@@ -207,7 +160,8 @@ export class Frontend implements BlockQueue, WaitSource {
     }
     this.inFlight++;
     this.#meter.submitted(slot, byteLength);
-    if (this.#copies) this.#copyOut(slot, operation, byteLength);
+    if (this.#change?.isDown) return this.#fail(slot);
+    if (this.#buffers.copies) this.#buffers.copyOut(slot, operation, byteLength);
     this.#issuer.issue(slot, operation, offsetBytes / SECTOR_SIZE, byteLength);
     if (++this.#unpublished >= this.#batch) this.#publishEarly();
   }
@@ -217,24 +171,24 @@ export class Frontend implements BlockQueue, WaitSource {
    * requests are published together as the responses came together. On the hot path.
    */
   poll(): number {
-    for (;;) {
-      if (this.#answeredNext !== NONE) return this.#finishNext();
-      if (this.#responsesSeen === 0) {
-        if (!this.#shadow.usable) throw this.#unusable;
-        this.#publish();
-        this.#responsesSeen = this.#ring.available();
-        if (this.#responsesSeen === 0) return -1;
-        const asked = this.#shadow.idsInUse;
-        if (this.#responsesSeen > asked) {
-          throw this.#broken(`answered ${this.#responsesSeen} requests where ${asked} were in flight`);
+    try {
+      for (;;) {
+        if (this.#answeredNext !== NONE) return this.#finishNext();
+        if (this.#responsesSeen === 0) {
+          if (this.#ended.length > 0) {
+            this.inFlight--;
+            return this.#ended.shift() as number;
+          }
+          if (!this.#shadow.usable) throw this.#unusable;
+          if (this.#change?.isDown && !this.#change.lookForDriver()) return -1;
+          this.#publish();
+          if (!this.#seeResponses()) return -1;
         }
-        if (this.#responsesSeen > 1) {
-          this.#preloaded = preloadEntries(this.#ring, this.#words, this.#responsesSeen, false);
-        }
+        const slot = this.#takeResponse();
+        if (slot !== NONE) return slot;
       }
-      this.#responsesSeen--;
-      const slot = this.#takeResponse();
-      if (slot !== NONE) return slot;
+    } catch (thrown) {
+      return this.#lose(thrown) ? this.poll() : -1;
     }
   }
 
@@ -249,19 +203,36 @@ export class Frontend implements BlockQueue, WaitSource {
 
   idle(): void {
     // What was submitted must be seen before anything is waited for.
-    if (this.#shadow.usable) this.#publish();
-    this.#waiter.wait(this.#policy);
-    if (!this.peek()) this.#checkPeer();
+    if (this.#shadow.usable && !this.#change?.isDown) this.#publish();
+    try {
+      this.#waitOnce();
+    } catch (thrown) {
+      this.#lose(thrown);
+    }
+  }
+
+  /**
+   * Looks whether the driver is still there, and goes on with another if it is not: for a thread that waits for something
+   * else than answers. Where a lost driver is the end, that shows when the queue is used.
+   */
+  attend(): void {
+    if (this.#change === null) return;
+    try {
+      if (this.#change.isDown) this.#change.lookForDriver();
+      else this.#checkDriver();
+    } catch (thrown) {
+      this.#lose(thrown);
+    }
   }
 
   /** Whether a response seems to be there. */
   peek(): boolean {
-    return this.#ring.peek();
+    return this.#ring.peek() && !this.#change?.isDown;
   }
 
   /** Whether a response is there. */
   ready(): boolean {
-    return this.#ring.available() > 0;
+    return this.#ring.available() > 0 && !this.#change?.isDown;
   }
 
   /** Asks to be notified of responses; never of more than are to come. */
@@ -283,7 +254,7 @@ export class Frontend implements BlockQueue, WaitSource {
   }
 
   #publish(): void {
-    if (this.#merges) this.#issuer.endRun();
+    if (this.#channel.merge) this.#issuer.endRun();
     const ring = this.#ring;
     this.#unpublished = 0;
     if (!ring.unpushed) return;
@@ -301,18 +272,19 @@ export class Frontend implements BlockQueue, WaitSource {
     const id = words[at];
     const idHigh = words[at + 1];
     const outcome = words[at + 2];
-    ring.consume();
-    if (idHigh !== 0 || id < 0 || id >= shadow.idCount) {
-      throw this.#broken(`answered the unknown id ${id >>> 0}`);
-    }
+    if (id < 0 || id >= shadow.idCount) throw brokenBackend(`answered the unknown id ${id >>> 0}`);
     const slot = shadow.slotOf(id);
-    if (slot === NONE) throw this.#broken(`answered id ${id}, not in flight`);
+    if (slot === NONE) throw brokenBackend(`answered id ${id}, not in flight`);
+    if (idHigh !== shadow.sequence(id)) throw brokenBackend(`answered id ${id} of an earlier request`);
     const operation = responseOperation(outcome);
     if (operation !== shadow.operation(slot)) {
-      throw this.#broken(`answered id ${id} as operation ${operation}`);
+      throw brokenBackend(`answered id ${id} as operation ${operation}`);
     }
     const status = responseStatus(outcome);
-    if (status > 0 || status < -2) throw this.#broken(`answered id ${id} with the unknown status ${status}`);
+    if (status > 0 || status < -2) throw brokenBackend(`answered id ${id} with the unknown status ${status}`);
+    // A response that is wrong stays: what comes after it does not count either.
+    this.#responsesSeen--;
+    ring.consume();
     shadow.release(id);
     if (this.#issuer.waitingCount > 0) this.#issuer.issueWaiting();
     if (!shadow.isAlone(slot)) return this.#answeredShared(slot, status);
@@ -342,34 +314,87 @@ export class Frontend implements BlockQueue, WaitSource {
   /** A slot's operation is over. On the hot path. */
   #finish(slot: number, status: number): void {
     this.#shadow.finish(slot, status);
-    if (this.#copies && status === Status.Okay) this.#copyIn(slot);
+    if (this.#buffers.copies && status === Status.Okay) this.#buffers.copyIn(slot, this.#shadow.operation(slot));
     this.inFlight--;
     this.#meter.completed(slot, status);
   }
 
-  #copyOut(slot: number, operation: number, byteLength: number): void {
-    this.#lengths[slot] = byteLength;
-    if (carriesData(operation) && operation !== Operation.Read) {
-      this.#granted[slot].set(this.#copied[slot].view(0, byteLength));
+  /** Looks how many responses there are. Returns whether there are any. On the hot path. */
+  #seeResponses(): boolean {
+    this.#responsesSeen = this.#ring.available();
+    if (this.#responsesSeen === 0) return false;
+    const asked = this.#shadow.idsInUse;
+    if (this.#responsesSeen > asked) {
+      throw brokenBackend(`answered ${this.#responsesSeen} requests where ${asked} were in flight`);
+    }
+    if (this.#responsesSeen > 1) {
+      this.#preloaded = preloadEntries(this.#ring, this.#words, this.#responsesSeen, false);
+    }
+    return true;
+  }
+
+  #connected(info: DeviceInfo): void {
+    this.#info = info;
+    this.#unpublished = 0;
+    this.#patience.restart();
+    if (!this.#shadow.usable) this.#shadow.setUsable(true);
+  }
+
+  #waitOnce(): void {
+    this.#waiter.wait(this.#policy);
+    if (!this.peek() && !this.#change?.isDown) this.#checkPeer();
+  }
+
+  /** Throws if the driver is lost, or has answered nothing for too long. Asked when a wait has ended without an answer. */
+  #checkPeer(): void {
+    this.#patience.check(this.inFlight > 0, this.#ring.consumed);
+    this.#checkDriver();
+  }
+
+  /** Throws if the driver is lost. */
+  #checkDriver(): void {
+    if (this.#link.wantedGeneration !== this.#link.generation) throw new ConnectionError("Another driver takes over");
+    const state = this.#link.peerState;
+    if (state !== XenbusState.Connected) {
+      throw brokenBackend(`left with ${this.inFlight} requests in flight: it is ${stateName(state)}`);
     }
   }
 
-  #copyIn(slot: number): void {
-    if (this.#shadow.operation(slot) !== Operation.Read) return;
-    const start = this.#granted[slot].byteOffset;
-    this.#buffers[slot].set(this.#end.memory.view(start, start + this.#lengths[slot]));
-  }
-
-  #checkPeer(): void {
-    const state = this.#store.peerState();
-    if (state !== XenbusState.Connected) throw this.#broken(`left with ${this.inFlight} requests in flight`);
-  }
-
-  /** What is in flight will not be answered any more, and nothing new can be. */
-  #broken(what: string): ConnectionError {
-    this.#unusable = new ConnectionError(`The connection is broken: the backend ${what}`);
+  /** The driver is lost, as `thrown` shows. Whether there is another, or what is asked fails; if not, it is to stop. */
+  #lose(thrown: unknown): boolean {
+    if (!(thrown instanceof ConnectionError)) throw thrown;
+    if (this.#change !== null && thrown !== this.#unusable) return this.#change.lose(thrown);
+    this.#unusable = thrown;
     this.#shadow.setUsable(false);
     this.#responsesSeen = 0;
-    return this.#unusable;
+    this.#answeredNext = NONE;
+    throw thrown;
+  }
+
+  /** Takes all responses that are there, and keeps what they end until it is returned. */
+  #takeAll(): void {
+    if (!this.#shadow.usable) return;
+    try {
+      while (this.#answeredNext !== NONE || this.#responsesSeen > 0 || this.#seeResponses()) {
+        const slot = this.#answeredNext !== NONE ? this.#finishNext() : this.#takeResponse();
+        if (slot !== NONE) this.#keep(slot);
+      }
+    } catch (thrown) {
+      this.#responsesSeen = 0;
+      throw thrown;
+    }
+  }
+
+  /** An operation is over, which the workload is told when it asks next: until then it is in flight. */
+  #keep(slot: number): void {
+    this.#ended.push(slot);
+    this.inFlight++;
+  }
+
+  /** A slot's operation fails for want of a driver. */
+  #fail(slot: number): void {
+    this.#partStatus[slot] = Status.Okay;
+    this.#finish(slot, Status.Error);
+    this.#keep(slot);
   }
 }

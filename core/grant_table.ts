@@ -51,7 +51,7 @@ const MAPPED = 1;
 const WRITABLE = 2;
 const FRAME_SHIFT = 2;
 
-/** How often an entry is looked at that its owner changes under the look; honest owners change it hardly ever. */
+/** How often an entry is looked at that the other side changes under the look; honest ones change it hardly ever. */
 const MAX_ATTEMPTS = 8;
 
 /** The granting domain's side: hands out references and takes them back. */
@@ -87,18 +87,19 @@ export class GrantTable {
   /**
    * Takes a grant back.
    *
-   * @returns false when the peer has the frame mapped, so that it must not be used for anything else yet, or when
-   * nothing was granted
+   * @returns false when the peer has the frame mapped or goes on changing the entry, so that the frame must not be used
+   * for anything else yet, or when nothing was granted
    */
   endAccess(reference: number): boolean {
     const word = reference * 2;
-    for (;;) {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const seen = Atomics.load(this.#words, word);
       if ((seen & (READING | WRITING)) !== 0 || (seen & TYPE_MASK) === 0) return false;
-      if (Atomics.compareExchange(this.#words, word, seen, seen & ~FLAGS_MASK) === seen) break;
+      if (Atomics.compareExchange(this.#words, word, seen, seen & ~FLAGS_MASK) !== seen) continue;
+      this.#free.push(reference);
+      return true;
     }
-    this.#free.push(reference);
-    return true;
+    return false;
   }
 }
 

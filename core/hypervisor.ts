@@ -1,47 +1,28 @@
 /**
- * The hypervisor: creates domains, hands each what it may reach, tells them when to work, and sees every death.
+ * The hypervisor: creates domains, hands each what it may reach, tells them when to work, sees every death, and starts
+ * drivers anew.
  *
  * @module
  */
 
-import type { DomainBoot, LinkBoot } from "./domain/boot.ts";
-import { Command, DomainControl } from "./domain/control.ts";
-import type { DevicePlan, DomainPlan, LinkPlan, MachinePlan } from "./domain/plan.ts";
-import type { DomainReport, DomainSample } from "./domain/report.ts";
+import { ClientLosses, closeFrontend } from "./client_losses.ts";
 import type { Counters } from "./counters.ts";
+import { Command } from "./domain/control.ts";
+import { type DomainPlan, type LinkPlan, type MachinePlan, type PluginUse, threadNumber } from "./domain/plan.ts";
+import type { DomainReport, DomainSample } from "./domain/report.ts";
 import { DomainError, messageOf } from "./errors.ts";
-import { EventFd } from "./event_fd.ts";
-import { allocateEventPage, EventPage } from "./event_channel.ts";
-import { allocateLink } from "./link.ts";
-import type { SharedMemory } from "./memory.ts";
+import type { Incarnation } from "./incarnation.ts";
+import { MachineDomain, type Restart } from "./machine_domain.ts";
+import { MachineLink } from "./machine_link.ts";
+import { MachineMedia } from "./machine_media.ts";
+import { MachineMemory } from "./machine_memory.ts";
 import { type Conductor, type Phases, unlessAborted } from "./phases.ts";
-import { type DevicePlugin, loadPlugin, type MediumContext, openMedium } from "./plugin.ts";
+import type { MachineContext } from "./plugin.ts";
+import { recoveryOf } from "./restarts.ts";
 
 const NS_PER_MS = 1e6;
-/** How long a domain may take to start its worker and load its modules, before its first sign of life. */
-const START_TIMEOUT_MS = 30_000;
 /** How long domains have for an orderly end once they were told to stop. */
 const STOP_GRACE_MS = 500;
-
-interface Domain {
-  readonly plan: DomainPlan;
-  readonly id: number;
-  readonly events: EventPage;
-  readonly eventMemory: SharedMemory;
-  /** For a thread that sleeps on descriptors; null where libc may not be called. */
-  readonly eventFd: EventFd | null;
-  readonly control: DomainControl;
-  readonly links: LinkBoot[];
-  readonly worker: Worker;
-  readonly ready: PromiseWithResolvers<void>;
-  readonly measuring: PromiseWithResolvers<void>;
-  readonly sampled: PromiseWithResolvers<DomainSample>;
-  readonly closed: PromiseWithResolvers<Counters>;
-  /** Whether its sample has come. */
-  measured: boolean;
-  lastBeat: number;
-  lastBeatAt: number;
-}
 
 /** What one domain measured and counted. */
 export interface DomainResult {
@@ -49,21 +30,39 @@ export interface DomainResult {
   readonly sample: DomainSample;
   /** What its workload and its devices counted from start to end. */
   readonly counters: Counters;
+  /** How often it was started anew, and why. */
+  readonly restarts: readonly Restart[];
+}
+
+/** What can be told of a domain from outside, and done to it. */
+export type MachineDomainView = Pick<
+  MachineDomain,
+  "restarts" | "processId" | "signal" | "links" | "events" | "saboteurPage"
+>;
+
+/** A link and the domains at its ends. */
+interface Connection {
+  readonly link: MachineLink;
+  readonly front: MachineDomain;
+  readonly back: MachineDomain;
 }
 
 /** One machine: its domains and what they share. */
 export class Hypervisor {
   readonly #plan: MachinePlan;
-  readonly #context: MediumContext;
-  readonly #domains: Domain[];
-  /** What was opened and not closed. */
-  readonly #media: { readonly device: DevicePlugin; readonly medium: unknown }[] = [];
+  readonly #context: MachineContext;
+  readonly #memory: MachineMemory;
+  readonly #media: MachineMedia;
+  readonly #domains: MachineDomain[];
+  readonly #connections: Connection[] = [];
   readonly #failed = Promise.withResolvers<never>();
   readonly #finishRequested = Promise.withResolvers<void>();
   readonly #ended = new AbortController();
   /** Settled when the conductor has nothing more to undo. */
   #conducted: Promise<unknown> = Promise.resolve();
+  #command: number = Command.Boot;
   #deviceError: string | undefined;
+  readonly #losses: ClientLosses;
   #watch: ReturnType<typeof setInterval> | undefined;
   /** Whether the domains were handed anything. */
   #booted = false;
@@ -73,10 +72,17 @@ export class Hypervisor {
    * A machine whose domains are created and not yet booted.
    *
    * @param context where media may be made, what may be destroyed, and who is told what devices have to say
+   * @throws {DomainError} when a domain is a process and libc may not be called
    */
-  constructor(plan: MachinePlan, context: MediumContext) {
+  constructor(plan: MachinePlan, context: MachineContext) {
     this.#plan = plan;
     this.#context = context;
+    this.#memory = new MachineMemory(plan.domains.some(({ kind }) => kind === "process"));
+    this.#media = new MachineMedia(context, this.#memory);
+    this.#losses = new ClientLosses(plan, {
+      fail: (message) => this.#fail(message),
+      lose: ({ name }) => this.#lose(this.#domain(name)),
+    });
     this.#failed.promise.catch(() => {}); // It is raced against; alone it must not end the process.
     this.#domains = plan.domains.map((domain, index) => this.#createDomain(domain, index + 1));
   }
@@ -84,8 +90,11 @@ export class Hypervisor {
   /**
    * Boots all domains, lets them work as long as the conductor says, and ends them.
    *
-   * @returns what each domain measured, by name
-   * @throws {DomainError} when a domain fails, hangs or ends; the other domains have been told to stop by then
+   * A driver that is a process is started anew when it fails, if the plan says so. Where there are several clients, one
+   * that fails, hangs or ends is lost, and the others go on; see {@link losses}.
+   *
+   * @returns what each domain measured that was not lost, by name
+   * @throws {DomainError} when another domain fails, hangs or ends; the other domains have been told to stop by then
    * @throws what the conductor throws
    */
   async run(conduct: Conductor): Promise<ReadonlyMap<string, DomainResult>> {
@@ -104,6 +113,12 @@ export class Hypervisor {
     throw new DomainError(`${messageOf(failure)}. ${this.#deviceError}`, { cause: failure });
   }
 
+  /** Why clients were lost, in the order in which they were. */
+  get losses(): readonly string[] {
+    const cause = this.#deviceError === undefined ? "" : `. ${this.#deviceError}`;
+    return this.#losses.messages.map((message) => message + cause);
+  }
+
   /** Asks the conductor to finish, where it goes on until then. */
   requestFinish(): void {
     this.#finishRequested.resolve();
@@ -112,6 +127,29 @@ export class Hypervisor {
   /** Ends the machine early: it then has failed with this error. */
   abort(reason: Error): void {
     this.#failed.reject(reason);
+  }
+
+  /** What can be told of a domain while the machine runs. */
+  domain(name: string): MachineDomainView {
+    return this.#domain(name);
+  }
+
+  /**
+   * Replaces the driver of a device by another, while applications use it: for a new version of its module. The new
+   * driver is loaded first; then the old one ends, and what it has not answered is done by the new one.
+   *
+   * @param plugin the new driver; the same module, as it is now on the disk, when absent
+   * @throws {DomainError} when the driver is no process that may be started anew, or the new one cannot be loaded; the old
+   * one then goes on
+   */
+  async upgrade(device: string, plugin?: PluginUse): Promise<void> {
+    const planned = this.#plan.devices.find(({ name }) => name === device);
+    const domain = this.#domain(planned?.domains[0]);
+    if (!this.#mayRestart(domain) || !this.#booted) {
+      throw new DomainError(`The driver of ${device} cannot be replaced: it is no process, or there is no recovery`);
+    }
+    await domain.prepareUpgrade(device, plugin);
+    await this.#restart(domain, domain.current, { cause: "upgrade", counts: false });
   }
 
   async #run(conduct: Conductor): Promise<ReadonlyMap<string, DomainResult>> {
@@ -129,9 +167,12 @@ export class Hypervisor {
     this.#conducted = conducting.catch(() => {});
     await conducting;
     const samples = await this.#finish();
-    const counters = await Promise.all(this.#domains.map(({ closed }) => closed.promise));
-    return new Map(this.#domains.map(({ plan }, index) => {
-      return [plan.name, { sample: samples[index], counters: counters[index] }];
+    const counters = await Promise.all(this.#domains.map(({ closed, lost }) => {
+      return Promise.race([lost.promise, closed.promise]);
+    }));
+    return new Map(this.#domains.flatMap(({ plan, restarts }, index) => {
+      const [sample, counted] = [samples[index], counters[index]];
+      return sample === null || counted === null ? [] : [[plan.name, { sample, counters: counted, restarts }] as const];
     }));
   }
 
@@ -141,7 +182,7 @@ export class Hypervisor {
     await this.#unlessEnded(Promise.all(this.#domains.map(({ measuring }) => measuring.promise)));
   }
 
-  async #finish(): Promise<DomainSample[]> {
+  async #finish(): Promise<(DomainSample | null)[]> {
     this.#send(Command.Finish);
     return await this.#unlessEnded(Promise.all(this.#domains.map(({ sampled }) => sampled.promise)));
   }
@@ -151,161 +192,171 @@ export class Hypervisor {
     return unlessAborted(promise, this.#ended.signal);
   }
 
-  #createDomain(plan: DomainPlan, id: number): Domain {
-    const eventMemory = allocateEventPage();
-    const eventFd = EventFd.create();
-    const events = new EventPage(eventMemory, eventFd);
-    const domain: Domain = {
-      plan,
-      id,
-      events,
-      eventMemory,
-      eventFd,
-      control: DomainControl.allocate(events),
-      links: [],
-      worker: new Worker(import.meta.resolve("./domain/worker.ts"), { type: "module", name: plan.name }),
-      ready: Promise.withResolvers(),
-      measuring: Promise.withResolvers(),
-      sampled: Promise.withResolvers(),
-      closed: Promise.withResolvers(),
-      measured: false,
-      lastBeat: 0,
-      lastBeatAt: performance.now(),
-    };
-    domain.worker.onmessage = ({ data }: MessageEvent<DomainReport>) => this.#reported(domain, data);
-    domain.worker.onerror = (event) => {
-      event.preventDefault();
-      this.#fail(`The domain ${plan.name} died: ${event.message}`);
-      domain.closed.resolve({});
-    };
+  #createDomain(plan: DomainPlan, id: number): MachineDomain {
+    const drives = this.#plan.devices.filter((device) => device.domains.includes(plan.name));
+    const domain = new MachineDomain(plan, id, drives, {
+      memory: this.#memory,
+      media: this.#media,
+      seed: this.#plan.seed + threadNumber(plan),
+      scratchDirectory: this.#context.scratchDirectory,
+      requestTimeoutMs: toMs(this.#plan.requestTimeoutNs),
+      ...recoveryOf(plan, this.#plan),
+      note: this.#context.note,
+      reported: (incarnation, report) => this.#reported(domain, incarnation, report),
+      died: (incarnation, message) => this.#died(domain, incarnation, message),
+    });
     return domain;
   }
 
   async #boot(): Promise<void> {
     const { devices, links } = this.#plan;
-    const media = new Map<string, unknown>();
-    for (const device of devices) media.set(device.name, await this.#openMedium(device));
+    for (const device of devices) {
+      const opened = await this.#media.open(device);
+      for (const domain of this.#domains) domain.useMedium(device.name, opened);
+    }
     if (this.#stopped) return; // A domain has died meanwhile: there is nothing to boot, or to watch.
     for (const link of links) this.#connect(link);
     this.#booted = true;
-    for (const domain of this.#domains) {
-      const boot: DomainBoot = {
-        plan: domain.plan,
-        domainId: domain.id,
-        scratchDirectory: this.#context.scratchDirectory,
-        seed: this.#plan.seed + (domain.plan.workload?.thread ?? 0),
-        control: domain.control.memory.buffer,
-        events: domain.eventMemory.buffer,
-        eventFd: domain.eventFd?.descriptor ?? null,
-        links: domain.links,
-        devices: devices.filter((device) => device.domains.includes(domain.plan.name))
-          .map((device) => ({ ...device, medium: media.get(device.name) })),
-      };
-      domain.worker.postMessage(boot);
-    }
+    for (const domain of this.#domains) await domain.boot(this.#command);
     this.#watchHeartbeats();
-  }
-
-  async #openMedium({ plugin }: DevicePlan): Promise<unknown> {
-    const device = await loadPlugin("device", plugin.url);
-    try {
-      const medium = await openMedium(device, plugin.options, this.#context);
-      this.#media.push({ device, medium });
-      if (this.#stopped) this.#closeMedia(); // A domain has died meanwhile, and nobody else will.
-      return medium;
-    } catch (thrown) {
-      throw new DomainError(`The medium of ${device.name} cannot be opened: ${messageOf(thrown)}`, { cause: thrown });
-    }
   }
 
   /** Makes a link and hands each of its two domains its end. */
   #connect({ frontend, device, channel }: LinkPlan): void {
     const front = this.#domain(frontend);
     const back = this.#domain(this.#plan.devices.find(({ name }) => name === device)?.domains[0]);
-    const slots = front.plan.workload?.slots;
+    const { slots, client } = front.plan.workload ?? {};
     if (slots === undefined) throw new DomainError(`The domain ${frontend} has a link and no workload for it`);
-    const options = { channel, slots };
-    const memory = allocateLink(options).buffer;
-    const port = front.links.length;
-    const peerPort = back.links.length;
-    const shared = { device, options, memory };
-    front.links.push({
-      ...shared,
-      side: "frontend",
-      port,
-      peerPort,
-      peerDomainId: back.id,
-      peerEvents: back.eventMemory.buffer,
-      peerEventFd: back.eventFd?.descriptor ?? null,
-    });
-    back.links.push({
-      ...shared,
-      side: "backend",
-      port: peerPort,
-      peerPort: port,
-      peerDomainId: front.id,
-      peerEvents: front.eventMemory.buffer,
-      peerEventFd: front.eventFd?.descriptor ?? null,
-    });
+    const shared = { device, options: { channel, slots }, client };
+    this.#connections.push({ front, back, link: new MachineLink(shared, front, back, this.#memory) });
   }
 
-  #domain(name: string | undefined): Domain {
+  #domain(name: string | undefined): MachineDomain {
     const domain = this.#domains.find(({ plan }) => plan.name === name);
     if (domain === undefined) throw new DomainError(`The plan names no domain ${name}`);
     return domain;
   }
 
-  #reported(domain: Domain, report: DomainReport): void {
+  #reported(domain: MachineDomain, incarnation: Incarnation, report: DomainReport): void {
+    if (report.type === "standby") return incarnation.standsBy();
+    if (incarnation.over) return;
+    const { name } = domain.plan;
     switch (report.type) {
-      case "ready":
-        return domain.ready.resolve();
-      case "measuring":
-        return domain.measuring.resolve();
-      case "sample":
-        domain.measured = true;
-        return domain.sampled.resolve(report.sample);
       case "closed":
-        if (!domain.measured) this.#fail(`The domain ${domain.plan.name} ended before its measured window did`);
-        return domain.closed.resolve(report.counters);
+        incarnation.closed = true;
+        if (!domain.ended(report.counters)) {
+          this.#losses.failed(domain.plan, `The domain ${name} ended before its measured window did`);
+        }
+        return;
       case "device-error":
         this.#deviceError ??= report.message;
         return;
       case "note":
         return this.#context.note(report.text);
+      case "lost":
+        return this.#lost(domain, report);
+      case "resumed":
+        return this.#connectionOf(domain, report.port)?.back.resumed();
       case "disconnected":
-        return this.#fail(`The domain ${domain.plan.name} failed: ${report.message}`);
+        return this.#disconnected(domain, report);
       case "failed":
-        this.#fail(`The domain ${domain.plan.name} failed: ${report.message}`);
-        return domain.closed.resolve({});
+        return this.#died(domain, incarnation, `failed: ${report.message}`);
+      default:
+        return domain.reported(report);
+    }
+  }
+
+  /** A domain ended, or failed. */
+  #died(domain: MachineDomain, incarnation: Incarnation, message: string): void {
+    const cause = `The domain ${domain.plan.name} ${message}`;
+    incarnation.loaded.reject(new DomainError(cause));
+    if (incarnation.over || incarnation.closed || this.#stopped) return;
+    if (incarnation !== domain.current) return domain.lostStandby(incarnation, cause);
+    if (this.#mayRestart(domain)) {
+      this.#restart(domain, incarnation, { cause, counts: true }).catch((thrown) => this.#fail(messageOf(thrown)));
+      return;
+    }
+    incarnation.over = true;
+    this.#losses.failed(domain.plan, cause);
+    domain.closed.resolve({});
+  }
+
+  /** An application has lost the driver behind one of its links; that of an earlier generation is known already. */
+  #lost(domain: MachineDomain, { port, generation, message }: Extract<DomainReport, { type: "lost" }>): void {
+    const connection = this.#connectionOf(domain, port);
+    if (connection?.link.generation !== generation) return;
+    const { back } = connection;
+    this.#died(back, back.current, `was found broken by ${domain.plan.name}: ${message}`);
+  }
+
+  #connectionOf(front: MachineDomain, port: number): Connection | undefined {
+    return this.#connections.find((each) => each.front === front && each.link.frontPort === port);
+  }
+
+  #mayRestart({ restartable }: MachineDomain): boolean {
+    return restartable && !this.#stopped;
+  }
+
+  /**
+   * Another driver in place of one that failed. The old one is dead before the new one reaches anything: it could still
+   * write to the rings and to the medium.
+   *
+   * @throws {DomainError} when it was started anew too often
+   */
+  async #restart(domain: MachineDomain, old: Incarnation, why: { cause: string; counts: boolean }): Promise<void> {
+    if (old.over) return;
+    old.over = true;
+    const fenced = domain.fence(old, why.cause === "upgrade");
+    await domain.restart(why, fenced, this.#ended.signal, (next) => {
+      if (this.#stopped) return false;
+      domain.events.reset();
+      for (const { link, front, back } of this.#connections) {
+        if (back === domain) link.renew(front.current.control, next.control);
+      }
+      next.control.send(this.#command);
+      return true;
+    });
+    for (const { front, back } of this.#connections) {
+      if (back === domain) front.events.wake();
     }
   }
 
   /** A domain that shows no sign of life for too long hangs, or has ended without a word; both look the same. */
   #watchHeartbeats(): void {
     const timeoutMs = this.#plan.hangTimeoutNs / NS_PER_MS;
-    const open = new Set(this.#domains);
-    for (const domain of this.#domains) {
-      domain.lastBeatAt = performance.now();
-      domain.closed.promise.then(() => open.delete(domain));
-    }
+    const everyMs = Math.max(10, timeoutMs / 10);
+    for (const { current } of this.#domains) current.watch();
     this.#watch = setInterval(() => {
-      const now = performance.now();
-      for (const domain of open) {
-        const beat = domain.control.heartbeat;
-        if (beat !== domain.lastBeat) {
-          domain.lastBeat = beat;
-          domain.lastBeatAt = now;
-          continue;
-        }
-        const limitMs = beat === 0 ? Math.max(timeoutMs, START_TIMEOUT_MS) : timeoutMs;
-        if (now - domain.lastBeatAt > limitMs) {
-          this.#fail(
-            `The domain ${domain.plan.name} has shown no sign of life for ${limitMs} ms: ` +
-              "it hangs in an endless loop or a blocking call, or its worker has ended",
-          );
-        }
+      for (const domain of this.#domains) {
+        const { current } = domain;
+        const silentMs = current.over || current.closed ? 0 : current.silentMs(timeoutMs, everyMs);
+        if (silentMs === 0) continue;
+        this.#died(
+          domain,
+          current,
+          `has shown no sign of life for ${silentMs} ms: it hangs in an endless loop or a blocking call, or ` +
+            "its worker has ended",
+        );
       }
-    }, Math.max(10, timeoutMs / 10));
+    }, everyMs);
+  }
+
+  /** A driver has ended a connection, as its frontend broke the protocol. */
+  #disconnected(
+    driver: MachineDomain,
+    { message, peerDomainId }: Extract<DomainReport, { type: "disconnected" }>,
+  ): void {
+    const client = this.#domains.find(({ id }) => id === peerDomainId) ?? driver;
+    this.#losses.failed(client.plan, `The domain ${client.plan.name} lost its connection: ${message}`);
+  }
+
+  /** The machine goes on without a client's domain: nobody waits for it, and its driver lets go of its links. */
+  #lose(domain: MachineDomain): void {
+    domain.lose();
+    for (const link of domain.links) {
+      closeFrontend(link);
+      this.#domains.find(({ id }) => id === link.peerDomainId)?.events.wake();
+    }
   }
 
   /** Ends the machine. Of several failures the first is its cause; what follows is as a rule what came of it. */
@@ -314,13 +365,14 @@ export class Hypervisor {
   }
 
   #send(command: number): void {
-    for (const { control } of this.#domains) control.send(command);
+    this.#command = Math.max(this.#command, command);
+    for (const { current } of this.#domains) current.control.send(command);
   }
 
   /**
-   * Ends all workers, and lets go of what they used. One that spins in a plugin's code cannot be ended; it goes with the
-   * process, and so does what it may still use: were a descriptor closed, its number could be another file's by the time
-   * that the worker writes to it.
+   * Ends all domains, and lets go of what they used. A worker that spins in a plugin's code cannot be ended; it goes with
+   * the process, and so does what it may still use: were a descriptor closed, its number could be another file's by the
+   * time that the worker writes to it.
    */
   async #stop(): Promise<void> {
     this.#stopped = true;
@@ -329,25 +381,19 @@ export class Hypervisor {
     const grace = Promise.withResolvers<boolean>();
     const timer = setTimeout(() => grace.resolve(false), STOP_GRACE_MS);
     const used = this.#booted ? this.#domains : [];
-    const ended = Promise.all(used.map(({ closed }) => closed.promise)).then(() => true);
+    const ended = Promise.all(used.map((domain) => domain.current.host.ended)).then(() => true);
     const allEnded = await Promise.race([ended, grace.promise]);
     clearTimeout(timer);
-    for (const { worker, eventFd } of this.#domains) {
-      worker.terminate();
-      if (allEnded) eventFd?.close();
-      else eventFd?.detach();
+    const killed = await Promise.all(this.#domains.map((domain) => domain.end()));
+    const nobodyLeft = allEnded || !this.#booted || killed.every((dead) => dead);
+    for (const domain of this.#domains) domain.release(nobodyLeft);
+    if (nobodyLeft) {
+      this.#media.close();
+      this.#memory.close();
     }
-    if (allEnded) this.#closeMedia();
   }
+}
 
-  /** What was measured is not lost by a medium that cannot be closed. */
-  #closeMedia(): void {
-    for (const { device, medium } of this.#media.splice(0)) {
-      try {
-        device.closeMedium?.(medium);
-      } catch (thrown) {
-        this.#context.note(`The medium of ${device.name} could not be closed: ${messageOf(thrown)}`);
-      }
-    }
-  }
+function toMs(ns: number | undefined): number | null {
+  return ns === undefined ? null : ns / NS_PER_MS;
 }

@@ -29,6 +29,13 @@ export function cLibraryNeed(): string {
   return library?.path ?? C_LIBRARIES[Deno.build.arch === "x86_64" ? 0 : 1];
 }
 
+/** Whether the C library may be called. */
+export function mayCallLibc(): boolean {
+  const library = openCLibrary({});
+  library?.close();
+  return library !== null;
+}
+
 /** The C library, opened for some of its symbols. */
 export interface CLibrary<Symbols extends Deno.ForeignLibraryInterface> {
   /** The path that `--allow-ffi` must name. */

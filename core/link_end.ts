@@ -7,10 +7,10 @@
 
 import { entryWord } from "./blkif.ts";
 import { ConnectionError } from "./errors.ts";
-import type { EventChannel, EventPage } from "./event_channel.ts";
+import type { ChannelEnd, EventPage } from "./event_channel.ts";
 import type { SharedMemory } from "./memory.ts";
 import type { Ring } from "./ring.ts";
-import { canReach, stateName, XenbusState, type XenbusStore } from "./xenbus.ts";
+import { type BackendKey, canReach, type FrontendKey, stateName, XenbusState, type XenbusStore } from "./xenbus.ts";
 
 /** One domain's end of a link. */
 export interface LinkEnd {
@@ -25,7 +25,14 @@ export interface LinkEnd {
   /** This domain's port of the event channel. */
   readonly port: number;
   /** Notifies the peer. */
-  readonly channel: EventChannel;
+  readonly channel: ChannelEnd;
+  /** Which generation of the link is to be used, by the hypervisor's word; always 0 where it is absent. */
+  readonly generation?: () => number;
+}
+
+/** The error for a backend that broke the protocol: what it did is the end of a sentence. */
+export function brokenBackend(what: string): ConnectionError {
+  return new ConnectionError(`The connection is broken: the backend ${what}`);
 }
 
 /** How often a push notified the peer, and how often it did not have to. */
@@ -37,7 +44,7 @@ export interface PushCounters {
 }
 
 /** Publishes what a ring's end has produced. On the hot path. */
-export function pushAndNotify(ring: Ring, channel: EventChannel, counters: PushCounters): void {
+export function pushAndNotify(ring: Ring, channel: ChannelEnd, counters: PushCounters): void {
   if (ring.push()) {
     channel.notify();
     counters.sent++;
@@ -71,6 +78,34 @@ const HANDSHAKE_TIMEOUT_MS = 30_000;
 const LOOK_MS = 20;
 
 /**
+ * The backend's wait for a frontend that had another driver before: until then, its words are of that time.
+ *
+ * @returns false when the frontend has left
+ * @throws {ConnectionError} when it takes longer than 30 s, or this domain is told to stop
+ */
+export function awaitGeneration(
+  end: LinkEnd,
+  store: XenbusStore<BackendKey, FrontendKey>,
+  stopRequested: () => boolean,
+): boolean {
+  const generation = end.generation?.() ?? 0;
+  const deadline = performance.now() + HANDSHAKE_TIMEOUT_MS;
+  for (;;) {
+    // Before the look: a ring between the look and the sleep is not lost.
+    const { bell } = end.events;
+    if (store.read("generation") === generation) return true;
+    if (store.read("state") === XenbusState.Closed) return false;
+    if (stopRequested()) throw new ConnectionError("Told to stop while the frontend was awaited");
+    if (performance.now() > deadline) {
+      throw new ConnectionError(
+        `The frontend did not begin anew for driver ${generation} of the link within ${HANDSHAKE_TIMEOUT_MS / 1000} s`,
+      );
+    }
+    end.events.sleep(bell, LOOK_MS);
+  }
+}
+
+/**
  * Waits until the peer has reached a state.
  *
  * @throws {ConnectionError} when the peer closes, breaks the table of transitions or takes longer than 30 s, or when
@@ -84,7 +119,7 @@ export function awaitPeerState<Own extends string, Peer extends string>(
 ): void {
   const deadline = performance.now() + HANDSHAKE_TIMEOUT_MS;
   for (;;) {
-    const bell = end.events.bell;
+    const { bell } = end.events;
     end.channel.clear();
     const state = store.peerState();
     if (state === wanted) return;

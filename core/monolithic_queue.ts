@@ -7,7 +7,7 @@
 
 import { carriesData, type Operation } from "./blkif.ts";
 import { BlockRequest, type DeviceInfo, type RequestOwner } from "./block_device.ts";
-import type { DeviceGate } from "./device_gate.ts";
+import type { DeviceGate, DeviceView } from "./device_gate.ts";
 import { type BlockQueue, isTransfer, submissionError } from "./block_queue.ts";
 import { slotFrames, type SlotOptions } from "./link.ts";
 import { FRAME_SIZE, SharedMemory } from "./memory.ts";
@@ -19,6 +19,8 @@ import type { Waiter } from "./waiter.ts";
 export interface MonolithicQueueOptions {
   /** The device. */
   readonly gate: DeviceGate;
+  /** What of it the application sees: all of it when absent. */
+  readonly view?: DeviceView;
   /** Its slots. */
   readonly slots: SlotOptions;
   /** How the thread waits for a device that completes requests later. */
@@ -38,6 +40,7 @@ export class MonolithicQueue implements BlockQueue, RequestOwner {
   inFlight = 0;
   readonly #options: MonolithicQueueOptions;
   readonly #gate: DeviceGate;
+  readonly #view: DeviceView;
   readonly #requests: BlockRequest[] = [];
   readonly #buffers: Uint8Array<SharedArrayBuffer>[] = [];
   readonly #busy: Uint8Array;
@@ -50,6 +53,7 @@ export class MonolithicQueue implements BlockQueue, RequestOwner {
   constructor(options: MonolithicQueueOptions) {
     this.#options = options;
     this.#gate = options.gate;
+    this.#view = options.view ?? options.gate;
     const { count } = options.slots;
     this.depth = count;
     this.#busy = new Uint8Array(count);
@@ -65,7 +69,7 @@ export class MonolithicQueue implements BlockQueue, RequestOwner {
   }
 
   get info(): DeviceInfo {
-    return this.#gate.info;
+    return this.#view.info;
   }
 
   buffer(slot: number): Uint8Array<SharedArrayBuffer> {
@@ -94,7 +98,7 @@ export class MonolithicQueue implements BlockQueue, RequestOwner {
     this.#busy[slot] = 1;
     this.inFlight++;
     this.#options.meter.submitted(slot, byteLength);
-    this.#gate.submit(request);
+    this.#view.submit(request);
   }
 
   completed(request: BlockRequest): void {

@@ -14,32 +14,15 @@ import type { BlockDevice } from "./block_device.ts";
 import type { Counters } from "./counters.ts";
 import { DeviceError, messageOf, PluginError, WorkloadError } from "./errors.ts";
 import type { NotificationPolicy } from "./notification.ts";
+import type { PermissionNeeds } from "./permission_needs.ts";
 import type { Phases } from "./phases.ts";
 import { definitionMistakes } from "./plugin_definition.ts";
 import type { Workload } from "./workload.ts";
 
+export type { PermissionNeeds, SystemNeeds } from "./permission_needs.ts";
+
 /** Version of the interfaces in this folder that a plugin was written for. */
 export const API_VERSION = "iddr/v1";
-
-/** Deno permissions that a plugin's domain needs, as the values of the flags. */
-export interface PermissionNeeds {
-  /** Paths to read. */
-  readonly read?: readonly string[];
-  /** Paths to write. */
-  readonly write?: readonly string[];
-  /** Whether it puts files into {@link MediumContext.scratchDirectory}. */
-  readonly scratch?: boolean;
-  /** Hosts to reach: `localhost:10809`, `unix:/run/x.sock`. */
-  readonly net?: readonly string[];
-  /** Environment variables to read. */
-  readonly env?: readonly string[];
-  /** Programs to start. */
-  readonly run?: readonly string[];
-  /** Libraries to load, by full path. */
-  readonly ffi?: readonly string[];
-  /** Facts of the system to ask for, by the names that `--allow-sys` has. */
-  readonly sys?: readonly string[];
-}
 
 /** What every plugin says of itself. */
 export interface PluginBase<Kind extends string, Schema extends z.ZodType> {
@@ -91,10 +74,26 @@ export interface CreateContext extends DeviceContext {
   alive(): void;
 }
 
-/** What the hypervisor tells a device plugin when it opens the medium. */
-export interface MediumContext extends DeviceContext, Consent {
-  /** A folder for this run alone, removed after it; null unless the plugin's permissions ask for it. */
+/** What the hypervisor is told of the run that its machine is for. */
+export interface MachineContext extends DeviceContext, Consent {
+  /** A folder for this run alone, removed after it; null unless the plugins' permissions ask for it. */
   readonly scratchDirectory: string | null;
+}
+
+/** What the hypervisor tells a device plugin when it opens the medium. */
+export interface MediumContext extends MachineContext {
+  /**
+   * Zeroed memory for the medium, which every driver of it can be handed, in whatever domain it is. Memory that was made
+   * otherwise reaches workers alone.
+   *
+   * @throws {RangeError} when there is not so much
+   */
+  allocate(byteLength: number): SharedArrayBuffer;
+  /**
+   * Says that the medium contains this open file descriptor, a number of the operating system's: drivers that are
+   * processes inherit it under the same number. It stays the plugin's, to be closed by `closeMedium`.
+   */
+  inherit(descriptor: number): void;
 }
 
 /** A device. */
@@ -113,14 +112,29 @@ export interface DevicePlugin<Schema extends z.ZodType = z.ZodType, Medium = unk
    */
   destroys?(options: z.output<Schema>): readonly string[];
   /**
-   * Opens what outlives a driver: runs in the hypervisor. What it returns must survive `postMessage`.
+   * What its driver may touch, where that is less than `permissions` has: the rest is for the hypervisor, to open the
+   * medium. A driver that is a process gets this alone. All of `permissions` when absent.
+   */
+  driverPermissions?(options: z.output<Schema>): PermissionNeeds;
+  /**
+   * Opens what outlives a driver: runs in the hypervisor. What it returns must be plain data with memory and descriptors
+   * of the context's ({@link MediumContext.allocate}, {@link MediumContext.inherit}) in it.
    *
    * @throws {DeviceError} when that is impossible
    */
   openMedium(options: z.output<Schema>, context: MediumContext): Medium;
   /**
-   * Lets go of what {@link openMedium} opened: runs in the hypervisor, once no driver uses it. Where a domain cannot be
-   * ended it is not called, and the medium goes with the process.
+   * Opens the same medium once more, for the driver that takes over when the present one dies: runs in the hypervisor,
+   * before the present one begins. Linux tells of a failed write-back once to each opening of a file; so the failure of a
+   * flush is not lost with the driver that it was told to. That holds for the page cache: what a disk says of its own
+   * cache it says once, to whoever asked. Without `openAgain`, a flush in whose midst a driver died is answered as failed.
+   *
+   * @throws {DeviceError} when that is impossible
+   */
+  openAgain?(medium: Medium, options: z.output<Schema>, context: MediumContext): Medium;
+  /**
+   * Lets go of what {@link openMedium} or {@link openAgain} opened: runs in the hypervisor, once no driver uses it. Where
+   * a domain cannot be ended it is not called, and the medium goes with the process.
    */
   closeMedium?(medium: Medium): void;
   /** Makes the device on its medium: runs in the driver domain. */

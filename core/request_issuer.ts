@@ -17,7 +17,7 @@ import { NONE, type ShadowTable } from "./shadow_table.ts";
 export class RequestIssuer {
   readonly #ring: Ring;
   readonly #shadow: ShadowTable;
-  readonly #writer: RequestWriter;
+  #writer: RequestWriter;
   readonly #mayMerge: boolean;
   /** Bytes that one request can carry. */
   #requestBytes = 0;
@@ -52,6 +52,14 @@ export class RequestIssuer {
     if (this.#mayMerge) this.#run = new MergeRun(this.#shadow, info, this.#requestBytes);
   }
 
+  /** Forgets everything that waits, for a connection that begins anew; {@link limit} comes next. */
+  reset(writer: RequestWriter): void {
+    this.#writer = writer;
+    this.#run = null;
+    this.#firstWaiting = 0;
+    this.waitingCount = 0;
+  }
+
   /** Issues a slot's operation, or keeps it until that is possible. On the hot path. */
   issue(slot: number, operation: number, sector: number, byteLength: number): void {
     const shadow = this.#shadow;
@@ -59,8 +67,9 @@ export class RequestIssuer {
       this.#run === null && this.waitingCount === 0 && shadow.idsInUse < shadow.idCount &&
       (byteLength <= this.#requestBytes || !carriesData(operation))
     ) {
-      shadow.beginAlone(slot, operation);
-      this.#writer.write(this.#entry(), shadow.assign(slot), operation, sector, byteLength, slot);
+      shadow.beginAlone(slot, operation, sector, byteLength);
+      const id = shadow.assign(slot);
+      this.#writer.write(this.#entry(), id, shadow.sequence(id), operation, sector, byteLength, slot);
       return;
     }
     shadow.beginShared(slot, operation, sector, byteLength);
@@ -88,7 +97,8 @@ export class RequestIssuer {
         shadow.addPart(slot, byteLength);
       } else {
         const part = carriesData(operation) ? Math.min(this.#requestBytes, byteLength - from) : byteLength;
-        this.#writer.write(this.#entry(), id, operation, shadow.sector(slot) + from / SECTOR_SIZE, part, slot, from);
+        const sector = shadow.sector(slot) + from / SECTOR_SIZE;
+        this.#writer.write(this.#entry(), id, shadow.sequence(id), operation, sector, part, slot, from);
         shadow.addPart(slot, from + part);
       }
       if (shadow.issued(slot) < byteLength) continue;

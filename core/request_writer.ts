@@ -65,11 +65,13 @@ export class RequestWriter {
   /**
    * Writes a request for bytes of one slot. On the hot path.
    *
+   * @param sequence which use of the id it is
    * @param fromByte first byte within the slot's buffer, at which a frame begins
    */
   write(
     at: number,
     id: number,
+    sequence: number,
     operation: number,
     sector: number,
     byteLength: number,
@@ -77,17 +79,17 @@ export class RequestWriter {
     fromByte = 0,
   ): void {
     if (!carriesData(operation)) {
-      writeWithoutData(this.#ring, at, operation, VIRTUAL_DEVICE, id, sector, byteLength / SECTOR_SIZE);
+      writeWithoutData(this.#ring, at, operation, VIRTUAL_DEVICE, id, sequence, sector, byteLength / SECTOR_SIZE);
       return;
     }
     const segmentCount = frames(byteLength);
     if (segmentCount > MAX_SEGMENTS) {
-      this.#begin(at, id, operation, sector, segmentCount);
+      this.#begin(at, id, sequence, operation, sector, segmentCount);
       this.#addFrames(at, id, 0, segmentCount, slot, fromByte, byteLength);
       return;
     }
     const ring = this.#ring;
-    writeRequest(ring, at, operation, segmentCount, VIRTUAL_DEVICE, id, sector);
+    writeRequest(ring, at, operation, segmentCount, VIRTUAL_DEVICE, id, sequence, sector);
     let reference = this.#dataReference + slot * this.#slotFrameCount + (fromByte >>> FRAME_SHIFT);
     let word = segmentWord(at);
     for (let sectors = byteLength >>> SECTOR_SHIFT; sectors > 0; sectors -= SECTORS_PER_FRAME) {
@@ -101,7 +103,7 @@ export class RequestWriter {
     let segmentCount = 0;
     for (let slot = first; slot !== NONE; slot = shadow.next(slot)) segmentCount += frames(shadow.byteLength(slot));
     const operation = shadow.operation(first);
-    this.#begin(at, id, operation, shadow.sector(first), segmentCount);
+    this.#begin(at, id, shadow.sequence(id), operation, shadow.sector(first), segmentCount);
     let index = 0;
     for (let slot = first; slot !== NONE; slot = shadow.next(slot)) {
       this.#addFrames(at, id, index, segmentCount, slot, 0, shadow.byteLength(slot));
@@ -110,13 +112,20 @@ export class RequestWriter {
   }
 
   /** Writes all of a request but its segments. */
-  #begin(at: number, id: number, operation: number, sector: number, segmentCount: number): void {
+  #begin(
+    at: number,
+    id: number,
+    sequence: number,
+    operation: number,
+    sector: number,
+    segmentCount: number,
+  ): void {
     if (segmentCount <= MAX_SEGMENTS) {
-      writeRequest(this.#ring, at, operation, segmentCount, VIRTUAL_DEVICE, id, sector);
+      writeRequest(this.#ring, at, operation, segmentCount, VIRTUAL_DEVICE, id, sequence, sector);
       return;
     }
     this.#references[0] = this.#segmentReference + id;
-    writeIndirect(this.#ring, at, operation, segmentCount, VIRTUAL_DEVICE, id, sector, this.#references);
+    writeIndirect(this.#ring, at, operation, segmentCount, VIRTUAL_DEVICE, id, sequence, sector, this.#references);
   }
 
   /** Writes the segments of some bytes of a slot, from segment `index` on of a request with `segmentCount`. */

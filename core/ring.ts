@@ -118,6 +118,14 @@ export class Ring {
     this.disarm();
   }
 
+  /** Begins anew: nothing was produced or consumed, and notifications are suppressed by event indices. */
+  reset(): void {
+    this.produced = 0;
+    this.consumed = 0;
+    this.#published = 0;
+    this.#flags = null;
+  }
+
   /** Which entry a free-running index names. */
   entryOf(index: number): number {
     return index & this.#mask;

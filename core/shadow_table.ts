@@ -18,8 +18,9 @@ const OPERATION = 1;
 const STATUS = 2;
 const NEXT = 3;
 const PARTS = 4;
+const BEGUN = 5;
 
-// Numbers of a slot whose operation is not one request of its own.
+// Numbers of a slot: what its operation is about, and how much of it was issued.
 const RANGE_NUMBERS = 4;
 const SECTOR = 0;
 const BYTES = 1;
@@ -35,7 +36,12 @@ const SHARED = 2;
 /** It cannot be used, as there is no connection. */
 const UNUSABLE = 3;
 
-/** Slots and the requests that carry them. All methods are on the hot path and cost a load or a store. */
+/**
+ * Slots and the requests that carry them. All methods are on the hot path and cost a load or a store or two.
+ *
+ * A request is named by its id and by which request it is of all ({@link ShadowTable.sequence}): else a response to an
+ * earlier request would pass for one to the request that has the id now, and one whose id is wrong for one to another.
+ */
 export class ShadowTable {
   /** How many slots there are. */
   readonly slotCount: number;
@@ -47,8 +53,14 @@ export class ShadowTable {
   readonly #ranges: Float64Array;
   /** For each id the (first) slot that its request carries, or {@link NONE}. */
   readonly #slotOfId: Int32Array;
+  /** For each id the number of its present or last request; none is 0 but before the first. */
+  readonly #sequences: Int32Array;
   /** Ids: a stack, of which the first {@link idsInUse} are in use. */
   readonly #ids: Int32Array;
+  /** Requests that had an id. */
+  #requests = 0;
+  /** Operations that have begun. */
+  #begun = 0;
 
   /** A table of slots that are not usable yet. */
   constructor(idCount: number, slotCount: number) {
@@ -57,6 +69,7 @@ export class ShadowTable {
     this.#slots = SharedMemory.allocate(Math.ceil((slotCount * SLOT_WORDS * 4) / FRAME_SIZE)).words;
     this.#ranges = new Float64Array(slotCount * RANGE_NUMBERS);
     this.#slotOfId = new Int32Array(idCount).fill(NONE);
+    this.#sequences = new Int32Array(idCount);
     this.#ids = Int32Array.from({ length: idCount }, (_, index) => index);
     this.setUsable(false);
   }
@@ -64,6 +77,22 @@ export class ShadowTable {
   /** Makes all slots idle, or unusable. */
   setUsable(usable: boolean): void {
     for (let slot = 0; slot < this.slotCount; slot++) this.#slots[slot * SLOT_WORDS + STATE] = usable ? IDLE : UNUSABLE;
+  }
+
+  /** Slots that are doing something, in the order in which they began. Not for the hot path. */
+  busySlots(): readonly number[] {
+    const slots = Array.from({ length: this.slotCount }, (_, slot) => slot);
+    const begun = (slot: number): number => this.#slots[slot * SLOT_WORDS + BEGUN];
+    return slots.filter((slot) => [ALONE, SHARED].includes(this.#slots[slot * SLOT_WORDS + STATE]))
+      .sort((a, b) => (begun(a) - begun(b)) | 0);
+  }
+
+  /** No request is in flight any more, whatever slots it carried: for a connection that begins anew. */
+  releaseAll(): void {
+    this.idsInUse = 0;
+    this.#slotOfId.fill(NONE);
+    // Below what was in use, the stack holds whatever was there before.
+    for (let id = 0; id < this.idCount; id++) this.#ids[id] = id;
   }
 
   /** Whether slots can be used: all can, or none. */
@@ -82,10 +111,14 @@ export class ShadowTable {
   }
 
   /** A slot begins an operation that is one request of its own. */
-  beginAlone(slot: number, operation: number): void {
+  beginAlone(slot: number, operation: number, sector: number, byteLength: number): void {
     const at = slot * SLOT_WORDS;
     this.#slots[at + STATE] = ALONE;
     this.#slots[at + OPERATION] = operation;
+    this.#slots[at + BEGUN] = ++this.#begun;
+    const range = slot * RANGE_NUMBERS;
+    this.#ranges[range + SECTOR] = sector;
+    this.#ranges[range + BYTES] = byteLength;
   }
 
   /** A slot begins another operation, of which nothing is issued yet. */
@@ -93,6 +126,7 @@ export class ShadowTable {
     const at = slot * SLOT_WORDS;
     this.#slots[at + STATE] = SHARED;
     this.#slots[at + OPERATION] = operation;
+    this.#slots[at + BEGUN] = ++this.#begun;
     this.#slots[at + NEXT] = NONE;
     this.#slots[at + PARTS] = 0;
     const range = slot * RANGE_NUMBERS;
@@ -118,7 +152,7 @@ export class ShadowTable {
     return this.#slots[slot * SLOT_WORDS + STATUS];
   }
 
-  /** The slot that the same request carries after this one, or {@link NONE}. Of a shared operation, as all below. */
+  /** The slot that the same request carries after this one, or {@link NONE}. Of a shared operation. */
   next(slot: number): number {
     return this.#slots[slot * SLOT_WORDS + NEXT];
   }
@@ -128,7 +162,7 @@ export class ShadowTable {
     this.#slots[slot * SLOT_WORDS + NEXT] = next;
   }
 
-  /** First sector of a slot's operation. */
+  /** First sector of a slot's operation. Of any operation, as its length. */
   sector(slot: number): number {
     return this.#ranges[slot * RANGE_NUMBERS + SECTOR];
   }
@@ -159,7 +193,14 @@ export class ShadowTable {
   assign(slot: number): number {
     const id = this.#ids[this.idsInUse++];
     this.#slotOfId[id] = slot;
+    this.#requests = (this.#requests + 1) | 0;
+    this.#sequences[id] = this.#requests;
     return id;
+  }
+
+  /** Which request of all has an id, counted from 1: no two that are in flight have the same, and it takes 2³² to come again. */
+  sequence(id: number): number {
+    return this.#sequences[id];
   }
 
   /** The slot of an id, or {@link NONE} when the id is not in use. */

@@ -12,11 +12,14 @@
  * 3. look again: what was published before the peer saw the request raises no notification;
  * 4. sleep on the one doorbell, for a bounded time.
  *
+ * What keeps peers from ringing a thread to death is in `flood_guard.ts`.
+ *
  * @module
  */
 
 import { setImmediate } from "node:timers";
 import type { EventPage } from "./event_channel.ts";
+import { FloodGuard } from "./flood_guard.ts";
 import { type NotificationPolicy, resetPlan, type WaitOutcome, type WaitPlan } from "./notification.ts";
 
 /** Something that can give a thread work. */
@@ -102,6 +105,7 @@ export abstract class LookingWaiter implements Waiter {
   readonly #outcome: WaitOutcome = { spinHit: false, spunNs: 0, lostNs: 0, sleptNs: 0 };
   /** The bell as it was when the last wait ended. A ring since then ends the next wait, so none is overlooked. */
   #bellSeen: number;
+  readonly #flood: FloodGuard;
   /** What a look at all sources costs before the loop pauses. */
   #nsPerLook = NS_PER_LOAD;
   /** Looks between two readings of the clock. */
@@ -121,6 +125,7 @@ export abstract class LookingWaiter implements Waiter {
     this.#beat = beat;
     this.#offerCore = offerCore;
     this.#bellSeen = events.bell;
+    this.#flood = new FloodGuard(events);
   }
 
   /** Sleeps until the bell is another than `seen`, or for `timeoutMs`. */
@@ -145,6 +150,7 @@ export abstract class LookingWaiter implements Waiter {
   wait(policy: NotificationPolicy): void {
     const plan = this.#plan;
     this.#begin(policy);
+    if (this.#flood.flooded) this.#flood.rest();
     if (plan.preSleepNs > 0) this.#nap(plan.preSleepNs);
     if (plan.spinNs + plan.yieldNs > 0) this.#lookFor(plan.spinNs, plan.yieldNs, this.#bellSeen);
     if (!this.#outcome.spinHit) {
@@ -157,6 +163,7 @@ export abstract class LookingWaiter implements Waiter {
   async waitServingEvents(policy: NotificationPolicy): Promise<void> {
     const plan = this.#plan;
     this.#begin(policy);
+    if (this.#flood.flooded) await this.#flood.restServingEvents();
     if (plan.preSleepNs > 0) await this.#sleepServingEvents(plan.preSleepNs);
     if (plan.spinNs + plan.yieldNs > 0) await this.#spinServingEvents(plan.spinNs + plan.yieldNs);
     if (!this.#outcome.spinHit) {
@@ -189,7 +196,10 @@ export abstract class LookingWaiter implements Waiter {
   #wake(): void {
     const sources = this.#sources;
     for (let i = 0; i < sources.length; i++) sources[i].disarm?.();
-    this.#bellSeen = this.#events.bell;
+    const { bell } = this.#events;
+    if (bell === this.#bellSeen || this.#peekAny()) this.#flood.calm();
+    else this.#flood.idleRing();
+    this.#bellSeen = bell;
     this.#beat();
   }
 
@@ -229,9 +239,17 @@ export abstract class LookingWaiter implements Waiter {
     if (this.#offerCore === null) found = this.#spin(spinNs + yieldNs, bell);
     else {found = (spinNs > 0 && this.#spin(spinNs, bell)) ||
         (yieldNs > 0 && this.#yield(this.#offerCore, yieldNs, bell));}
+    this.#countSpin(found);
+  }
+
+  #countSpin(found: boolean): void {
     this.#outcome.spinHit = found;
-    if (found) this.counters.spinHits++;
-    else this.counters.spinMisses++;
+    if (found) {
+      this.counters.spinHits++;
+      this.#flood.calm();
+    } else {
+      this.counters.spinMisses++;
+    }
   }
 
   /**
@@ -286,7 +304,8 @@ export abstract class LookingWaiter implements Waiter {
       found = this.#peekAny();
       this.#beat();
     } while (!found && (before - startedAt) * NS_PER_MS < yieldNs && this.#events.bell === bell);
-    this.#looked((before - startedAt) * NS_PER_MS - lostNs, lostNs);
+    // Where all of it was lost, the difference of sums can be a rounding error below 0.
+    this.#looked(Math.max(0, (before - startedAt) * NS_PER_MS - lostNs), lostNs);
     return found;
   }
 
@@ -297,9 +316,7 @@ export abstract class LookingWaiter implements Waiter {
       const found = this.#peekAny();
       if (found || elapsedNs >= spinNs || this.#events.bell !== this.#bellSeen) {
         this.#looked(elapsedNs, 0);
-        this.#outcome.spinHit = found;
-        if (found) this.counters.spinHits++;
-        else this.counters.spinMisses++;
+        this.#countSpin(found);
         return;
       }
       await giveWay();

@@ -70,6 +70,8 @@ const FRONTEND_KEYS = {
   "feature-persistent": 3,
   /** 1: notifications are suppressed by sleep flags; only where the backend offers it (not Xen's). */
   "feature-sleep-flag": 4,
+  /** Which of the drivers that the link has had it is for, from 0 (not Xen's); see `DomainControl.generation`. */
+  "generation": 5,
   /** Grant reference of the ring's first frame; those of the others follow in the next words. */
   "ring-ref0": 16,
 } as const;
@@ -111,6 +113,24 @@ export const FRONTEND_SLEEP_WORD = 512;
 /** Word of the control frame that says whether the backend sleeps. */
 export const BACKEND_SLEEP_WORD = 768;
 
+/** Words of the control frame that are the backend's. */
+const BACKEND_WORDS = [[BACKEND_KEYS.state, FRONTEND_SLEEP_WORD], [
+  BACKEND_SLEEP_WORD,
+  BACKEND_SLEEP_WORD + 1,
+]] as const;
+
+/** Forgets all that a backend has written into a control frame: for another, once it has ended. */
+export function clearBackend(words: Int32Array): void {
+  for (const [start, end] of BACKEND_WORDS) {
+    for (let word = start; word < end; word++) Atomics.store(words, word, 0);
+  }
+}
+
+/** Whether a backend has said what there is, and waits for a frontend. */
+export function hasOffered(words: Int32Array): boolean {
+  return Atomics.load(words, BACKEND_KEYS.state) === S.InitWait;
+}
+
 /** A key of the frontend. */
 export type FrontendKey = keyof typeof FRONTEND_KEYS;
 /** A key of the backend. */
@@ -126,6 +146,8 @@ export class XenbusStore<OwnKey extends string, PeerKey extends string> {
   readonly #peer: Readonly<Record<PeerKey, number>>;
   readonly #stateWord: number;
   readonly #peerStateWord: number;
+  /** This side's state: its word is written and never read, as the peer can write it, too. */
+  #state: XenbusState = S.Unknown;
   /** The peer's last state that was seen and allowed. */
   #peerState: number = S.Unknown;
 
@@ -162,8 +184,15 @@ export class XenbusStore<OwnKey extends string, PeerKey extends string> {
   }
 
   /** This side's state. */
-  get state(): number {
-    return Atomics.load(this.#words, this.#stateWord);
+  get state(): XenbusState {
+    return this.#state;
+  }
+
+  /** Forgets both sides' states, for a connection that begins anew with another peer. */
+  reset(): void {
+    this.#state = S.Unknown;
+    this.#peerState = S.Unknown;
+    Atomics.store(this.#words, this.#stateWord, S.Unknown);
   }
 
   /**
@@ -172,9 +201,15 @@ export class XenbusStore<OwnKey extends string, PeerKey extends string> {
    * @throws {ConnectionError} for a change that the table does not allow
    */
   switchTo(state: XenbusState): void {
-    if (!isAllowedTransition(this.state, state)) {
-      throw new ConnectionError(`Cannot go from ${stateName(this.state)} to ${stateName(state)}`);
+    if (!isAllowedTransition(this.#state, state)) {
+      throw new ConnectionError(`Cannot go from ${stateName(this.#state)} to ${stateName(state)}`);
     }
+    this.#state = state;
+    Atomics.store(this.#words, this.#stateWord, state);
+  }
+
+  /** Changes this side's state whatever it says it is: for who speaks in the place of a domain that is dead. */
+  force(state: XenbusState): void {
     Atomics.store(this.#words, this.#stateWord, state);
   }
 

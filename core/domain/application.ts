@@ -10,6 +10,7 @@ import { DeviceError, WorkloadError } from "../errors.ts";
 import { Frontend } from "../frontend.ts";
 import { OperationMeter } from "../measure/meter.ts";
 import { MonolithicQueue } from "../monolithic_queue.ts";
+import { viewOf } from "../partition.ts";
 import { Command } from "./control.ts";
 import { MeasurementWindow } from "./measurement.ts";
 import type { DomainSetup, WorkloadSetup } from "./setup.ts";
@@ -23,7 +24,7 @@ const LOOK_MS = 10;
  * @returns what the workload counted, and the device if it is in this domain
  */
 export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadSetup): Counters {
-  const { control, report, waiter, policy, events, confinedTo } = setup;
+  const { control, report, waiter, policy, events, confinedTo, recovery, requestTimeoutMs } = setup;
   const [link] = setup.links;
   const [gate] = setup.gates.values();
   const meter = new OperationMeter(plan.slots.count);
@@ -37,16 +38,33 @@ export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadS
         "The device completes requests by events, which a workload's thread does not serve: isolate it",
       );
     }
-    queue = new MonolithicQueue({ ...common, gate, slots: plan.slots });
+    const view = viewOf(gate, plan.client?.partition);
+    queue = new MonolithicQueue({ ...common, gate, view, slots: plan.slots });
   } else {
-    queue = frontend = new Frontend({ ...common, end: link.end, link: link.boot.options });
+    const { port } = link.boot;
+    queue = frontend = new Frontend({
+      ...common,
+      end: link.end,
+      link: link.boot.options,
+      requestTimeoutMs: requestTimeoutMs ?? undefined,
+      recovery: recovery === null ? undefined : {
+        requests: recovery.requests,
+        lost: (generation, message) => report({ type: "lost", port, generation, message }),
+        resumed: (generation) => report({ type: "resumed", port, generation }),
+      },
+    });
     frontend.connect();
   }
   const pushes = frontend === null ? [] : [frontend.pushes];
   const window = new MeasurementWindow(control, { waits: waiter.counters, pushes, meter, confinedTo }, report);
   report({ type: "ready" });
 
-  while (window.observe() === Command.Boot) events.sleep(events.bell, LOOK_MS);
+  /** Sleeps for a moment. Another driver must not wait for its frontend meanwhile. */
+  const rest = (ms: number): void => {
+    frontend?.attend();
+    events.sleep(events.bell, ms);
+  };
+  while (window.observe() === Command.Boot) rest(LOOK_MS);
   const running = (): boolean => window.observe() < Command.Finish;
   const counted = workload.run({
     queue,
@@ -61,7 +79,7 @@ export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadS
     pause(ns) {
       const until = performance.now() + ns / 1e6;
       for (let left = ns / 1e6; left > 0 && running(); left = until - performance.now()) {
-        events.sleep(events.bell, Math.min(left, LOOK_MS));
+        rest(Math.min(left, LOOK_MS));
       }
     },
   });

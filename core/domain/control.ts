@@ -25,6 +25,10 @@ export const Command = {
 const COMMAND = 0;
 // On a cache line of its own: the domain writes it all the time.
 const HEARTBEAT = 16;
+/** How long the call of the device may take that the domain is in, in ms; 0: it is in none that takes long. */
+const BLOCKING = 17;
+/** For each port, which generation of its link is to be used. */
+const GENERATIONS = 64;
 
 /** The words between the hypervisor and one domain. */
 export class DomainControl {
@@ -47,6 +51,31 @@ export class DomainControl {
   /** New words. */
   static allocate(events: EventPage): DomainControl {
     return new DomainControl(SharedMemory.allocate(1), events);
+  }
+
+  /**
+   * Which generation of a link is to be used, counted from 0. It changes when another driver takes over: then both ends
+   * begin anew.
+   *
+   * @param port the domain's own port of the link
+   */
+  generation(port: number): number {
+    return Atomics.load(this.#words, GENERATIONS + port);
+  }
+
+  /** The hypervisor's side: says which generation of a link is to be used. {@link send} or the bell tells the domain. */
+  useGeneration(port: number, generation: number): void {
+    Atomics.store(this.#words, GENERATIONS + port, generation);
+  }
+
+  /** How long the call of a device may take that the domain is in, in ms, by its own word; 0: as long as anything else. */
+  get blockingMs(): number {
+    return Atomics.load(this.#words, BLOCKING);
+  }
+
+  /** The domain's side: it calls its device, which may take so long; 0 when that is over. On the hot path. */
+  set blockingMs(ms: number) {
+    this.#words[BLOCKING] = ms;
   }
 
   /** One of {@link Command}'s values. */

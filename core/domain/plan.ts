@@ -6,6 +6,9 @@
  */
 
 import type { ChannelOptions, SlotOptions } from "../link.ts";
+import type { PermissionNeeds } from "../plugin.ts";
+import type { PartitionPlan } from "../partition.ts";
+import type { RateLimits } from "../rate_limit.ts";
 
 /** A plugin to load inside a domain. */
 export interface PluginUse {
@@ -15,8 +18,17 @@ export interface PluginUse {
   readonly options: unknown;
 }
 
-/** Where a domain runs. Later kinds join here. */
-export type DomainKind = "worker";
+/**
+ * Where a domain runs: in a worker, a thread with a heap of its own, or in a process, with an address space of its own,
+ * which can be killed and started anew.
+ */
+export type DomainKind = "worker" | "process";
+
+/**
+ * What keeps a process from all but its work: the kernel (`strict`: Landlock, seccomp, limits, no new privileges, and what
+ * `permissions` has), Deno (`permissions`: those that its plugins declare), or nothing.
+ */
+export type Sandbox = "strict" | "permissions" | "none";
 
 /** One domain of a machine. */
 export interface DomainPlan {
@@ -24,12 +36,20 @@ export interface DomainPlan {
   readonly name: string;
   /** Where it runs. */
   readonly kind: DomainKind;
+  /** What keeps it from all but its work, where it is a process; `permissions` when absent. */
+  readonly sandbox?: Sandbox;
+  /** What its plugins need to touch; nothing when absent. Asked where it is a process. */
+  readonly needs?: PermissionNeeds;
   /** The cores it is confined to; empty for all. */
   readonly cpus: readonly number[];
   /** How its thread waits. */
   readonly policy: PluginUse;
   /** What it does with its device; a driver domain has none. */
   readonly workload?: WorkloadPlan;
+  /** How much private memory it may take beyond what it begins with, where it is a process; no limit when absent. */
+  readonly memoryBytes?: number;
+  /** The module that does it harm, in campaigns of faults: see `saboteur.ts`. */
+  readonly saboteur?: string;
 }
 
 /** One thread of a workload. */
@@ -40,6 +60,18 @@ export interface WorkloadPlan extends PluginUse {
   readonly thread: number;
   /** How many there are. */
   readonly threads: number;
+  /** Whose thread it is, where the machine has several clients, and what that may have of its device. */
+  readonly client?: ClientPlan;
+}
+
+/** One of several applications, each of which has one or more domains. */
+export interface ClientPlan {
+  /** Which of the machine's clients, from 0. */
+  readonly index: number;
+  /** What it sees of its device; all of it when absent. */
+  readonly partition?: PartitionPlan;
+  /** How much it may have, all its threads together; as much as there is when absent. */
+  readonly limits?: RateLimits;
 }
 
 /** One device. */
@@ -67,6 +99,33 @@ export interface LinkPlan {
   readonly channel: ChannelOptions;
 }
 
+/**
+ * What becomes of requests that a dead driver has not answered, and of those that come before its successor is there (as
+ * with Linux's ublk).
+ *
+ * | | in flight | new |
+ * |---|---|---|
+ * | `reissue` | done again by the successor | wait |
+ * | `requeue` | fail | wait |
+ * | `fail-io` | fail | fail |
+ */
+export type RequestRecovery = "reissue" | "requeue" | "fail-io";
+
+/** What happens when a driver domain of kind `process` fails. */
+export interface RecoveryPlan {
+  /** See {@link RequestRecovery}. */
+  readonly requests: RequestRecovery;
+  /** Restarts after which one more failure is the machine's. */
+  readonly maxRestarts: number;
+  /**
+   * How long a restart waits, in nanoseconds, after a driver that has answered nothing; twice as long each time that this
+   * goes on. One that has is followed at once.
+   */
+  readonly backoffNs: number;
+  /** Whether the next driver's process is kept ready. */
+  readonly standby: boolean;
+}
+
 /** A machine: domains, devices and what links them. Plain data. */
 export interface MachinePlan {
   /** All domains. */
@@ -79,4 +138,13 @@ export interface MachinePlan {
   readonly seed: number;
   /** How long a domain may show no sign of life, in nanoseconds. */
   readonly hangTimeoutNs: number;
+  /** How long a driver may answer nothing while an application's requests are in flight, in nanoseconds. */
+  readonly requestTimeoutNs?: number;
+  /** What happens when a driver that is a process fails; absent: the machine fails. */
+  readonly recovery?: RecoveryPlan;
+}
+
+/** Which of all clients' threads a domain runs, from 0; 0 for a driver. */
+export function threadNumber({ workload }: DomainPlan): number {
+  return workload === undefined ? 0 : (workload.client?.index ?? 0) * workload.threads + workload.thread;
 }

@@ -36,6 +36,19 @@ export interface DomainSample {
   readonly operations: OperationSample | null;
 }
 
+/** The sample of a domain that was not there in the window. */
+export const NOTHING_MEASURED: DomainSample = {
+  durationNs: 1,
+  cpuNs: null,
+  contextSwitches: null,
+  cpus: null,
+  confinedTo: null,
+  heapGrowthBytes: 0,
+  notifications: null,
+  waits: null,
+  operations: null,
+};
+
 /** What a workload did. */
 export interface OperationSample {
   /** Finished operations, flushes excepted. */
@@ -52,6 +65,8 @@ export interface OperationSample {
 
 /** What a domain tells the hypervisor. */
 export type DomainReport =
+  /** It has loaded what it needs, and stands by. */
+  | { readonly type: "standby" }
   /** It is connected and waits for the command to work. */
   | { readonly type: "ready" }
   /** The measured window has begun. */
@@ -64,7 +79,11 @@ export type DomainReport =
   | { readonly type: "note"; readonly text: string }
   /** It ended in order, with what its workload and its devices counted. */
   | { readonly type: "closed"; readonly counters: Counters }
+  /** The driver behind one of its links broke the protocol or left; it waits for another, and lives. */
+  | { readonly type: "lost"; readonly port: number; readonly generation: number; readonly message: string }
+  /** What was in flight on such a link is answered, or has failed: it works again. */
+  | { readonly type: "resumed"; readonly port: number; readonly generation: number }
   /** A frontend broke the protocol and lost its connection; the domain lives. */
-  | { readonly type: "disconnected"; readonly message: string }
+  | { readonly type: "disconnected"; readonly message: string; readonly peerDomainId: number }
   /** It ended with an error. */
   | { readonly type: "failed"; readonly message: string };

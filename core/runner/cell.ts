@@ -17,8 +17,8 @@ export interface Cell {
   readonly labels: Readonly<Record<string, string>>;
   /** The scenario of this cell. */
   readonly scenario: Scenario;
-  /** The device. */
-  readonly device: ResolvedPlugin;
+  /** The devices, as a rule one. */
+  readonly devices: readonly ResolvedPlugin[];
   /** The policies of both sides. */
   readonly policy: { readonly frontend: ResolvedPlugin; readonly backend: ResolvedPlugin };
   /** The workload. */

@@ -39,13 +39,14 @@ export interface PluginDemand extends Omit<Demand, "diagnostic"> {
 /**
  * What a device or a workload needs consent for.
  *
+ * @param at where its use stands in the scenario
  * @throws {PluginError} when its plugin does not say it with a list of texts
  */
-export function demandsOf({ plugin, options, written }: ResolvedPlugin): readonly PluginDemand[] {
+export function demandsOf({ plugin, options, written }: ResolvedPlugin, at: Path): readonly PluginDemand[] {
   const consenting = plugin as DevicePlugin | WorkloadPlugin;
   const demand = (consent: Demand["consent"], name: string, does: string): PluginDemand => {
     const within = placeOf(written, name);
-    const place = within === undefined ? [plugin.kind] : [plugin.kind, "with", ...within];
+    const place = within === undefined ? at : [...at, "with", ...within];
     return { consent, name, place, message: `${does}. If that is meant, add ${consentFlag({ consent, name })}` };
   };
   return [

@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { ENTRY_BYTES } from "../blkif.ts";
 import type { DevicePlugin, PluginKind, PluginTable, WorkloadPlugin } from "../plugin.ts";
 import { ringEntryCount } from "../ring.ts";
-import { type Demand, demandsOf } from "./consent.ts";
+import { type Demand, demandsOf, type PluginDemand } from "./consent.ts";
 import type { Path, ScenarioDocument } from "./load.ts";
 import { ExpectationError, parseExpectation } from "./expectation.ts";
 import { casesOf, checkNames } from "./expectation_cases.ts";
@@ -19,7 +19,16 @@ import { applyChoices, checkMatrixKeys, combine, firstChoices, matrixKeys, tooMa
 import { type Choice, Mistakes } from "./mistakes.ts";
 import { workloadNeeds } from "./plan.ts";
 import { type PluginSources, type ResolvedPlugin, resolvePlugin } from "./plugins.ts";
-import { parseParts, parseScenario, type Scenario, type ScenarioPluginUse } from "./scenario.ts";
+import {
+  clientLabel,
+  clientOptions,
+  deviceUses,
+  parseParts,
+  parseScenario,
+  type Scenario,
+  type ScenarioPluginUse,
+} from "./scenario.ts";
+import { checkClients } from "./client_mistakes.ts";
 
 /** Labels that every cell has. */
 const COMMON_LABELS = ["policy", "device", "workload", "placement"];
@@ -33,7 +42,7 @@ export interface ExpandOptions {
    * (`./mine.ts`, `npm:package@1`), or a path from the working directory, or a file URL, that leads to it.
    */
   readonly allowPlugins?: readonly string[];
-  /** Refuse a scenario of several cells, with what chooses one of them. */
+  /** Refuse a scenario of several cells, with what chooses one of them, and one of several devices or clients. */
   readonly oneCell?: boolean;
 }
 
@@ -65,7 +74,8 @@ export async function expandScenario(
       const cell = await resolveCell(parsed.data, choices, sources, mistakes);
       if (cell === undefined) continue;
       cells.push(cell);
-      for (const { consent, name, place, message } of [...demandsOf(cell.device), ...demandsOf(cell.workload)]) {
+      checkClients(cell, choices, oneCell, mistakes);
+      for (const { consent, name, place, message } of demandsOfCell(cell)) {
         const diagnostic = mistakes.diagnose(place, choices, message);
         demands.set(JSON.stringify(diagnostic), { consent, name, diagnostic });
       }
@@ -86,7 +96,7 @@ export async function expandScenario(
 }
 
 /** The plugins of a scenario, as far as they are right. */
-type ResolvedParts = Partial<Pick<Cell, "device" | "workload"> & Cell["policy"]>;
+type ResolvedParts = Partial<Pick<Cell, "devices" | "workload"> & Cell["policy"]>;
 
 /** Resolves the plugins of those parts of a scenario that are there, and checks whether they fit together. */
 async function resolveParts(
@@ -103,13 +113,11 @@ async function resolveParts(
   };
   const { policy, channel } = parts;
   const both = policy !== undefined && "use" in policy;
-  const device = await resolve("device", parts.device, "device");
+  const devices = parts.device === undefined ? undefined : await resolveDevices(parts.device, resolve);
   const workload = await resolve("workload", parts.workload, "workload");
   const frontend = await resolve("policy", both ? policy : policy?.frontend, "policy", ...(both ? [] : ["frontend"]));
   const backend = await resolve("policy", both ? policy : policy?.backend, "policy", ...(both ? [] : ["backend"]));
-  for (
-    const name of workload === undefined ? [] : countersOf(device).filter((name) => countersOf(workload).includes(name))
-  ) {
+  for (const name of new Set(devices?.flatMap(countersOf).filter((name) => countersOf(workload).includes(name)))) {
     mistakes.add(["workload"], choices, `counts ${name}, and so does the device: use another of either`);
   }
   if (workload !== undefined && channel !== undefined && parts.placement === "isolated") {
@@ -124,7 +132,32 @@ async function resolveParts(
       );
     }
   }
-  return { device, workload, frontend, backend };
+  return { devices, workload, frontend, backend };
+}
+
+/** All devices, or nothing if one of them is wrong. */
+async function resolveDevices(
+  device: Scenario["device"],
+  resolve: (kind: PluginKind, use: ScenarioPluginUse, ...path: Path) => Promise<ResolvedPlugin | undefined>,
+): Promise<readonly ResolvedPlugin[] | undefined> {
+  const resolved: (ResolvedPlugin | undefined)[] = [];
+  for (const [index, use] of deviceUses({ device }).entries()) {
+    resolved.push(await resolve("device", use, ...devicePath(device, index)));
+  }
+  return resolved.every((each) => each !== undefined) ? resolved : undefined;
+}
+
+/** Where a device stands in the scenario: one that is in no list is written without its index. */
+function devicePath(device: Scenario["device"], index: number): Path {
+  return Array.isArray(device) ? ["device", index] : ["device"];
+}
+
+/** What a cell's devices and its workload need consent for. */
+function demandsOfCell({ scenario, devices, workload }: Cell): PluginDemand[] {
+  return [
+    ...devices.flatMap((use, index) => demandsOf(use, devicePath(scenario.device, index))),
+    ...demandsOf(workload, ["workload"]),
+  ];
 }
 
 async function resolveCell(
@@ -133,17 +166,21 @@ async function resolveCell(
   sources: PluginSources,
   mistakes: Mistakes,
 ): Promise<Cell | undefined> {
-  const { device, workload, frontend, backend } = await resolveParts(scenario, choices, sources, mistakes);
-  if (device === undefined || workload === undefined || frontend === undefined || backend === undefined) return;
-  const resolved = { device, workload, policy: { frontend, backend } };
+  const { devices, workload, frontend, backend } = await resolveParts(scenario, choices, sources, mistakes);
+  if (devices === undefined || workload === undefined || frontend === undefined || backend === undefined) return;
+  const resolved = { devices, workload, policy: { frontend, backend } };
   const labels: Record<string, string> = {
     policy: frontend.label === backend.label ? frontend.label : `${frontend.label} / ${backend.label}`,
-    device: device.label,
+    device: devices.map(({ label }) => label).join(" + "),
     workload: workload.label,
     placement: scenario.placement,
   };
-  const sides: Record<string, string> = { "policy.frontend": frontend.label, "policy.backend": backend.label };
-  for (const { key, value } of choices) labels[key] ??= sides[key] ?? labelOf(value, key, scenario);
+  const others: Record<string, string> = {
+    "policy.frontend": frontend.label,
+    "policy.backend": backend.label,
+    clients: clientLabel(scenario),
+  };
+  for (const { key, value } of choices) labels[key] ??= others[key] ?? labelOf(value, key, scenario);
   return { id: cellId(scenario, resolved), labels, scenario, ...resolved };
 }
 
@@ -158,8 +195,8 @@ function checkExpectations(
   mistakes: Mistakes,
 ): CheckedExpectation[] {
   const complete = !mistakes.any;
-  const selectable = cells.map(({ labels, workload, device }) => {
-    return { labels, counters: [...countersOf(workload), ...countersOf(device)] };
+  const selectable = cells.map(({ labels, workload, devices }) => {
+    return { labels, counters: [workload, ...devices].flatMap(countersOf) };
   });
   return (Array.isArray(written) ? written : []).flatMap((text: unknown, index) => {
     if (typeof text !== "string" || text === "") return []; // The schema has found that already.
@@ -190,18 +227,27 @@ function labelOf(value: unknown, key: string, scenario: Scenario): string {
 /** Twelve hexadecimal digits of a hash over everything that decides what is measured, in one canonical order. */
 function cellId(
   scenario: Scenario,
-  { device, workload, policy }: Pick<Cell, "device" | "workload" | "policy">,
+  { devices, workload, policy }: Pick<Cell, "devices" | "workload" | "policy">,
 ): string {
   const use = ({ plugin, written, reference }: ResolvedPlugin): Json => ({
     use: plugin.name,
     with: written,
     reference,
   });
-  const { placement, domains, affinity, channel, recovery } = scenario;
+  const { placement, domains, affinity, drivers, channel, recovery } = scenario;
   const { warmup, duration, seed } = scenario.run;
   const canonical = canonicalJson({
-    ...{ placement, domains, affinity, channel, recovery, run: { warmup, duration, seed } },
-    device: use(device),
+    ...{
+      placement,
+      domains,
+      affinity,
+      drivers,
+      channel,
+      recovery,
+      clients: clientOptions(scenario),
+      run: { warmup, duration, seed },
+    },
+    devices: devices.map(use),
     workload: use(workload),
     policy: { frontend: use(policy.frontend), backend: use(policy.backend) },
   });

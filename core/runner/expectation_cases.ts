@@ -23,6 +23,10 @@ export const METRICS = [
   "latencyP99Ns",
   "cpuCores",
   "iopsPerCpuCore",
+  "fairness",
+  "restarts",
+  "minClientIops",
+  "maxClientIops",
   "errors",
 ] as const;
 

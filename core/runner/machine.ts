@@ -9,12 +9,15 @@
 
 import type { DomainPlan } from "../domain/plan.ts";
 import type { Counters } from "../counters.ts";
+import { printMarkedLine } from "../deno_child.ts";
 import { DomainError, messageOf } from "../errors.ts";
+import type { FaultJob } from "../faults/conductor.ts";
 import { Hypervisor } from "../hypervisor.ts";
 import { allowedCpus, peakMemoryBytes } from "../measure/thread.ts";
 import { type Conductor, timedWindow, untilFinished } from "../phases.ts";
-import { checkConsent, loadPlugin, type MediumContext } from "../plugin.ts";
-import { ABORT, FINISH, type MachineAnswer, type MachineJob, RECORD } from "./machine_protocol.ts";
+import { checkConsent, loadPlugin, type MachineContext } from "../plugin.ts";
+import { clientsOf } from "./clients.ts";
+import { ABORT, FINISH, type MachineAnswer, type MachineJob, RECORD, UPGRADE } from "./machine_protocol.ts";
 
 /** Exit status after the runner has gone. */
 const ORPHANED = 3;
@@ -27,7 +30,7 @@ let conducted: Counters = {};
 // Ctrl-C, the terminal's end and a service's end reach every process; what they mean is the runner's decision.
 for (const signal of ["SIGINT", "SIGHUP", "SIGTERM"] as const) Deno.addSignalListener(signal, () => {});
 const job = await readJob();
-const context: MediumContext = {
+const context: MachineContext = {
   ...job.consent,
   scratchDirectory,
   note: (text) => answer({ type: "note", text: String(text) }),
@@ -35,12 +38,28 @@ const context: MediumContext = {
 try {
   const hypervisor = new Hypervisor(withCpus(job), context);
   started.resolve(hypervisor);
-  const domains = Object.fromEntries(await hypervisor.run(await conductorOf(job)));
-  answer({ type: "results", results: { domains, counters: conducted, peakMemoryBytes: peakMemoryBytes() } });
+  answer(job.faults === undefined ? await measured(hypervisor) : await faulted(hypervisor, job.faults));
 } catch (thrown) {
   answer({ type: "failed", message: messageOf(thrown) });
 }
 Deno.exit(0); // Not by running out of work: a domain may still spin.
+
+async function measured(hypervisor: Hypervisor): Promise<MachineAnswer> {
+  const domains = Object.fromEntries(await hypervisor.run(await conductorOf(job)));
+  const { losses } = hypervisor;
+  const clients = clientsOf(job.plan);
+  return {
+    type: "results",
+    results: { domains, clients, losses, counters: conducted, peakMemoryBytes: peakMemoryBytes() },
+  };
+}
+
+/** A machine of a campaign of faults. What that takes is loaded for it alone. */
+async function faulted(hypervisor: Hypervisor, faults: FaultJob): Promise<MachineAnswer> {
+  const { FaultConductor } = await import("../faults/conductor.ts");
+  const conductor = new FaultConductor(hypervisor, faults, (record) => answer({ type: "fault", record }));
+  return { type: "faulted", machine: await conductor.run() };
+}
 
 async function readJob(): Promise<MachineJob> {
   const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream()).getReader();
@@ -64,11 +83,24 @@ async function obey(lines: ReadableStreamDefaultReader<string>, first: string): 
     said = complete.pop() ?? "";
     for (const line of complete) {
       if (line === FINISH) started.promise.then((hypervisor) => hypervisor.requestFinish());
+      if (line === UPGRADE) started.promise.then(upgrade);
       if (line === ABORT) started.promise.then((machine) => machine.abort(new DomainError("It was interrupted")));
     }
     const { done, value } = await lines.read();
     if (done) return endOrphaned();
     said += value;
+  }
+}
+
+/** Replaces all drivers. What comes of it is told: the machine goes on with the old ones where it cannot be done. */
+async function upgrade(hypervisor: Hypervisor): Promise<void> {
+  for (const { name } of job.plan.devices) {
+    try {
+      await hypervisor.upgrade(name);
+      context.note(`the driver of ${name} was replaced`);
+    } catch (thrown) {
+      context.note(`the driver of ${name} was not replaced: ${messageOf(thrown)}`);
+    }
   }
 }
 
@@ -93,13 +125,12 @@ function endOrphaned(): never {
 }
 
 function answer(message: MachineAnswer): void {
-  let bytes = new TextEncoder().encode(`\n${RECORD}${JSON.stringify(message)}\n`);
-  while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+  printMarkedLine(RECORD, JSON.stringify(message));
 }
 
 /**
- * The plan with cores for each domain. A driver gets a core first and application threads share the others: a thread
- * that spins on the driver's core would take the time that it waits for.
+ * The plan with cores for each domain. Drivers get cores first and application threads share the others, of which one is
+ * left for them: a thread that spins on a driver's core would take the time that it waits for.
  */
 function withCpus({ plan, affinity }: MachineJob): MachineJob["plan"] {
   const cpus = allowedCpus();
@@ -112,10 +143,14 @@ function withCpus({ plan, affinity }: MachineJob): MachineJob["plan"] {
   }
   if (affinity === "none" || cpus === null) return plan;
   if (affinity === "same") return confine(() => [cpus[0]]);
-  const isolated = plan.domains.some(({ workload }) => workload === undefined);
-  const forThreads = isolated && cpus.length > 1 ? cpus.filter((_, index) => index !== 1) : cpus;
-  return confine(({ workload }) => {
-    return [workload === undefined ? cpus[1 % cpus.length] : forThreads[workload.thread % forThreads.length]];
+  const drivers = plan.domains.filter(({ workload }) => workload === undefined);
+  const threads = plan.domains.filter(({ workload }) => workload !== undefined);
+  const taken = Math.min(drivers.length, cpus.length - 1);
+  const forDrivers = taken === 0 ? cpus : cpus.slice(1, 1 + taken);
+  const forThreads = taken === 0 ? cpus : cpus.filter((cpu) => !forDrivers.includes(cpu));
+  return confine((domain) => {
+    const [alike, theirs] = domain.workload === undefined ? [drivers, forDrivers] : [threads, forThreads];
+    return [theirs[alike.indexOf(domain) % theirs.length]];
   });
 }
 

@@ -5,13 +5,21 @@
  * @module
  */
 
-import { fileURLToPath } from "node:url";
 import { DomainError } from "../errors.ts";
+import type { FaultedMachine } from "../faults/conductor.ts";
+import type { FaultRecord } from "../faults/injector.ts";
 import { type Consent, NO_CONSENT, type PermissionNeeds } from "../plugin.ts";
-import { cLibraryPath } from "../measure/thread.ts";
-import { isPackage } from "./plugin_reference.ts";
-import { missingPermissions, permissionFlags, permissionsOf } from "./permissions.ts";
-import { ABORT, FINISH, type MachineAnswer, type MachineJob, type MachineResults, RECORD } from "./machine_protocol.ts";
+import { denoArguments, describeEnd, readLast, readMarkedLines } from "../deno_child.ts";
+import { missingPermissions, permissionFlags, permissionsOf } from "../permissions.ts";
+import {
+  ABORT,
+  FINISH,
+  type MachineAnswer,
+  type MachineJob,
+  type MachineResults,
+  RECORD,
+  UPGRADE,
+} from "./machine_protocol.ts";
 import { withScratchDirectory } from "./scratch.ts";
 
 const NS_PER_MS = 1e6;
@@ -19,23 +27,19 @@ const NS_PER_MS = 1e6;
 const OVERHEAD_MS = 120_000;
 /** How long a machine process whose workload has a conductor may take to undo what it did, once it was interrupted. */
 const UNDO_MS = 30_000;
-/** How much of what a machine process says of its own is kept for a message. */
-const KEPT_CHARACTERS = 2000;
+/** A machine process that runs. */
+export interface RunningMachine {
+  /**
+   * Replaces the drivers by their modules as they are now on the disk, while applications go on. Whether that was done is
+   * told by a note.
+   */
+  upgrade(): void;
+}
 
-/**
- * V8 without helper threads. They collect garbage and compile beside the thread whose work it is; but where every core
- * is taken by a domain that spins, they take it away from one (twice as many involuntary switches were counted).
- */
-const WITHOUT_HELPERS = "--single-threaded";
-/**
- * The same as far as it goes for a device that completes requests by events. `--single-threaded` also takes V8's
- * platform another way, on which `Atomics.waitAsync` is never settled, by which such a device's thread sleeps.
- */
-const WITH_EVENTS = "--single-threaded-gc,--no-concurrent-recompilation,--no-concurrent-sparkplug";
-
-/** What a domain may import of this package: the machine, the built-in plugins, and the entry for plugin authors. */
-const OWN_MODULES = ["../", "../../plugins/", "../../mod.ts", "../../deno.json"]
-  .map((path) => new URL(path, import.meta.url));
+/** What a machine process is to do. */
+export type WantedJob = Omit<MachineJob, "scratchDirectory" | "consent">;
+/** What one says in the end that did it. */
+type FinalAnswer = Extract<MachineAnswer, { type: "results" | "faulted" }>;
 
 /** How to run a machine process. */
 export interface MachineProcessOptions {
@@ -51,6 +55,10 @@ export interface MachineProcessOptions {
   readonly conductNs?: number;
   /** Told at once what devices and workloads have to say that is no error, whether or not the repetition succeeds. */
   readonly onNote?: (text: string) => void;
+  /** Told how to command it, once it is started. */
+  readonly onStarted?: (machine: RunningMachine) => void;
+  /** Told at once what came of each fault, in a campaign of them. */
+  readonly onFault?: (record: FaultRecord) => void;
   /** Ends it early. */
   readonly signal?: AbortSignal;
   /** Asks it to finish in order, where it has no window and works until then. */
@@ -64,10 +72,28 @@ export interface MachineProcessOptions {
  * @throws {DomainError} when the repetition failed, with its cause
  * @throws the signal's reason when it was aborted
  */
-export async function runMachineProcess(
-  wanted: Omit<MachineJob, "scratchDirectory" | "consent">,
+export async function runMachineProcess(wanted: WantedJob, options: MachineProcessOptions): Promise<MachineResults> {
+  const answer = await askMachineProcess(wanted, options);
+  if (answer.type !== "results") throw new DomainError(`The machine process answered with ${answer.type}`);
+  return answer.results;
+}
+
+/**
+ * Runs one machine of a campaign of faults. It is told to `onFault` at once what came of each.
+ *
+ * @returns what came of the machine
+ * @throws as {@link runMachineProcess}
+ */
+export async function runFaultedMachine(
+  wanted: WantedJob & Required<Pick<MachineJob, "faults">>,
   options: MachineProcessOptions,
-): Promise<MachineResults> {
+): Promise<FaultedMachine> {
+  const answer = await askMachineProcess(wanted, options);
+  if (answer.type !== "faulted") throw new DomainError(`The machine process answered with ${answer.type}`);
+  return answer.machine;
+}
+
+async function askMachineProcess(wanted: WantedJob, options: MachineProcessOptions): Promise<FinalAnswer> {
   options.signal?.throwIfAborted();
   const missing = missingPermissions(permissionsOf(options.needs));
   if (missing.length > 0) {
@@ -82,17 +108,18 @@ export async function runMachineProcess(
   });
 }
 
-async function run(job: MachineJob, options: MachineProcessOptions): Promise<MachineResults> {
+async function run(job: MachineJob, options: MachineProcessOptions): Promise<FinalAnswer> {
   const { conductNs } = options;
   const limitMs = workingMs(job, conductNs) + OVERHEAD_MS;
   const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--quiet", "--no-prompt"],
-      ...grantedFlags(job, options.needs),
-      ...lockFlags(job),
-      `--v8-flags=${[threadFlags(job), ...(options.v8Flags ?? [])].join(",")}`,
-      import.meta.resolve("./machine.ts"),
-    ],
+    args: denoArguments({
+      entry: import.meta.resolve("./machine.ts"),
+      plugins: pluginUrls(job),
+      needs: options.needs,
+      scratchDirectory: job.scratchDirectory,
+      events: job.plan.devices.some(({ events }) => events === true),
+      v8Flags: options.v8Flags,
+    }),
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
@@ -125,19 +152,24 @@ async function run(job: MachineJob, options: MachineProcessOptions): Promise<Mac
     const given = say(JSON.stringify(job));
     whenAborted(options.signal, abort);
     whenAborted(options.finish, finish);
-    let answer: Exclude<MachineAnswer, { type: "note" }> | undefined;
-    const listened = listen(child.stdout, (said) => {
+    options.onStarted?.({ upgrade: () => void say(UPGRADE) });
+    let answer: FinalAnswer | Extract<MachineAnswer, { type: "failed" }> | undefined;
+    const listened = readMarkedLines(child.stdout, RECORD, (line) => {
+      const said: MachineAnswer = JSON.parse(line);
       if (said.type === "note") options.onNote?.(said.text);
+      else if (said.type === "fault") options.onFault?.(said.record);
       else answer ??= said;
     });
-    const [errors, status] = await Promise.all([readText(child.stderr), child.status, listened]);
+    const [errors, status] = await Promise.all([readLast(child.stderr), child.status, listened]);
     await given;
     await input.close().catch(() => {});
     options.signal?.throwIfAborted();
     if (expired) throw new DomainError(`The machine process did not end within ${limitMs / 1000} s and was killed`);
-    if (answer === undefined) throw new DomainError(deathMessage(status, errors));
+    if (answer === undefined) {
+      throw new DomainError(`The machine process ${describeEnd(status, "before it had measured anything", errors)}`);
+    }
     if (answer.type === "failed") throw new DomainError(answer.message);
-    return answer.results;
+    return answer;
   } finally {
     for (const timer of timers) clearTimeout(timer);
     options.signal?.removeEventListener("abort", abort);
@@ -156,66 +188,9 @@ function whenAborted(signal: AbortSignal | undefined, act: () => void): void {
   else signal?.addEventListener("abort", act);
 }
 
-/** The fewest permissions with which a job can run. */
-function grantedFlags(job: MachineJob, needs: PermissionNeeds): string[] {
-  const scratch = job.scratchDirectory === null ? [] : [job.scratchDirectory];
-  const modules = [...OWN_MODULES, ...pluginUrls(job).filter((url) => !isPackage(url)).map((url) => new URL(".", url))]
-    .map((url) => fileURLToPath(url));
-  const library = cLibraryPath();
-  return permissionFlags(permissionsOf({
-    ...needs,
-    read: [...modules, ...scratch, ...(needs.read ?? [])],
-    write: [...scratch, ...(needs.write ?? [])],
-    ffi: [...(library === null ? [] : [library]), ...(needs.ffi ?? [])],
-  }));
-}
-
-/**
- * What somebody else's plugin imports from npm is not in this package's lock file. This process has fetched it when it
- * read what the plugin says of itself, so the machine process takes it out of the cache.
- */
-function lockFlags(job: MachineJob): string[] {
-  return pluginUrls(job).every(isOwn) ? [] : ["--no-lock", "--cached-only"];
-}
-
-function threadFlags({ plan }: MachineJob): string {
-  return plan.devices.some(({ events }) => events === true) ? WITH_EVENTS : WITHOUT_HELPERS;
-}
-
-function isOwn(url: string): boolean {
-  return OWN_MODULES.some(({ href }) => url.startsWith(href));
-}
-
 function pluginUrls({ plan }: MachineJob): string[] {
   return [
     ...plan.devices.map(({ plugin }) => plugin.url),
     ...plan.domains.flatMap(({ policy, workload }) => workload === undefined ? policy.url : [policy.url, workload.url]),
   ];
-}
-
-/** Takes the answers of a machine process as they come. The last line of one that was killed may be half a line. */
-async function listen(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  take: (answer: MachineAnswer) => void,
-): Promise<void> {
-  let unfinished = "";
-  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (unfinished + chunk).split("\n");
-    unfinished = lines.pop() ?? "";
-    for (const line of lines) {
-      if (line.startsWith(RECORD)) take(JSON.parse(line.slice(RECORD.length)));
-    }
-  }
-}
-
-async function readText(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
-  let text = "";
-  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) text += chunk;
-  return text;
-}
-
-function deathMessage({ code, signal }: Deno.CommandStatus, errors: string): string {
-  const how = signal === null ? `ended with status ${code}` : `was killed by ${signal}`;
-  const said = errors.trim().slice(-KEPT_CHARACTERS);
-  return `The machine process ${how} before it had measured anything${said === "" ? "" : `: ${said}`}`;
 }

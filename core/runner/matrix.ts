@@ -36,6 +36,8 @@ export const CELL_KEYS: readonly string[] = [
   "domains",
   "affinity",
   "device",
+  "drivers",
+  "clients",
   "channel",
   "policy",
   "workload",

@@ -19,7 +19,7 @@ import {
 } from "../plugin.ts";
 import { suggestion } from "./diagnostics.ts";
 import type { Path } from "./load.ts";
-import { checkPermissions } from "./permissions.ts";
+import { checkPermissions } from "../permissions.ts";
 import { isAllowed, isReference, moduleMistake, moduleUrl, shellQuote } from "./plugin_reference.ts";
 import type { ScenarioPluginUse } from "./scenario.ts";
 

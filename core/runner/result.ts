@@ -44,6 +44,38 @@ export interface Latencies {
   readonly max: number;
 }
 
+/** What one client did in one repetition: one of several applications, with all its threads. */
+export interface ClientSample {
+  /** Which, from 0. */
+  readonly client: number;
+  /** Name of its device in the machine. */
+  readonly device: string;
+  /** Finished operations, flushes excepted. */
+  readonly operations: number;
+  /** Bytes transferred. */
+  readonly bytes: number;
+  /** Operations a second. */
+  readonly iops: number;
+  /** Bytes a second. */
+  readonly bytesPerSecond: number;
+  /** From submission to the moment the workload gets the completion, of the operations that were timed. */
+  readonly latencyNs: Latencies | null;
+  /** How many operations were timed: a random sample, so that the clock costs at most about 2 % of the time. */
+  readonly timedOperations: number;
+  /** Operations, flushes included, that failed. */
+  readonly errors: number;
+  /** Finished flushes. */
+  readonly flushes: number;
+}
+
+/** One time that a driver was started anew. */
+export interface SampleRestart {
+  /** Why. */
+  readonly cause: string;
+  /** From when the failure was noticed to the first request answered by the next driver; null if none was. */
+  readonly pauseNs: number | null;
+}
+
 /** One repetition of one cell. A domain's figures are the sum over its threads. */
 export interface Sample {
   /** Which repetition, from 0. */
@@ -70,8 +102,12 @@ export interface Sample {
   readonly errors: number;
   /** Finished flushes. */
   readonly flushes: number;
+  /** The same of each client that was there to the end; one, where the scenario has no more. */
+  readonly clients: readonly ClientSample[];
   /** What the workload and the device counted of their own, from start to end. */
   readonly counters: Counters;
+  /** Drivers that failed and were started anew, from start to end. */
+  readonly restarts: readonly SampleRestart[];
   /** Cores that each domain's threads were seen on. */
   readonly cpus: PerDomain<readonly number[]>;
   /** Cores that each domain's threads were confined to; null where they were not. */
@@ -117,8 +153,16 @@ export interface Summary {
   readonly cpuCores: Estimate | null;
   /** Operations a second for each core used. */
   readonly iopsPerCpuCore: Estimate | null;
+  /** How alike the clients of each device were served: Jain's index of bytes a second, from 1/n to 1; the lowest. */
+  readonly fairness: Estimate | null;
+  /** Operations a second of the client that had the fewest. */
+  readonly minClientIops: Estimate | null;
+  /** Operations a second of the client that had the most. */
+  readonly maxClientIops: Estimate | null;
   /** Operations of all repetitions together that failed. */
   readonly errors: number | null;
+  /** Times that a driver was started anew. */
+  readonly restarts: Estimate | null;
   /** What the workload and the device counted, by name. */
   readonly counters: Readonly<Record<string, Estimate>>;
 }
@@ -135,7 +179,7 @@ export interface CellResult {
   readonly error?: string;
   /** What its device had to say that is no error: each text once, in the order in which they came. */
   readonly notes: readonly string[];
-  /** Its repetitions. */
+  /** Its repetitions. Where one failed because clients were lost, what the others did is the last. */
   readonly samples: readonly Sample[];
   /** What they say together. */
   readonly summary: Summary;

@@ -88,7 +88,9 @@ export async function runScenario(expanded: ExpandedScenario, options: RunOption
     if (state.error !== undefined) continue;
     options.onRepetition?.({ cell: state.cell, repetition, done, total: turns.length });
     try {
-      state.samples.push(await measure(state, repetition, options));
+      const { sample, losses } = await measure(state, repetition, options);
+      state.samples.push(sample);
+      if (losses.length > 0) state.error = losses.join("; ");
     } catch (thrown) {
       if (signal?.aborted) break;
       state.error = messageOf(thrown);
@@ -98,7 +100,13 @@ export async function runScenario(expanded: ExpandedScenario, options: RunOption
   return result();
 }
 
-async function measure({ cell, notes }: CellState, repetition: number, options: RunOptions): Promise<Sample> {
+/** What a repetition measured, and why clients were lost in it; the others have gone on to its end then. */
+interface Measured {
+  readonly sample: Sample;
+  readonly losses: readonly string[];
+}
+
+async function measure({ cell, notes }: CellState, repetition: number, options: RunOptions): Promise<Measured> {
   const { signal, scratchParent, allowDestructive = [], force = false, allowCommands = [] } = options;
   const { run, affinity } = cell.scenario;
   const results = await runMachineProcess({
@@ -111,7 +119,7 @@ async function measure({ cell, notes }: CellState, repetition: number, options: 
     conductNs: workloadNeeds(cell).conductNs,
     onNote: (text) => notes.add(text),
   });
-  return toSample(repetition, results);
+  return { sample: toSample(repetition, results), losses: results.losses };
 }
 
 function cellResult({ cell, samples, notes, error }: CellState, repetitions: number): CellResult {
@@ -125,13 +133,13 @@ function cellResult({ cell, samples, notes, error }: CellState, repetitions: num
 
 /** The scenario as one would write it, with every default. */
 function writtenScenario({ scenario, cells }: ExpandedScenario): unknown {
-  const [{ device, workload, policy }] = cells;
-  const use = ({ plugin, reference, written }: Cell["device"]): unknown => {
+  const [{ devices, workload, policy }] = cells;
+  const use = ({ plugin, reference, written }: Cell["workload"]): unknown => {
     return { use: reference ?? plugin.name, with: written };
   };
   return {
     ...encodeScenario(scenario),
-    device: use(device),
+    device: devices.length === 1 ? use(devices[0]) : devices.map(use),
     workload: use(workload),
     policy: { frontend: use(policy.frontend), backend: use(policy.backend) },
   };

@@ -5,27 +5,20 @@
  */
 
 import { addUp } from "../counters.ts";
-import type { DomainSample, OperationSample } from "../domain/report.ts";
-import { LatencyHistogram } from "../measure/histogram.ts";
+import type { DomainSample } from "../domain/report.ts";
+import { clientSample, operationFigures } from "./clients.ts";
 import type { MachineResults } from "./machine_protocol.ts";
-import type { Latencies, PerDomain, PerSide, Sample } from "./result.ts";
+import type { PerDomain, PerSide, Sample } from "./result.ts";
 
 /** The sample of one repetition. */
 export function toSample(
   repetition: number,
-  { domains, counters: conducted, peakMemoryBytes }: MachineResults,
+  { domains, clients, counters: conducted, peakMemoryBytes }: MachineResults,
 ): Sample {
   const results = Object.values(domains);
   const samples = results.map(({ sample }) => sample);
   const threads = samples.filter(({ operations }) => operations !== null);
   const drivers = samples.filter(({ operations }) => operations === null);
-  const operations = threads.map((thread) => thread.operations as OperationSample);
-  const total = (of: (sample: OperationSample) => number): number => sum(operations.map(of));
-  const perSecond = (of: (sample: OperationSample) => number): number => {
-    return sum(threads.map((thread, index) => of(operations[index]) / (thread.durationNs / 1e9)));
-  };
-  const latencies = new LatencyHistogram();
-  for (const each of operations) latencies.add(each.latencies);
   const perDomain = <T>(of: (domains: readonly DomainSample[]) => T | null): PerDomain<T> => {
     return { application: of(threads), driver: drivers.length === 0 ? null : of(drivers) };
   };
@@ -36,14 +29,14 @@ export function toSample(
   return {
     repetition,
     durationNs: Math.max(...threads.map(({ durationNs }) => durationNs)),
-    operations: total((each) => each.operations),
-    bytes: total((each) => each.bytes),
-    iops: perSecond((each) => each.operations),
-    bytesPerSecond: perSecond((each) => each.bytes),
-    latencyNs: quantiles(latencies),
-    timedOperations: latencies.count,
-    errors: total((each) => each.errors),
-    flushes: total((each) => each.flushes),
+    ...operationFigures(threads),
+    // A client that was lost is not among them.
+    clients: clients.filter((client) => client.domains.every((name) => name in domains))
+      .map((client) => clientSample(client, client.domains.map((name) => domains[name].sample))),
+    restarts: results.flatMap(({ restarts }) => restarts).map(({ cause, noticedAtMs, resumedAtMs }) => ({
+      cause,
+      pauseNs: resumedAtMs === null ? null : Math.round((resumedAtMs - noticedAtMs) * 1e6),
+    })),
     counters: addUp([conducted, ...results.map(({ counters }) => counters)]),
     cpuCores: perDomain((domains) => {
       const cores = domains.map(({ cpuNs, durationNs }) => cpuNs === null ? null : cpuNs / durationNs);
@@ -55,20 +48,6 @@ export function toSample(
     peakMemoryBytes,
     notifications: perSide((domains) => sumOfAll(domains.map(({ notifications }) => notifications))),
     waits: perSide((domains) => sumOfAll(domains.map(({ waits }) => waits))),
-  };
-}
-
-function quantiles(latencies: LatencyHistogram): Latencies | null {
-  if (latencies.count === 0) return null;
-  const at = (fraction: number): number => Math.round(latencies.quantile(fraction));
-  return {
-    min: Math.round(latencies.min),
-    mean: Math.round(latencies.mean),
-    p50: at(0.5),
-    p95: at(0.95),
-    p99: at(0.99),
-    p999: at(0.999),
-    max: Math.round(latencies.max),
   };
 }
 

@@ -7,8 +7,9 @@
 import { z } from "../schema.ts";
 import { API_VERSION, type PluginKind } from "../plugin.ts";
 import { DEFAULT_CHANNEL, MAX_INDIRECT_SEGMENTS } from "../link.ts";
+import type { RateLimits } from "../rate_limit.ts";
 import { MAX_RING_ORDER } from "../ring.ts";
-import { duration } from "../units.ts";
+import { duration, formatDuration, formatSize, size } from "../units.ts";
 
 /** Which schemas stand for a plugin of what kind: what generates documents from the schema names the plugins there. */
 export const pluginKinds: z.core.$ZodRegistry<{ kind: PluginKind }> = z.registry<{ kind: PluginKind }>();
@@ -31,7 +32,13 @@ const policyUse = z.union([
 ]);
 
 const domain = z.strictObject({
-  kind: z.literal("worker").default("worker").describe("Where the domain runs: a Deno worker."),
+  kind: z.enum(["worker", "process"]).default("worker")
+    .describe(
+      "Where the domain runs: a Deno worker, or a process with an address space of its own (takes --allow-ffi).",
+    ),
+  sandbox: z.enum(["strict", "permissions", "none"]).default("permissions").describe(
+    "What keeps a process from all but its work: the kernel and Deno (strict), Deno's permissions alone, or nothing.",
+  ),
 });
 
 const cpuList = z.array(z.int().min(0).max(1023)).min(1);
@@ -45,6 +52,30 @@ const affinity = z.union([
 ]);
 /** Where the domains run: on different cores, on one, anywhere, or on lists of cores. */
 export type Affinity = z.output<typeof affinity>;
+
+const DEFAULT_BURST_NS = 100e6;
+
+/** Most clients of one device. */
+const MAX_CLIENTS = 64;
+const clientCount = z.int().min(1).max(MAX_CLIENTS);
+
+const rateLimit = z.strictObject({
+  iops: z.number().positive().optional().describe("Operations a second that each client may have."),
+  bandwidth: size().refine((bytes) => bytes > 0, "must be above 0B").optional()
+    .describe("Bytes that each client may read and write in a second."),
+  burst: duration().prefault(formatDuration(DEFAULT_BURST_NS))
+    .describe("How long a client that did nothing meanwhile may save up for."),
+}).refine(({ iops, bandwidth }) => iops !== undefined || bandwidth !== undefined, "must have iops or bandwidth");
+
+const clients = z.union([
+  clientCount,
+  z.strictObject({
+    count: clientCount.default(1).describe("How many applications use each device."),
+    share: z.enum(["range", "whole"]).default("range")
+      .describe("Whether each has a range of the device for itself, or all have the whole of it."),
+    rateLimit: rateLimit.optional().describe("How much each client may have."),
+  }),
+]);
 
 const atLeast1Ms = (ns: number): boolean => ns >= 1e6;
 
@@ -62,7 +93,14 @@ const scenarioSchema = z.strictObject({
   }).prefault({}).describe("What isolates the domains."),
   affinity: affinity.default("spread")
     .describe("Domains on different cores, on the same core, wherever the kernel puts them, or on lists of cores."),
-  device: pluginUse("device", "What the driver drives."),
+  device: z.union([
+    pluginUse("device", "What the driver drives."),
+    z.array(pluginUse("device", "One of several devices.")).min(1).max(16),
+  ]).describe("What the driver drives; several are a list."),
+  drivers: z.enum(["consolidated", "isolated"]).default("consolidated")
+    .describe("Whether one driver domain drives all devices, or each has one of its own."),
+  clients: clients.prefault(1)
+    .describe("How many applications use each device, each with a ring of its own, and what each may have of it."),
   channel: z.strictObject({
     ringOrder: z.int().min(0).max(MAX_RING_ORDER).default(DEFAULT_CHANNEL.ringOrder)
       .describe("The ring has 2^ringOrder frames: 32, 64, 128, 256 or 512 entries."),
@@ -94,8 +132,32 @@ const scenarioSchema = z.strictObject({
     seed: z.int().min(1).max(2 ** 31 - 1).default(42).describe("Seeds what the workloads draw at random."),
   }).prefault({}).describe("How long, how often and in which order the cells are measured."),
   recovery: z.strictObject({
-    hangTimeout: duration().refine((ns) => ns >= 1e9, "must be at least 1s: a domain that sleeps shows itself rarely")
-      .prefault("5s").describe("A domain without a sign of life for so long has failed, at least 1s."),
+    onFailure: z.enum(["restart", "fail"]).default("restart")
+      .describe(
+        "Whether a driver that is a process is started anew when it fails; without, and for all others, the cell fails.",
+      ),
+    requests: z.enum(["reissue", "requeue", "fail-io"]).default("reissue").describe(
+      "What becomes of requests without a driver. In flight: done again by the next (reissue), or failed. New: they wait " +
+        "(reissue, requeue), or fail.",
+    ),
+    maxRestarts: z.int().min(0).max(1_000_000).default(10)
+      .describe("Restarts of a driver after which one more failure is the cell's."),
+    backoff: duration().prefault("100ms").describe(
+      "How long a restart waits after a driver that has answered nothing, doubled each time that this goes on.",
+    ),
+    standby: z.boolean().default(false).describe(
+      "Whether the next driver's process is kept ready, for a shorter pause.",
+    ),
+    hangTimeout: duration().refine(
+      (ns) => ns >= 2e8,
+      "must be at least 200ms: a domain that sleeps shows itself rarely",
+    )
+      .prefault("5s").describe(
+        "A domain without a sign of life for so long has failed, at least 200ms; time that a device says it needs excepted.",
+      ),
+    requestTimeout: duration().refine((ns) => ns >= 2e8, "must be at least 200ms").prefault("180s").describe(
+      "A driver that lives and answers nothing for so long, while requests are in flight, has failed; at least 200ms.",
+    ),
   }).prefault({}).describe("What happens when a domain fails."),
   matrix: z.record(z.string(), z.array(z.unknown()).min(1)).prefault({})
     .describe("Paths into the scenario, each with the values that it takes; every combination is a cell."),
@@ -107,6 +169,43 @@ const scenarioSchema = z.strictObject({
 export type Scenario = z.output<typeof scenarioSchema>;
 /** A plugin's name and options in a scenario. */
 export type ScenarioPluginUse = z.output<typeof use>;
+
+/** What is said of the clients, in full. */
+export interface ClientOptions {
+  /** How many use each device. */
+  readonly count: number;
+  /** Whether each has a range of it, or all have the whole. */
+  readonly share: "range" | "whole";
+  /** How much each may have; null: as much as there is. */
+  readonly limits: RateLimits | null;
+}
+
+/** The clients of a scenario, whose short form is their number. */
+export function clientOptions({ clients }: Pick<Scenario, "clients">): ClientOptions {
+  if (typeof clients === "number") return { count: clients, share: "range", limits: null };
+  const { count, share, rateLimit } = clients;
+  if (rateLimit === undefined) return { count, share, limits: null };
+  const { iops = null, bandwidth = null, burst } = rateLimit;
+  return { count, share, limits: { iops, bytesPerSecond: bandwidth, burstNs: burst } };
+}
+
+/** How many clients there are, and in brackets what is not as by default: `4(share=whole, iops=1000)`. */
+export function clientLabel(scenario: Pick<Scenario, "clients">): string {
+  const { count, share, limits } = clientOptions(scenario);
+  const { iops = null, bytesPerSecond = null, burstNs = DEFAULT_BURST_NS } = limits ?? {};
+  const said = [
+    ...(share === "range" ? [] : [`share=${share}`]),
+    ...(iops === null ? [] : [`iops=${iops}`]),
+    ...(bytesPerSecond === null ? [] : [`bandwidth=${formatSize(bytesPerSecond)}`]),
+    ...(burstNs === DEFAULT_BURST_NS ? [] : [`burst=${formatDuration(burstNs)}`]),
+  ];
+  return said.length === 0 ? String(count) : `${count}(${said.join(", ")})`;
+}
+
+/** The devices of a scenario, whose short form is one that is no list. */
+export function deviceUses({ device }: Pick<Scenario, "device">): readonly ScenarioPluginUse[] {
+  return Array.isArray(device) ? device : [device];
+}
 
 /** Checks what was written in YAML. */
 export function parseScenario(value: unknown): z.ZodSafeParseResult<Scenario> {
@@ -135,11 +234,19 @@ export function encodeScenario(scenario: Scenario): Record<string, unknown> {
 
 /** The keys that a mapping of the scenario may have, by its path; undefined for what is no mapping of fixed keys. */
 export function knownKeys(path: readonly PropertyKey[]): readonly string[] | undefined {
-  let schema: z.core.$ZodType | undefined = scenarioSchema;
+  let mappings: readonly z.ZodObject[] = [scenarioSchema];
   for (const key of path) {
-    if (!(schema instanceof z.ZodObject)) return undefined;
-    schema = schema.shape[key as string];
-    while (schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault) schema = schema.unwrap();
+    mappings = mappings.flatMap(({ shape }) => key in shape ? mappingsIn(shape[key as string]) : []);
   }
-  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : undefined;
+  return mappings.length === 0 ? undefined : mappings.flatMap(({ shape }) => Object.keys(shape));
+}
+
+/** The mappings that a value may be. */
+function mappingsIn(schema: z.core.$ZodType): z.ZodObject[] {
+  if (schema instanceof z.ZodObject) return [schema];
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap(mappingsIn);
+  if (schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault || schema instanceof z.ZodOptional) {
+    return mappingsIn(schema.unwrap());
+  }
+  return [];
 }

@@ -7,10 +7,11 @@
 
 import type { Consent } from "../plugin.ts";
 import type { ExpandedScenario } from "./cell.ts";
+import { clientsOf } from "./clients.ts";
 import { missingConsent } from "./consent.ts";
 import { ScenarioError } from "./diagnostics.ts";
 import type { Override } from "./load.ts";
-import { runMachineProcess } from "./machine_process.ts";
+import { runMachineProcess, type RunningMachine } from "./machine_process.ts";
 import { permissionNeeds, planMachine, workloadNeeds } from "./plan.ts";
 import type { Sample } from "./result.ts";
 import { toSample } from "./sample.ts";
@@ -23,6 +24,8 @@ export interface ServeOptions extends Partial<Consent> {
   readonly finish?: AbortSignal;
   /** Ends it at once when aborted. */
   readonly signal?: AbortSignal;
+  /** Told how to command the machine, once it is started. */
+  readonly onStarted?: (machine: RunningMachine) => void;
   /** Told at once what the device and the workload have to say, such as where it listens. */
   readonly onNote?: (text: string) => void;
 }
@@ -45,22 +48,29 @@ export function servingOverrides(use: string, options: Readonly<Record<string, u
  * @returns what was served, once it has finished
  * @throws {ScenarioError} when it would destroy what `allowDestructive` does not name, or run a program that
  * `allowCommands` does not; nothing was run then
- * @throws {RangeError} when there are several cells
+ * @throws {RangeError} when there are several cells, devices or clients
  * @throws {DomainError} when it failed, with its cause
  * @throws the signal's reason when that was aborted
  */
 export async function serveScenario(expanded: ExpandedScenario, options: ServeOptions = {}): Promise<Sample> {
-  const { allowDestructive = [], force = false, allowCommands = [], scratchParent, finish, signal, onNote } = options;
+  const { allowDestructive = [], force = false, allowCommands = [], scratchParent, finish, signal, onNote, onStarted } =
+    options;
   const { cells: [cell, ...others] } = expanded;
   if (others.length > 0) {
     throw new RangeError(`Cannot serve ${expanded.file}: it makes ${others.length + 1} cells; allowed is one`);
+  }
+  const clients = clientsOf(planMachine(cell)).length;
+  if (clients > 1) {
+    throw new RangeError(
+      `Cannot serve ${expanded.file}: it has ${clients} applications, counted over its devices; allowed is one`,
+    );
   }
   const refused = missingConsent(expanded, options);
   if (refused.length > 0) throw new ScenarioError(refused);
   const results = await runMachineProcess(
     { plan: planMachine(cell), window: null, affinity: cell.scenario.affinity },
     {
-      ...{ needs: permissionNeeds(cell), scratchParent, signal, finish, onNote },
+      ...{ needs: permissionNeeds(cell), scratchParent, signal, finish, onNote, onStarted },
       consent: { allowDestructive, force, allowCommands },
       conductNs: workloadNeeds(cell).conductNs,
     },

@@ -6,6 +6,8 @@
 
 // deno-lint-ignore no-import-prefix -- named in full, so that this folder can be imported from any project
 import { median, quantileSorted } from "npm:simple-statistics@7.12.1";
+import { mulberry32 } from "../mulberry32.ts";
+import { fairness } from "./clients.ts";
 import type { Estimate, Sample, Summary } from "./result.ts";
 
 export { median };
@@ -30,7 +32,11 @@ export function summarise(samples: readonly Sample[]): Summary {
       const cores = totalCores(sample);
       return cores === null || cores === 0 ? null : sample.iops / cores;
     }),
+    fairness: of(({ clients }) => fairness(clients)),
+    minClientIops: of(({ clients }) => clients.length === 0 ? null : Math.min(...clients.map(({ iops }) => iops))),
+    maxClientIops: of(({ clients }) => clients.length === 0 ? null : Math.max(...clients.map(({ iops }) => iops))),
     errors: samples.length === 0 ? null : samples.reduce((total, { errors }) => total + errors, 0),
+    restarts: of(({ restarts }) => restarts.length),
     counters: Object.fromEntries(
       Object.keys(samples[0]?.counters ?? {})
         .map((name) => [name, estimate(samples.map(({ counters }) => counters[name] ?? 0))]),
@@ -64,16 +70,5 @@ export function estimate(values: readonly number[]): Estimate {
     low: quantileSorted(medians, 0.025),
     high: quantileSorted(medians, 0.975),
     interval: "bootstrap95",
-  };
-}
-
-/** A small seeded generator (mulberry32), so that the same samples always give the same interval. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }

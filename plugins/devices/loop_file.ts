@@ -1,26 +1,46 @@
 /**
  * A disk in a file, as Linux's loop device: through the page cache, or past it by direct I/O.
  *
+ * The hypervisor opens the file and hands its descriptor to the driver. Where libc may not be called (`--allow-ffi`), the
+ * driver opens the file by itself, and has to be a worker.
+ *
  * The driver never changes the file's size. What is left over after the file's last whole sector is no part of the disk.
  * Should another program shorten the file, reads past its new end fail; writes there make it longer again.
  *
- * Discards and write-zeroes punch holes, where libc may be called (`--allow-ffi`) and the file system knows holes. Where
- * not, the device says that it cannot discard, and zeroes are written.
+ * Discards and write-zeroes punch holes, where libc may be called and the file system knows holes. Where not, the device says that it cannot discard, and zeroes are written.
  *
  * @module
  */
 
 import { z } from "../../core/schema.ts";
 import type { BlockDevice } from "../../core/block_device.ts";
-import { cLibraryNeed } from "../../core/libc.ts";
+import { DeviceError } from "../../core/errors.ts";
+import { cLibraryNeed, mayCallLibc } from "../../core/libc.ts";
 import { FRAME_SIZE, SECTOR_SIZE } from "../../core/memory.ts";
-import { API_VERSION, definePlugin, type DevicePlugin } from "../../core/plugin.ts";
+import {
+  API_VERSION,
+  definePlugin,
+  type DevicePlugin,
+  type MediumContext,
+  type PermissionNeeds,
+} from "../../core/plugin.ts";
 import { formatSize, size } from "../../core/units.ts";
 import { BOUNCE_COUNTERS, ENGINES, openEngine } from "./disk_io/engine.ts";
+import { LibcFile } from "./disk_io/libc_file.ts";
+import type { PositionedFile } from "./disk_io/positioned_file.ts";
 import { chooseDirectSectorSize } from "./loop_file/direct.ts";
 import { HolePuncher } from "./loop_file/holes.ts";
-import { DEFAULT_SIZE, type LoopMedium, openLoopMedium } from "./loop_file/medium.ts";
-import { OpenFile } from "./loop_file/open_file.ts";
+import {
+  closeLoopMedium,
+  DEFAULT_SIZE,
+  type LoopMedium,
+  openLoopMedium,
+  openLoopMediumAgain,
+} from "./loop_file/medium.ts";
+import { describeLoopFile, OpenFile, type OpenFileOptions } from "./loop_file/open_file.ts";
+
+/** As long as Linux gives one command of a disk (the default of `/sys/block/…/device/timeout`). */
+const OPERATION_TIMEOUT_NS = 30e9;
 
 const options = z.strictObject({
   path: z.string().min(1).optional()
@@ -58,17 +78,26 @@ const plugin: DevicePlugin<typeof options, LoopMedium> = definePlugin({
   options,
   counters: BOUNCE_COUNTERS,
 
-  permissions({ path, create, readOnly, engine }) {
-    // Libc only where it does not do without.
-    const libc = engine === "io-uring" ? { ffi: [cLibraryNeed()] } : {};
+  permissions({ path, create, readOnly, engine, direct }) {
+    // Demanded only where it does not do without; where it may be called, a driver in a process takes the file by it.
+    const libc = engine === "io-uring" || mayCallLibc() ? libcNeeds({ engine, direct }) : {};
     if (path === undefined) return { scratch: true, ...libc };
     return { read: [path], write: readOnly && !create ? [] : [path], ...libc };
   },
 
-  openMedium: (wanted, { scratchDirectory }) => openLoopMedium(wanted, scratchDirectory),
+  // A driver that is handed the open file needs no path.
+  driverPermissions: (given) => mayCallLibc() ? libcNeeds(given) : plugin.permissions?.(given) ?? {},
+
+  openMedium(given, { scratchDirectory, inherit }) {
+    return inherited(openLoopMedium(given, scratchDirectory), inherit);
+  },
+
+  openAgain: (medium, given, { inherit }) => inherited(openLoopMediumAgain(medium, given), inherit),
+
+  closeMedium: closeLoopMedium,
 
   create(given, medium, { note }) {
-    const file = new OpenFile(medium.path, given);
+    const file = fileOf(medium, given);
     try {
       return loopDevice(file, medium.sizeBytes, given, note);
     } catch (thrown) {
@@ -80,8 +109,24 @@ const plugin: DevicePlugin<typeof options, LoopMedium> = definePlugin({
 
 export default plugin;
 
+function libcNeeds({ engine, direct }: Pick<z.output<typeof options>, "engine" | "direct">): PermissionNeeds {
+  return { ffi: [cLibraryNeed()], system: { ioUring: engine === "io-uring" || (engine === "auto" && direct) } };
+}
+
+function inherited(medium: LoopMedium, inherit: MediumContext["inherit"]): LoopMedium {
+  if (medium.descriptor !== null) inherit(medium.descriptor);
+  return medium;
+}
+
+function fileOf({ path, descriptor }: LoopMedium, given: OpenFileOptions): PositionedFile {
+  if (descriptor === null) return new OpenFile(path, given);
+  const file = LibcFile.attach({ descriptor, ...describeLoopFile(path, given) });
+  if (file === null) throw new DeviceError(`Cannot use the open loop file ${path}: that takes --allow-ffi`);
+  return file;
+}
+
 function loopDevice(
-  file: OpenFile,
+  file: PositionedFile,
   fileBytes: number,
   given: z.output<typeof options>,
   note: (text: string) => void,
@@ -97,6 +142,11 @@ function loopDevice(
     canFlush: true,
     canDiscard: holes !== null,
   };
-  const disk = { file, info, direct, discard: punch, writeZeroes: punch, close: () => holes?.close() };
-  return openEngine(given.engine, disk, note);
+  return openEngine(given.engine, {
+    ...{ file, info, direct },
+    operationTimeoutNs: OPERATION_TIMEOUT_NS,
+    discard: punch,
+    writeZeroes: punch,
+    close: () => holes?.close(),
+  }, note);
 }

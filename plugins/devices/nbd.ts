@@ -4,9 +4,13 @@
  * When the connection is lost, requests wait while it is made again, and what was in flight goes out once more. What the
  * server has acknowledged and not flushed is the server's to keep: an NBD client has no copy of it.
  *
+ * The driver connects by itself, and none of its calls waits for the server. The hypervisor only looks the host up.
+ *
  * @module
  */
 
+import { isIPv6 } from "node:net";
+import { resolve } from "node:path";
 import { z } from "../../core/schema.ts";
 import { messageOf } from "../../core/errors.ts";
 import { cLibraryNeed } from "../../core/libc.ts";
@@ -15,7 +19,7 @@ import { pathsOf } from "../../core/socket_address.ts";
 import { duration } from "../../core/units.ts";
 import { type NbdMedium, openNbdDevice } from "./nbd/open.ts";
 import { resolveServer } from "./nbd/resolve.ts";
-import { parseNbdUri } from "./nbd/uri.ts";
+import { parseNbdUri, type ServerPlace } from "./nbd/uri.ts";
 
 const MAX_CONNECTIONS = 16;
 
@@ -63,11 +67,12 @@ const plugin: DevicePlugin<typeof options, NbdMedium> = definePlugin({
 
   permissions({ uri }) {
     const { server } = parseNbdUri(uri);
-    // A socket's path takes no permission by FFI; only where it is too long for the kernel its folder is opened.
+    // Of a Unix socket only the folder is opened, and only where the path is too long for the kernel.
     const [, ...read] = server.kind === "unix" ? pathsOf(server) : [];
-    return { ffi: [cLibraryNeed()], ...(read.length > 0 ? { read } : {}) };
+    return { ffi: [cLibraryNeed()], net: [hostOf(server)], ...(read.length > 0 ? { read } : {}) };
   },
 
+  // No openAgain: of a flush that failed the server tells whoever asked.
   openMedium({ uri }) {
     const { server, exportName } = parseNbdUri(uri);
     return { addresses: resolveServer(server), exportName };
@@ -77,3 +82,10 @@ const plugin: DevicePlugin<typeof options, NbdMedium> = definePlugin({
 });
 
 export default plugin;
+
+/** A server as `--allow-net` has it. By FFI Deno does not see who is reached; a sandbox does. */
+function hostOf(server: ServerPlace): string {
+  if (server.kind === "unix") return `unix:${resolve(server.path)}`;
+  const { host, port } = server;
+  return isIPv6(host) ? `[${host.split("%")[0]}]:${port}` : `${host}:${port}`;
+}

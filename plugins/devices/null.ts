@@ -23,6 +23,7 @@ const plugin: DevicePlugin<typeof options, null> = definePlugin({
   description: "Accepts every write and reads whatever is in the buffer, without touching either.",
   options,
   openMedium: () => null,
+  openAgain: () => null,
   create: ({ size }) => ({
     info: {
       sizeBytes: size,

@@ -24,9 +24,9 @@ const plugin: DevicePlugin<typeof options, SharedArrayBuffer> = definePlugin({
   description: "A disk in memory, which is gone after the run.",
   options,
 
-  openMedium({ size }) {
+  openMedium({ size }, { allocate }) {
     try {
-      const disk = new SharedArrayBuffer(size);
+      const disk = allocate(size);
       // Make the kernel give every page now, not at its first use inside the measurement: for that it must be written
       // to, with something else than it holds.
       const words = new Uint32Array(disk, 0, Math.floor(size / 4));
@@ -37,6 +37,8 @@ const plugin: DevicePlugin<typeof options, SharedArrayBuffer> = definePlugin({
       throw new DeviceError(`Cannot allocate a ramdisk of ${formatSize(size)}`, { cause });
     }
   },
+
+  openAgain: (medium) => medium, // Nothing of it is ever written back.
 
   create({ size }, medium) {
     const disk = new Uint8Array(medium, 0, size);

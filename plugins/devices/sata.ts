@@ -12,9 +12,16 @@ import { z } from "../../core/schema.ts";
 import type { BlockDevice } from "../../core/block_device.ts";
 import { DeviceError } from "../../core/errors.ts";
 import { cLibraryNeed } from "../../core/libc.ts";
-import { API_VERSION, definePlugin, type DeviceContext, type DevicePlugin } from "../../core/plugin.ts";
+import {
+  API_VERSION,
+  definePlugin,
+  type DeviceContext,
+  type DevicePlugin,
+  type PermissionNeeds,
+} from "../../core/plugin.ts";
 import { BOUNCE_COUNTERS, ENGINES, openEngine } from "./disk_io/engine.ts";
 import { LibcFile } from "./disk_io/libc_file.ts";
+import { OPERATION_TIMEOUT_NS } from "./sata/ata_command.ts";
 import { blkidNeed, refuseToDestroy } from "./sata/contents.ts";
 import { closeDisk, confirmPath, type OpenDisk, openDisk } from "./sata/disk.ts";
 import { DiskEraser } from "./sata/erase.ts";
@@ -49,7 +56,9 @@ const plugin: DevicePlugin<typeof options, OpenDisk> = definePlugin({
   options,
   counters: BOUNCE_COUNTERS,
 
-  permissions: ({ destructive }) => ({ ffi: [cLibraryNeed()], run: destructive ? [blkidNeed()] : [] }),
+  permissions: (given) => ({ ...driverNeeds(given), run: given.destructive ? [blkidNeed()] : [] }),
+  // The disk is open by then, and looked at.
+  driverPermissions: (given) => driverNeeds(given),
 
   destroys: ({ path, destructive }) => destructive ? [path] : [],
 
@@ -67,9 +76,11 @@ const plugin: DevicePlugin<typeof options, OpenDisk> = definePlugin({
     }
     if (disk.partitionOf !== null) context.note(`${path} is a partition of ${disk.partitionOf}`);
     if (!destructive) context.note(`${path} is read-only here: to write to it takes destructive: true`);
+    context.inherit(disk.descriptor);
     return disk;
   },
 
+  // No openAgain: nothing is written back, and of a cache that it could not empty the disk tells whoever asked, once.
   closeMedium: closeDisk,
 
   create(given, disk, context) {
@@ -79,6 +90,13 @@ const plugin: DevicePlugin<typeof options, OpenDisk> = definePlugin({
 });
 
 export default plugin;
+
+function driverNeeds({ passthrough, engine }: z.output<typeof options>): PermissionNeeds {
+  return {
+    ffi: [cLibraryNeed()],
+    system: { ioUring: !passthrough && engine !== "sync", capabilities: passthrough ? ["CAP_SYS_RAWIO"] : [] },
+  };
+}
 
 function blockDevice(
   disk: OpenDisk,
@@ -94,6 +112,7 @@ function blockDevice(
   return openEngine(engine, {
     ...{ file, info },
     direct: true,
+    operationTimeoutNs: OPERATION_TIMEOUT_NS,
     discard: (offset, length) => eraser.discard(offset, length),
     writeZeroes: (offset, length) => eraser.writeZeroes(offset, length),
     close: () => eraser.close(),

@@ -12,6 +12,7 @@ import { Operation } from "../../core/blkif.ts";
 import { type BlockDevice, BlockRequest } from "../../core/block_device.ts";
 import { SharedMemory } from "../../core/memory.ts";
 import { openEngine } from "../../plugins/devices/disk_io/engine.ts";
+import { LibcFile } from "../../plugins/devices/disk_io/libc_file.ts";
 import { OpenFile } from "../../plugins/devices/loop_file/open_file.ts";
 import { benchCell, over, rounds, roundsAsked, show } from "./harness.ts";
 
@@ -66,9 +67,10 @@ function byC({ pread, file }: Bench, seed: number): number {
 
 /** A device of the engine `sync` on the file, and a request to it. */
 function openSync({ file }: Bench): { readonly device: BlockDevice; readonly request: BlockRequest } {
-  const open = new OpenFile(file, { readOnly: true, direct: false });
+  const open = LibcFile.attach(new OpenFile(file, { readOnly: true, direct: false }));
+  if (open === null) throw new Error("libc may not be called");
   const info = { sizeBytes: FILE_BYTES, sectorSize: 512, readOnly: true, canFlush: true, canDiscard: false };
-  const device = openEngine("sync", { file: open, info, direct: false }, () => {});
+  const device = openEngine("sync", { file: open, info, direct: false, operationTimeoutNs: 0 }, () => {});
   const request = new BlockRequest({ completed() {} }, 0, SharedMemory.allocate(BLOCK_BYTES / 4096), 1);
   request.operation = Operation.Read;
   request.byteLength = BLOCK_BYTES;

@@ -13,7 +13,7 @@ function sample(isolated: boolean): Sample {
   const waits = { spinHits: 0, spinMisses: 0, sleeps: 0, spunNs: 0, lostNs: 0, sleptNs: 0 };
   return {
     ...{ repetition: 0, durationNs: 1e9, operations: 200, bytes: 200 * 4096, iops: 200, bytesPerSecond: 819_200 },
-    ...{ latencyNs: null, timedOperations: 0, errors: 0, flushes: 0, counters: {} },
+    ...{ latencyNs: null, timedOperations: 0, errors: 0, flushes: 0, counters: {}, clients: [], restarts: [] },
     cpuCores: { application: 0.36, driver: isolated ? 0.38 : null },
     contextSwitches: { application: null, driver: null },
     cpus: { application: null, driver: null },
@@ -35,6 +35,7 @@ function cell(labels: Record<string, string>, iops: number, change: Partial<Cell
       latencyP99Ns: estimate(136_200),
       cpuCores: estimate(0.74),
       iopsPerCpuCore: estimate(iops / 0.74),
+      ...{ fairness: estimate(1), minClientIops: null, maxClientIops: null, restarts: null },
       errors: 0,
       counters: {},
     },

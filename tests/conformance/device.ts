@@ -10,6 +10,7 @@ import { type DevicePlugin, loadPlugin } from "../../core/plugin.ts";
 import { fillPattern } from "../helpers/devices.ts";
 import { assertSameBytes, diskSteps, runDiskSteps } from "./disk_model.ts";
 import { type DeviceOptions, openDevice, type OpenedDevice, withDevice } from "./opened_device.ts";
+import { notForProcesses, type OpenedMedia, type Opening, withMedia } from "./opened_media.ts";
 import { testDefinition } from "./definition.ts";
 import { fc } from "./properties.ts";
 
@@ -29,6 +30,8 @@ export interface DeviceExpectation {
   readonly variant?: string;
   /** Why what is written need not be what is read, if so. */
   readonly keepsNothing?: string;
+  /** Why its drivers can live in workers alone, if so. */
+  readonly workersOnly?: string;
 }
 
 /**
@@ -38,7 +41,7 @@ export interface DeviceExpectation {
  * @param url its module
  */
 export function testDevice(name: string, url: string, expectation: DeviceExpectation): void {
-  const { options, sizeBytes = 128 * 1024, readOnlyOptions, keepsNothing, variant } = expectation;
+  const { options, sizeBytes = 128 * 1024, readOnlyOptions, keepsNothing, workersOnly, variant } = expectation;
   const title = variant === undefined ? name : `${name} (${variant})`;
   const load = (): Promise<DevicePlugin> => loadPlugin("device", url);
   type Body = (device: OpenedDevice) => void | Promise<void>;
@@ -107,18 +110,53 @@ export function testDevice(name: string, url: string, expectation: DeviceExpecta
     assertSameBytes(await device.content(), disk, "the disk");
   });
 
-  testKeeper("what was written outlives the driver: another on the same medium reads it", async () => {
+  testKeeper("nothing acknowledged is lost with its driver, flushed or not: a successor reads it", async () => {
     const plugin = await load();
-    await withDevice(plugin, options, async (device) => {
-      const disk = await fillDisk(device, 3);
-      const successor = openDevice(plugin, device.options, device.medium);
-      try {
-        assertSameBytes(await successor.content(), disk, "the disk");
-      } finally {
-        successor.gate.close();
+    await withMedia(plugin, options, async (media) => {
+      using dead = driverOn(media.first, plugin, media);
+      const { canDiscard, sectorSize } = dead.queue.info;
+      const disk = await fillDisk(dead, 3);
+      const unflushed = canDiscard ? [WriteZeroes, Discard, WriteFua] : [WriteZeroes, WriteFua];
+      for (const [index, operation] of unflushed.entries()) {
+        const [start, length] = [(5 * index + 1) * sectorSize, 2 * sectorSize];
+        const data = dead.queue.buffer(0).subarray(0, length).fill(operation === WriteFua ? 0xa5 : 0);
+        disk.set(data, start);
+        assert.equal(await dead.run(operation, start, length), Status.Okay);
+      }
+      // It is not closed by now: a driver that dies closes nothing.
+      using successor = driverOn(media.second, plugin, media);
+      assertSameBytes(await successor.content(), disk, "the disk");
+    });
+  });
+
+  Deno.test(`${title}: a successor works when the driver before it and its medium are closed`, async () => {
+    const plugin = await load();
+    await withMedia(plugin, options, async (media) => {
+      {
+        using driver = driverOn(media.first, plugin, media);
+        assert.equal(await driver.run(Write, 0, driver.queue.info.sectorSize), Status.Okay);
+      }
+      if (media.second !== media.first) media.first.close();
+      using successor = driverOn(media.second, plugin, media);
+      for (const operation of [Read, Write, WriteFua, Read]) {
+        const status = await successor.run(operation, 0, successor.queue.info.sectorSize);
+        assert.equal(status, Status.Okay, successor.reports.join());
       }
     });
   });
+
+  if (workersOnly === undefined) {
+    Deno.test(`${title}: its medium can be handed to a driver in a process`, async () => {
+      await withMedia(await load(), options, ({ first, second, memory }) => {
+        for (const { medium } of [first, second]) {
+          const found = notForProcesses(medium, memory);
+          assert(found === null, `${found}. Where that must be, give testDevice the reason as workersOnly`);
+        }
+      });
+    });
+  } else {
+    Deno.test.ignore(`${title}: its medium can be handed to a driver in a process (not so: ${workersOnly})`, () => {});
+  }
 
   if (readOnlyOptions !== undefined) {
     Deno.test(`${title}: read-only, it refuses all that changes it, and is read as before`, async () => {
@@ -134,6 +172,12 @@ export function testDevice(name: string, url: string, expectation: DeviceExpecta
       });
     });
   }
+}
+
+/** A device on one of a medium's openings, closed at the end. */
+function driverOn({ medium }: Opening, plugin: DevicePlugin, { options }: OpenedMedia): OpenedDevice & Disposable {
+  const device = openDevice(plugin, options, structuredClone(medium));
+  return { ...device, [Symbol.dispose]: () => device.gate.close() };
 }
 
 /** Writes a pattern all over a device, and returns it. */

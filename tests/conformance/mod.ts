@@ -7,3 +7,4 @@
 export * from "./device.ts";
 export * from "./policy.ts";
 export * from "./workload.ts";
+export * from "./peer/mod.ts";

@@ -11,9 +11,10 @@ import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
 import { OperationMeter } from "../../core/measure/meter.ts";
 import { MonolithicQueue } from "../../core/monolithic_queue.ts";
 import type { NotificationPolicy } from "../../core/notification.ts";
-import { destroyedPaths, type DevicePlugin, makeDevice, openMedium } from "../../core/plugin.ts";
+import { type DevicePlugin, makeDevice } from "../../core/plugin.ts";
 import { AtomicsWaiter } from "../../core/waiter.ts";
 import { mediumContext } from "../helpers/medium_context.ts";
+import { withMedia } from "./opened_media.ts";
 
 /** Slots of the queue. */
 const DEPTH = 8;
@@ -106,25 +107,13 @@ export async function withDevice(
   given: DeviceOptions,
   body: (device: OpenedDevice, directory: string) => void | Promise<void>,
 ): Promise<void> {
-  const scratchDirectory = await Deno.makeTempDir();
-  let device: OpenedDevice | undefined;
-  let closeMedium = (): void => {};
-  let made: unknown;
-  try {
-    made = typeof given === "function" ? await given(scratchDirectory) : given;
-    const options = plugin.options.parse(made);
-    // Who writes a test for a device that destroys something has made that for the test.
-    const allowDestructive = destroyedPaths(plugin, options);
-    const medium = await openMedium(plugin, options, mediumContext({ scratchDirectory, allowDestructive }));
-    closeMedium = () => plugin.closeMedium?.(medium);
+  await withMedia(plugin, given, async (media) => {
     // A medium reaches its driver by a message; the copy must do.
-    device = openDevice(plugin, options, structuredClone(medium));
-    await body(device, scratchDirectory);
-  } finally {
-    device?.gate.close();
-    closeMedium();
-    (made as Partial<Disposable> | undefined)?.[Symbol.dispose]?.();
-    await (made as Partial<AsyncDisposable> | undefined)?.[Symbol.asyncDispose]?.();
-    await Deno.remove(scratchDirectory, { recursive: true });
-  }
+    const device = openDevice(plugin, media.options, structuredClone(media.first.medium));
+    try {
+      await body(device, media.directory);
+    } finally {
+      device.gate.close();
+    }
+  });
 }

@@ -141,6 +141,17 @@ Deno.test("a gate refuses a device whose info makes no sense", () => {
   }
 });
 
+Deno.test("a device says for how long it may block, with an end: its gate passes it on, and so does the adapter", () => {
+  const info = deviceInfo();
+  assert.equal(gateTo({ info, submit: accept }).gate.operationTimeoutNs, 0);
+  assert.equal(gateTo({ info, submit: accept, operationTimeoutNs: 5e9 }).gate.operationTimeoutNs, 5e9);
+  const adapted = synchronous(Object.assign(new MemoryDevice(), { operationTimeoutNs: 7 }));
+  assert.equal(gateTo(adapted).gate.operationTimeoutNs, 7);
+  for (const operationTimeoutNs of [Infinity, NaN, -1, "30s" as unknown as number]) {
+    assert.throws(() => gateTo({ info, submit: accept, operationTimeoutNs }), /operationTimeoutNs must be .*: found/);
+  }
+});
+
 Deno.test("a device that completes later gives its requests back in its own order", () => {
   const later = new LaterDevice(new MemoryDevice({ sizeBytes: SIZE }), (count) => count - 1);
   const { gate, completed, request } = gateTo(later);

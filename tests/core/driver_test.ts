@@ -2,84 +2,19 @@
 import assert from "node:assert/strict";
 import { Operation, Status } from "../../core/blkif.ts";
 import { type BlockDevice, synchronous } from "../../core/block_device.ts";
-import { DeviceGate } from "../../core/device_gate.ts";
-import { Command, DomainControl } from "../../core/domain/control.ts";
+import { Command } from "../../core/domain/control.ts";
 import { MeasurementWindow } from "../../core/domain/measurement.ts";
-import type { DomainReport } from "../../core/domain/report.ts";
-import type { DomainSetup } from "../../core/domain/setup.ts";
 import { runDriver } from "../../core/domain/driver.ts";
-import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
 import { XenbusState } from "../../core/xenbus.ts";
 import { threadUsage } from "../../core/measure/thread.ts";
+import type { NotificationPolicy } from "../../core/notification.ts";
 import { promised } from "../../core/promise_device.ts";
 import { giveWay } from "../../core/waiter.ts";
 import { deviceInfo, LaterDevice, MemoryDevice } from "../helpers/devices.ts";
-import { BACK_STATE, FRONT_STATE, interrupt, PumpWaiter, stepFrontend } from "../helpers/link.ts";
-import { ScriptedFrontend } from "../helpers/scripted_frontend.ts";
+import { driverFor, inTurn, leave, stateOf } from "../helpers/driver.ts";
+import { BACK_STATE, FRONT_STATE } from "../helpers/link.ts";
 
 threadUsage(); // Opens the C library for good, before a sanitizer counts what a test opens.
-
-/** Frontends with one device behind them, and a driver domain for it that is ready to run. */
-function driverFor(device: BlockDevice, frontendCount = 1, finished = true) {
-  const events = new EventPage(allocateEventPage());
-  const control = DomainControl.allocate(events);
-  const frontends = Array.from({ length: frontendCount }, () => new ScriptedFrontend(device, {}, events));
-  const waiter = new PumpWaiter();
-  const reports: DomainReport[] = [];
-  for (const frontend of frontends) frontend.offer();
-  // Asked in every wait of the handshake.
-  control.stopRequested = () => {
-    for (const { ends } of frontends) stepFrontend(ends);
-    return control.command === Command.Stop;
-  };
-  const setup: DomainSetup = {
-    control,
-    report: (report) => void reports.push(report),
-    waiter,
-    policy: interrupt,
-    events,
-    scratchDirectory: null,
-    links: frontends.map(({ ends }) => ({
-      boot: {
-        side: "backend",
-        device: "disk",
-        options: ends.options,
-        memory: ends.memory.buffer,
-        peerDomainId: ends.back.peerDomainId,
-        peerEvents: allocateEventPage().buffer,
-        peerEventFd: null,
-        port: ends.back.port,
-        peerPort: ends.front.port,
-      },
-      end: ends.back,
-    })),
-    gates: new Map([["disk", new DeviceGate(device, () => {})]]),
-    workload: null,
-    seed: 1,
-    confinedTo: null,
-  };
-  // Without it, a driver whose frontends have left waits for its measured window's end.
-  if (finished) control.send(Command.Finish);
-  return { setup, control, frontends, waiter, reports };
-}
-
-/** Does the steps one after the other, one in each wait of the domain. */
-function inTurn(waiter: PumpWaiter, ...steps: (() => void)[]): void {
-  waiter.pump = () => {
-    const step = steps.shift();
-    if (step === undefined) throw new Error("the driver waits once more than was expected");
-    step();
-  };
-}
-
-function stateOf({ ends }: ScriptedFrontend, word: number): number {
-  return ends.memory.words[word];
-}
-
-function leave({ ends }: ScriptedFrontend): void {
-  ends.memory.words[FRONT_STATE] = XenbusState.Closing;
-  ends.front.channel.wakePeer();
-}
 
 Deno.test("a driver serves its frontend and ends when that leaves", async () => {
   const device = new MemoryDevice();
@@ -225,6 +160,49 @@ Deno.test("a driver whose frontend offers a ring that cannot be used fails", asy
   const { setup, frontends: [frontend] } = driverFor(synchronous(new MemoryDevice()));
   frontend.ends.memory.words[1] = 3; // The key ring-page-order.
   await assert.rejects(runDriver(setup), /a ring of order 3/);
+});
+
+Deno.test("a frontend whose ring cannot be used keeps no other from being served", async () => {
+  const { setup, frontends: [unusable, other], waiter, reports } = driverFor(synchronous(new MemoryDevice()), 2);
+  unusable.ends.memory.words[1] = 3; // The key ring-page-order.
+  inTurn(
+    waiter,
+    () => {},
+    () => other.postTransfer(Operation.Read, 9, 0, [other.grant(0), 0, 7]),
+    () => leave(other),
+  );
+  await runDriver(setup);
+  assert.equal(other.responses().length, 1);
+  assert.equal(stateOf(unusable, BACK_STATE), XenbusState.Closed);
+  const [{ type, ...report }] = reports;
+  assert.equal(type, "disconnected");
+  assert.match(JSON.stringify(report), /a ring of order 3/);
+});
+
+Deno.test("a wait of a driver ends when a client may go on that has used up its limits", async () => {
+  const { setup, frontends: [frontend], waiter } = driverFor(synchronous(new MemoryDevice()));
+  const limits = { iops: 100, bytesPerSecond: null, burstNs: 10e6 };
+  const links = setup.links.map(({ boot, end }) => ({ boot: { ...boot, client: { index: 0, limits } }, end }));
+  const endless: NotificationPolicy = { plan: (plan) => void (plan.spinNs = Infinity) };
+  const waits: number[] = [];
+  let answered = 0;
+  waiter.wait = (policy?: NotificationPolicy) => {
+    answered += frontend.responses().length;
+    const plan = { spinNs: 0, yieldNs: 0, preSleepNs: 0, armDistance: 1, blockNs: Infinity };
+    policy?.plan(plan);
+    waits.push(plan.spinNs);
+    if (waits.length === 1) {
+      const reference = frontend.grant(0);
+      for (let id = 0; id < 3; id++) frontend.postTransfer(Operation.Read, id, 0, [reference, 0, 7]);
+    }
+    // Nothing wakes it but the time.
+    if (answered === 3) leave(frontend);
+  };
+  await runDriver({ ...setup, links, policy: endless });
+  assert.equal(answered, 3);
+  assert.equal(waits[0], Infinity, "nothing was asked for yet");
+  const bounded = waits.filter((each) => each < Infinity);
+  assert(bounded.length > 0 && bounded.every((each) => each <= 10.1e6), "an operation comes in every 10 ms");
 });
 
 Deno.test("a driver that is told to stop finishes what its device still has", async () => {

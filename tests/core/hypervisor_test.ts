@@ -246,7 +246,8 @@ const misdeeds: Readonly<Record<string, RegExp>> = {
   "throw": /^The domain application-1 failed: enough of it$/,
   "return": /^The domain application-1 failed: The workload ended before it was told to$/,
   "end its worker": /^The domain application-1 has shown no sign of life for 1000 ms/,
-  "break the protocol": /^The domain driver failed: .*the frontend claims \d+ new requests, the ring has room for 32$/,
+  "break the protocol":
+    /^The domain application-1 lost its connection: .*the frontend claims \d+ new requests, the ring has room for 32$/,
 };
 for (const [does, message] of Object.entries(misdeeds)) {
   Deno.test(`an application that does this fails the machine, and nothing hangs: ${does}`, async () => {

@@ -24,7 +24,7 @@ function attack(changes: Partial<DeviceInfo> = {}) {
     segments.slice(0, 512).forEach((segment, index) => writeSegment(segmentWords, index * SEGMENT_WORDS, ...segment));
   };
   const post = (operation: number, count: number, sector = 0, reference = segmentFrame): void => {
-    peer.post((words, at) => writeIndirect(words, at, operation, count, 0xca00, 7, sector, [reference]));
+    peer.post((words, at) => writeIndirect(words, at, operation, count, 0xca00, 7, 0, sector, [reference]));
   };
   /** The status of an indirect request. */
   const statusOf = (operation: number, count: number, sector = 0, reference = segmentFrame): number => {

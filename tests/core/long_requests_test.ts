@@ -1,11 +1,12 @@
 // Operations that are more than one request, or part of one, as the backend sees them.
 import assert from "node:assert/strict";
-import { Operation, type RequestCopy, Status } from "../../core/blkif.ts";
+import { Operation, Status } from "../../core/blkif.ts";
 import { synchronous } from "../../core/block_device.ts";
 import { ConnectionError } from "../../core/errors.ts";
 import { FRAME_SIZE } from "../../core/memory.ts";
 import { deviceInfo, MemoryDevice } from "../helpers/devices.ts";
 import { connectPair, type LinkChanges } from "../helpers/link.ts";
+import type { FoundRequest } from "../conformance/peer/wire.ts";
 import { ScriptedBackend } from "../helpers/scripted_backend.ts";
 
 const { Read, Write, Flush, Discard, WriteZeroes, WriteFua, Indirect } = Operation;
@@ -22,13 +23,13 @@ function connect(changes: LinkChanges = {}, offered = 256): ScriptedBackend {
 }
 
 /** Operation, segments and first sector of a request. */
-function shapeOf(copy: RequestCopy): readonly [operation: number, segments: number, sector: number] {
+function shapeOf(copy: FoundRequest): readonly [operation: number, segments: number, sector: number] {
   const { operation, sector } = copy;
   if (operation === Indirect) return [copy.indirectOperation, copy.indirectSegmentCount, sector];
   return [operation, operation === Read || operation === Write ? copy.segmentCount : 0, sector];
 }
 
-function published(peer: ScriptedBackend): RequestCopy[] {
+function published(peer: ScriptedBackend): FoundRequest[] {
   assert.equal(peer.test.frontend.poll(), -1);
   return peer.take();
 }
@@ -55,6 +56,19 @@ Deno.test("options beyond what a frame of segments holds are cut to what the pro
   const peer = connect({ indirectSegments: 5000, slots: { count: 2, bytes: 4 * MIB } }, 2 ** 32 - 1);
   peer.test.frontend.submit(0, Read, 0, 4 * MIB);
   assert.deepEqual(published(peer).map(shapeOf).map(([, count]) => count), [256, 256, 256, 256]);
+});
+
+Deno.test("a connection that ends between the slots of a merged request stays at its end", () => {
+  const peer = connect({ merge: true });
+  const { frontend, waiter } = peer.test;
+  for (const slot of [0, 1]) frontend.submit(slot, Read, slot * FRAME_SIZE, FRAME_SIZE);
+  const [request] = published(peer);
+  peer.answer(request.idLow, Read, Status.Okay);
+  assert.equal(frontend.poll(), 0);
+  waiter.pump = () => peer.store.write("state", 9);
+  assert.throws(() => frontend.idle(), ConnectionError);
+  for (let i = 0; i < 2; i++) assert.throws(() => frontend.poll(), ConnectionError);
+  assert.throws(() => frontend.submit(0, Read, 0, 512), ConnectionError);
 });
 
 Deno.test("an operation of more requests than the ring has entries is issued as they are answered", () => {

@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { PluginError } from "../../core/errors.ts";
-import { API_VERSION, loadPlugin, type PluginKind } from "../../core/plugin.ts";
+import { driverNeeds } from "../../core/permissions.ts";
+import {
+  API_VERSION,
+  type DevicePlugin,
+  loadPlugin,
+  type PermissionNeeds,
+  type PluginKind,
+} from "../../core/plugin.ts";
+import ramdisk from "../../plugins/devices/ramdisk.ts";
 import { builtins } from "../../plugins/mod.ts";
 
 function moduleUrl(source: string): string {
@@ -40,7 +48,7 @@ Deno.test("a schema of zod 4 is one whichever copy of zod made it; one of zod 3 
 });
 
 Deno.test("what a plugin may say of itself by a function is refused where it is none", async () => {
-  for (const member of ["permissions", "destroys", "runs", "closeMedium"]) {
+  for (const member of ["permissions", "driverPermissions", "destroys", "runs", "openAgain", "closeMedium"]) {
     const url = moduleUrl(`export default {${Object.values({ ...MEMBERS, [member]: `${member}: {}` })}}`);
     const said = new RegExp(`${member} is an object, allowed is a function or nothing`);
     await assert.rejects(loadPlugin("policy", url), said);
@@ -102,4 +110,22 @@ Deno.test("every built-in is what the table says", async () => {
 Deno.test("whether a device needs events is said by true or false", async () => {
   const url = moduleUrl(`export default {${Object.values({ ...MEMBERS, events: "events: 1" })}}`);
   await assert.rejects(loadPlugin("policy", url), /events is 1, allowed is true, false or nothing/);
+});
+
+Deno.test("a driver may touch what its plugin says, and no more than the person has granted to the plugin", () => {
+  const device = (members: Partial<DevicePlugin>): DevicePlugin => ({
+    ...ramdisk as unknown as DevicePlugin,
+    ...members,
+  });
+  const permissions = (): PermissionNeeds => ({ read: ["/a", "/b"], ffi: ["/libc"], scratch: true });
+  assert.deepEqual(driverNeeds(device({}), {}), {});
+  assert.deepEqual(driverNeeds(device({ permissions }), {}), permissions());
+  for (const less of [{}, { ffi: ["/libc"] }, { read: ["/b"], scratch: true }]) {
+    assert.deepEqual(driverNeeds(device({ permissions, driverPermissions: () => less }), {}), less);
+  }
+  const more = { read: ["/a", "/c"], net: ["x:1"], scratch: true };
+  assert.throws(
+    () => driverNeeds(device({ permissions: () => ({ read: ["/a"] }), driverPermissions: () => more }), {}),
+    /^PluginError: The driverPermissions of ramdisk name read \/c, net x:1, scratch; allowed is what its permissions/,
+  );
 });

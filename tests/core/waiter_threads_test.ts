@@ -87,6 +87,24 @@ for (const [kind, make] of Object.entries(kinds)) {
     });
   }
 
+  Deno.test(`${kind} comes back again and again while another thread floods it, and sees work among the rings`, async () => {
+    await withRinger("flood", ({ events, eventFd, words, go }) => {
+      using waiter = disposable(make(events, eventFd));
+      const source = new TestSource();
+      waiter.add(source);
+      go();
+      events.sleep(0, 20_000);
+      let waits = 0;
+      source.onPeek = () => waits % 200 === 199;
+      for (const spinNs of [0, 2000]) {
+        for (; waits < 1000; waits++) waiter.wait({ plan: (into) => void (into.spinNs = spinNs) });
+        waits = 0;
+      }
+      Atomics.store(words, WORK, 1);
+      assert.equal(waiter.counters.spinHits, 5, "of the waits that spin, all that had work");
+    });
+  });
+
   Deno.test(`${kind} that spins without end is ended by another thread's ring`, async () => {
     await withRinger("ring", ({ events, eventFd, go }) => {
       using waiter = disposable(make(events, eventFd));

@@ -53,11 +53,24 @@ Deno.test("the states have Xen's numbers", () => {
   assert.equal(stateName(9), "state 9");
 });
 
+/** A way to each state from the first. */
+const WAYS: Readonly<Record<XenbusState, readonly XenbusState[]>> = {
+  [Unknown]: [],
+  [Initialising]: [Initialising],
+  [InitWait]: [Initialising, InitWait],
+  [Initialised]: [Initialising, Initialised],
+  [Connected]: [Initialising, Connected],
+  [Closing]: [Initialising, Closing],
+  [Closed]: [Closed],
+  [Reconfiguring]: [Initialising, Connected, Reconfiguring],
+  [Reconfigured]: [Initialising, Connected, Reconfiguring, Reconfigured],
+};
+
 Deno.test("a side may make exactly the changes in the table", () => {
   for (const from of STATES) {
     for (const to of STATES) {
-      const { words, front } = stores();
-      words[FRONT_STATE] = from;
+      const { front } = stores();
+      for (const state of WAYS[from]) front.switchTo(state);
       if (ALLOWED_TRANSITIONS[from].includes(to)) {
         front.switchTo(to);
         assert.equal(front.state, to);
@@ -66,6 +79,17 @@ Deno.test("a side may make exactly the changes in the table", () => {
         assert.equal(front.state, from);
       }
     }
+  }
+});
+
+Deno.test("what the peer writes over a side's state does not change what that side does next", () => {
+  for (const scribbled of [Closed, Connected, 9, -1]) {
+    const { words, front } = stores();
+    front.switchTo(Initialising);
+    words[FRONT_STATE] = scribbled;
+    assert.equal(front.state, Initialising);
+    front.switchTo(Initialised);
+    assert.equal(words[FRONT_STATE], Initialised);
   }
 });
 

@@ -179,7 +179,7 @@ export interface LinkedPair<W extends Waiter = PumpWaiter> extends FrontendUnder
 }
 
 /** Lets rings that `make` creates begin at an index, as if they had been in use for long. */
-function withRingsAt<T>(start: number, make: () => T): T {
+export function withRingsAt<T>(start: number, make: () => T): T {
   const { front, back } = Ring;
   const moved = (ring: Ring): Ring => {
     ring.produced = ring.consumed = start | 0;

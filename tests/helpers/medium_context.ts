@@ -11,5 +11,13 @@ import { type CreateContext, type MediumContext, NO_CONSENT } from "../../core/p
  * device that is made on the medium too.
  */
 export function mediumContext(changes: Partial<MediumContext> = {}): MediumContext & CreateContext {
-  return { scratchDirectory: null, ...NO_CONSENT, note: () => {}, alive: () => {}, ...changes };
+  return {
+    scratchDirectory: null,
+    ...NO_CONSENT,
+    note: () => {},
+    alive: () => {},
+    allocate: (byteLength) => new SharedArrayBuffer(byteLength, { maxByteLength: byteLength }),
+    inherit: () => {},
+    ...changes,
+  };
 }

@@ -65,6 +65,12 @@ export class OpenedDevice {
 /** A device on its medium, as the hypervisor and the driver domain make them. */
 export function openPlugin(plugin: DevicePlugin, given: unknown, scratchDirectory: string | null = null): OpenedDevice {
   const options = plugin.options.parse(given);
-  const medium = structuredClone(plugin.openMedium(options, mediumContext({ scratchDirectory })));
-  return new OpenedDevice(plugin.create(options, medium, mediumContext()));
+  const medium = plugin.openMedium(options, mediumContext({ scratchDirectory }));
+  const close = (): void => plugin.closeMedium?.(medium);
+  try {
+    return new OpenedDevice(plugin.create(options, structuredClone(medium), mediumContext()), close);
+  } catch (thrown) {
+    close();
+    throw thrown;
+  }
 }

@@ -4,6 +4,7 @@
  * - `work`: sets the work word, then raises port 0, as a producer does;
  * - `ring`: rings the bell without there being any work;
  * - `wake`: wakes whoever sleeps on the bell, without ringing it, and sets the work word once there was someone;
+ * - `flood`: rings without end, until the work word is set;
  * - `descriptor`: makes a descriptor of a source readable once the owner of the page sleeps on descriptors.
  *
  * @module
@@ -22,7 +23,7 @@ export const WORK = 1;
 
 /** What the worker is told. */
 export interface RingerTask {
-  readonly mode: "work" | "ring" | "wake" | "descriptor";
+  readonly mode: "work" | "ring" | "wake" | "flood" | "descriptor";
   readonly events: SharedArrayBuffer;
   readonly words: SharedArrayBuffer;
   /** The eventfd of the page's owner. */
@@ -42,6 +43,10 @@ if (typeof WorkerGlobalScope !== "undefined") {
       events.raise(0);
     } else if (data.mode === "ring") {
       events.wake();
+    } else if (data.mode === "flood") {
+      for (const until = performance.now() + 60_000; Atomics.load(words, WORK) === 0 && performance.now() < until;) {
+        events.wake();
+      }
     } else if (data.mode === "descriptor") {
       while (!events.isOnDescriptor);
       Atomics.store(words, WORK, 1);

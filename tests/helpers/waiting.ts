@@ -29,9 +29,30 @@ export class RecordingEventPage extends EventPage {
     this.slept.push({ timeoutMs, rung: this.bell !== seen });
   }
 
+  override rest(): void {
+    this.log.push("rest");
+  }
+
+  override restServingEvents(): Promise<void> {
+    this.rest();
+    return Promise.resolve();
+  }
+
   override sleepServingEvents(seen: number, timeoutMs: number): Promise<void> {
     this.sleep(seen, timeoutMs);
     return Promise.resolve();
+  }
+}
+
+/** As if peers rang without a pause: no two looks at the bell see the same. */
+export class FloodedEventPage extends RecordingEventPage {
+  #rings = 0;
+  /** Whether the flood goes on. */
+  flooded = true;
+
+  override get bell(): number {
+    if (this.flooded) this.#rings++;
+    return this.#rings;
   }
 }
 

@@ -1,18 +1,19 @@
 /*
- * A driver that ends at any point of its work, and is restarted: its requests are reissued, each is completed once.
+ * A driver that ends at any point of its work, and another that takes over: requests in flight are reissued, and each is
+ * completed once.
  *
- * The rules, which any code that does so must follow:
+ * RESTARTS: how often at most. RING_SIZE; EVENT_INDEX, else sleep flags.
  *
- * 1. Before a new driver begins, the old one has ended: nothing of it can still write (the fence).
- * 2. Each driver has a generation. The hypervisor says which is the current one, then rings the application.
- * 3. The application, seeing a new generation, forgets which responses it has seen, resets the ring, writes all requests
- *    in flight anew in the order in which they were submitted, and only then says that it is connected to that generation.
- * 4. A driver looks at the ring only after the application is connected to the driver's own generation.
+ * What the protocol rests on:
  *
- * A request may be executed twice, so it must be such that this does no harm, as all of a block device are. A flush is
- * executed after all writes that were submitted before it, however often the driver ended meanwhile.
+ * 1. Before a new driver begins, the one before it has ended: nothing of it can still write (the fence).
+ * 2. The backend's words are cleared, then the new generation is told, then the application's bell is rung.
+ * 3. The application takes what was answered, resets the ring, goes through the handshake under the new generation, and
+ *    writes all requests in flight anew, in the order in which they began. It submits nothing else until they are done.
+ * 4. The new driver looks at no word of the application before that says the driver's own generation.
  *
- * RESTARTS: how often the driver ends at most.
+ * A request may be executed twice, which does no harm on a block device. A flush is executed after all that began before it,
+ * however often the driver ended meanwhile.
  */
 
 #define RINGS 1
@@ -32,37 +33,44 @@
 
 #define IN_FLIGHT AHEAD(produced[REQUESTS(0)], consumed[RESPONSES(0)])
 
-/* Words between the hypervisor and the application, and between the application and the driver. */
-byte generation;
-#define NOBODY 255
-byte connected_to = NOBODY;
-/* Whether the driver was told to end, or is about to; whether it has. */
+/* The hypervisor's word to the application: which driver is to be used. */
+byte wanted_generation;
+/* The application's words to the driver. */
+byte front_generation;
+byte front_state;
+/* The driver's word to the application. */
+byte back_state;
+#define UNKNOWN 0
+#define INITIALISING 1
+#define INIT_WAIT 2
+#define INITIALISED 3
+#define CONNECTED 4
+
+/* Whether a driver is about to end; whether it has. */
 bit killed[RESTARTS + 1];
 bit ended[RESTARTS + 1];
 
-/* The application's: ids in flight; the order in which they were submitted; which of them are flushes. */
+/* The application's: ids in flight, in the order in which they began; which of them are flushes. */
 bit asked[IDS];
 byte order[RING_SIZE];
 bit is_flush[IDS];
-/* The medium's: what was executed since it was submitted. */
+/* The medium's: whether it was executed since it began. */
 bit executed[IDS];
 
-/* Takes one request, executes and answers it. Each of these is a step after which the driver may end. */
+/* Takes one request, executes it and answers it: three steps, after each of which the driver may end. */
 inline serve_one()
 {
 	d_step {
 		id = ENTRY(REQUESTS(0), consumed[REQUESTS(0)]) - REQUEST(0);
-		assert(id < IDS);
+		assert(id < IDS && asked[id]);
 		taken = 1;
 		consumed[REQUESTS(0)] = NEXT(consumed[REQUESTS(0)])
 	};
 	d_step {
-		/* In the order of submission, whatever was submitted before a flush is executed before it. */
 		if
 		:: is_flush[id] ->
-			index = 0;
 			do
-			:: index < RING_SIZE && order[index] != REQUEST(id) && order[index] != NOTHING ->
+			:: order[index] != REQUEST(id) && order[index] != NOTHING ->
 				assert(executed[order[index] - REQUEST(0)]);
 				index++
 			:: else -> break
@@ -80,6 +88,29 @@ inline serve_one()
 	}
 }
 
+/* The wait for the peer's state, as far as `is_there`; or until `gives_up`. */
+inline await_peer_state(page, direction, is_there, gives_up)
+{
+	do
+	/* core/link_end.ts awaitPeerState: const { bell } = end.events; */
+	:: rung[page] = 0;
+		/* core/link_end.ts awaitPeerState: end.channel.clear(); */
+		pending[direction] = 0;
+		/* core/link_end.ts awaitPeerState: if (state === wanted) return; */
+		if
+		:: (is_there) -> break
+		:: !(is_there)
+		fi;
+		if
+		:: (gives_up) -> break
+		:: !(gives_up)
+		fi;
+		/* core/link_end.ts awaitPeerState: end.events.sleep(bell, LOOK_MS); */
+		sleep_on_bell(page);
+		IS_AWAKE(page)
+	od
+}
+
 proctype driver(byte own)
 {
 	byte from, id, index, at;
@@ -91,26 +122,40 @@ proctype driver(byte own)
 			produced[RESPONSES(0)] = 0;
 			consumed[REQUESTS(0)] = 0
 		};
-		disarm(REQUESTS(0));
+		/* core/backend.ts offer: store.switchTo(XenbusState.InitWait); */
+		back_state = INIT_WAIT;
+		/* core/backend.ts offer: this.#end.channel.wakePeer(); */
+		wake(APPLICATION, RESPONSES(0));
+		/* core/backend.ts connect: if (!awaitGeneration(this.#end, store, stopRequested)) return this.abandon(); */
+#ifndef BREAK_ANY_GENERATION
 		do
-		/* core/link_end.ts awaitPeerState: const bell = end.events.bell; */
-		:: rung[DRIVER] = 0;
-			/* core/link_end.ts awaitPeerState: end.channel.clear(); */
-			pending[REQUESTS(0)] = 0;
-			if
-#ifdef BREAK_ANY_GENERATION
-			:: connected_to != NOBODY -> break
-			:: connected_to == NOBODY
+#ifdef BREAK_LOOK_THEN_BELL
+		:: front_generation == own -> break
+		:: front_generation != own -> rung[DRIVER] = 0;
 #else
-			:: connected_to == own -> break
-			:: connected_to != own
-#endif
+		/* core/link_end.ts awaitGeneration: const { bell } = end.events; */
+		:: rung[DRIVER] = 0;
+			/* core/link_end.ts awaitGeneration: if (store.read("generation") === generation) return true; */
+			if
+			:: front_generation == own -> break
+			:: front_generation != own
 			fi;
-			/* core/link_end.ts awaitPeerState: end.events.sleep(bell, LOOK_MS); */
+#endif
+			/* core/link_end.ts awaitGeneration: end.events.sleep(bell, LOOK_MS); */
 			sleep_on_bell(DRIVER);
-end_unconnected:
 			IS_AWAKE(DRIVER)
 		od;
+#endif
+		/* core/backend.ts connect: awaitPeerState(this.#end, store, XenbusState.Initialised, stopRequested); */
+		await_peer_state(DRIVER, REQUESTS(0), front_state == INITIALISED, false);
+		/* core/ring.ts useSleepFlags: this.disarm(); */
+		disarm(REQUESTS(0));
+		/* core/backend.ts connect: store.switchTo(XenbusState.Connected); */
+		back_state = CONNECTED;
+		/* core/backend.ts connect: this.#end.channel.wakePeer(); */
+		wake(APPLICATION, RESPONSES(0));
+		/* core/backend.ts connect: awaitPeerState(this.#end, store, XenbusState.Connected, stopRequested); */
+		await_peer_state(DRIVER, REQUESTS(0), front_state == CONNECTED, false);
 		do
 		:: IS_THERE(REQUESTS(0)) ->
 			serve_one();
@@ -133,7 +178,7 @@ end_asleep:
 		killed[own] ->
 #ifdef BREAK_NO_FENCE
 		/* Taken for dead, it writes one more answer. */
-		d_step { ended[own] = 1; at = produced[RESPONSES(0)] };
+		d_step { ended[own] = 1; asleep[DRIVER] = 0; at = produced[RESPONSES(0)] };
 		if
 		:: taken ->
 			ENTRY(RESPONSES(0), at) = RESPONSE(id);
@@ -154,35 +199,45 @@ active proctype hypervisor()
 	run driver(0);
 	do
 	:: current < RESTARTS ->
-		/* It crashed; or it hangs, or an operator wants another, and it is ended. */
+		/* It ended by itself; or it hangs, or an operator wants another: then it is ended. */
+		/* core/machine_domain.ts fence: host.kill(); */
 		killed[current] = 1;
+		/* core/machine_domain.ts fence: await host.ended; */
 		ended[current];
 		current++;
-		generation = current;
-#ifndef BREAK_RESTART_UNRUNG
-		wake(APPLICATION, RESPONSES(0));
+		/* core/hypervisor.ts #restart: domain.events.reset(); */
+		pending[REQUESTS(0)] = 0;
+#ifdef BREAK_CLEAR_AFTER_TELLING
+		wanted_generation = current;
+		back_state = UNKNOWN;
+#else
+		/* core/machine_link.ts renew: clearBackend(this.#control); */
+		back_state = UNKNOWN;
+		/* core/machine_link.ts renew: front.useGeneration(this.frontPort, this.generation); */
+		wanted_generation = current;
 #endif
-		run driver(current)
+		/* core/machine_domain.ts restart: if (standby === undefined) this.#hand(next, false); */
+		run driver(current);
+#ifndef BREAK_RESTART_UNRUNG
+		/* core/hypervisor.ts #restart: if (back === domain) front.events.wake(); */
+		wake(APPLICATION, RESPONSES(0))
+#endif
 	/* Or it never ends again. */
 	:: break
 	od
 }
 
-inline write_request(id)
+/* Begins anew: an empty ring, whose words nobody looks at meanwhile. */
+inline renew()
 {
-	assert(ENTRY(REQUESTS(0), produced[REQUESTS(0)]) == NOTHING);
-	ENTRY(REQUESTS(0), produced[REQUESTS(0)]) = REQUEST(id);
-	produced[REQUESTS(0)] = NEXT(produced[REQUESTS(0)])
-}
-
-/* Connects to the current driver. The words of the ring are reset one by one: nobody looks at them. */
-inline reconnect()
-{
-	own = generation;
+	/* core/driver_change.ts #resume: link.renew(link.wantedGeneration); */
+	own = wanted_generation;
+	/* core/frontend_link.ts renew: this.#store.reset(); */
+	front_state = UNKNOWN;
+	/* core/frontend_link.ts renew: this.ring.reset(); */
 	d_step {
 		produced[REQUESTS(0)] = 0;
 		consumed[RESPONSES(0)] = 0;
-		index = 0;
 		do
 		:: index < RING_SIZE -> entry[index] = NOTHING; index++
 		:: else -> break
@@ -198,32 +253,39 @@ inline reconnect()
 	/* core/ring.ts initialiseRing: Atomics.store(words, RSP_EVENT, 1); */
 	event[RESPONSES(0)] = 1;
 #endif
-	d_step {
-		do
-#ifdef BREAK_REISSUE_BY_ID
-		:: index < IDS ->
-			if
-			:: asked[index] -> write_request(index)
-			:: else
-			fi;
-			index++
-		:: else -> break
-#else
-		:: index < RING_SIZE && order[index] != NOTHING -> write_request(order[index] - REQUEST(0)); index++
-		:: else -> break
-#endif
-		od;
-		index = 0
-	};
-	connected_to = own;
-	wake(DRIVER, REQUESTS(0));
-	if
-	:: IS_UNPUSHED(REQUESTS(0)) -> push(REQUESTS(0))
-	:: !IS_UNPUSHED(REQUESTS(0))
-	fi
+	/* core/frontend_link.ts renew: this.#end.channel.reset(); */
+	/* core/event_channel.ts reset: this.#local.clear(this.#localPort); */
+	pending[RESPONSES(0)] = 0
 }
 
-inline submit_one()
+inline write_request(id)
+{
+	assert(ENTRY(REQUESTS(0), produced[REQUESTS(0)]) == NOTHING);
+	ENTRY(REQUESTS(0), produced[REQUESTS(0)]) = REQUEST(id);
+	produced[REQUESTS(0)] = NEXT(produced[REQUESTS(0)])
+}
+
+inline reissue()
+{
+	/* core/driver_change.ts #reissue: for (const slot of slots) { */
+	do
+#ifdef BREAK_REISSUE_BY_ID
+	:: index < IDS ->
+		if
+		:: asked[index] -> write_request(index)
+		:: else
+		fi;
+		index++
+	:: else -> break
+#else
+	:: index < RING_SIZE && order[index] != NOTHING -> write_request(order[index] - REQUEST(0)); index++
+	:: else -> break
+#endif
+	od;
+	index = 0
+}
+
+inline submit()
 {
 	id = produced[REQUESTS(0)] % IDS;
 	do
@@ -231,8 +293,6 @@ inline submit_one()
 	:: else -> break
 	od;
 	asked[id] = 1;
-	executed[id] = 0;
-	index = 0;
 	do
 	:: order[index] != NOTHING -> index++
 	:: else -> break
@@ -245,13 +305,13 @@ inline submit_one()
 	id = 0
 }
 
-inline take_one()
+inline take_response()
 {
 	id = ENTRY(RESPONSES(0), consumed[RESPONSES(0)]) - RESPONSE(0);
 	/* What was not asked for, or was answered before, is not answered. */
 	assert(id < IDS && asked[id]);
 #ifndef BREAK_NO_FENCE
-	/* What is answered was done. (Not what is looked for without the fence.) */
+	/* What is answered was done. (Without the fence it is not, which is not what is looked for then.) */
 	assert(executed[id]);
 #endif
 	asked[id] = 0;
@@ -259,7 +319,6 @@ inline take_one()
 	executed[id] = 0;
 	ENTRY(RESPONSES(0), consumed[RESPONSES(0)]) = NOTHING;
 	consumed[RESPONSES(0)] = NEXT(consumed[RESPONSES(0)]);
-	index = 0;
 	do
 	:: order[index] != REQUEST(id) -> index++
 	:: else -> break
@@ -273,45 +332,92 @@ inline take_one()
 	id = 0
 }
 
+/* core/driver_change.ts #awaitNextDriver: if (link.wantedGeneration !== link.generation) return true; */
+#define IS_REPLACED (wanted_generation != own)
+
 active proctype application()
 {
-	byte from, id, index, responses_seen, own;
+	byte from, id, index, own;
 	byte distance = 1;
-	bit readable, flush;
+	bit readable, flush, reissuing;
+
+	goto connect;
+
+lost:
+	/* core/driver_change.ts #salvage: this.#frontend.takeAll(); */
+	do
+	:: d_step { AVAILABLE(RESPONSES(0)) > 0 -> take_response() }
+	:: AVAILABLE(RESPONSES(0)) == 0 -> break
+	od;
+	do
+	/* core/driver_change.ts #awaitNextDriver: const { bell } = events; */
+	:: rung[APPLICATION] = 0;
+		if
+		:: IS_REPLACED -> break
+		:: !IS_REPLACED
+		fi;
+		/* core/driver_change.ts #awaitNextDriver: events.sleep(bell, LOOK_MS); */
+		sleep_on_bell(APPLICATION);
+		IS_AWAKE(APPLICATION)
+	od;
+	renew();
 
 connect:
-	reconnect();
+	/* core/frontend_link.ts connect: store.write("generation", this.generation); */
+	front_generation = own;
+	/* core/frontend_link.ts connect: store.switchTo(XenbusState.Initialising); */
+	front_state = INITIALISING;
+	/* core/frontend_link.ts connect: awaitPeerState(this.#end, store, XenbusState.InitWait, giveUp); */
+	await_peer_state(APPLICATION, RESPONSES(0), back_state == INIT_WAIT, IS_REPLACED);
+	if
+	:: IS_REPLACED -> goto lost
+	:: !IS_REPLACED
+	fi;
+	/* core/ring.ts useSleepFlags: this.disarm(); */
+	disarm(RESPONSES(0));
+	/* core/frontend_link.ts connect: store.switchTo(XenbusState.Initialised); */
+	front_state = INITIALISED;
+	/* core/frontend_link.ts connect: this.#end.channel.wakePeer(); */
+	wake(DRIVER, REQUESTS(0));
+	/* core/frontend_link.ts connect: awaitPeerState(this.#end, store, XenbusState.Connected, giveUp); */
+	await_peer_state(APPLICATION, RESPONSES(0), back_state == CONNECTED, IS_REPLACED);
+	if
+	:: IS_REPLACED -> goto lost
+	:: !IS_REPLACED
+	fi;
+	/* core/frontend_link.ts connect: store.switchTo(XenbusState.Connected); */
+	front_state = CONNECTED;
+	wake(DRIVER, REQUESTS(0));
+	d_step { reissue(); reissuing = produced[REQUESTS(0)] > 0 };
+
 	do
-	:: IN_FLIGHT < RING_SIZE ->
+	:: d_step { reissuing && IN_FLIGHT == 0 -> reissuing = 0 }
+	:: !reissuing && IN_FLIGHT < RING_SIZE ->
 		if
 		:: flush = 0
 		:: flush = 1
 		fi;
-		d_step { submit_one() }
+		d_step { submit() }
 
 	:: IN_FLIGHT > 0 ->
 poll:
-		if
-		:: generation != own -> goto connect
-		:: generation == own
-		fi;
 		/* core/frontend.ts poll: this.#publish(); */
 		if
 		:: IS_UNPUSHED(REQUESTS(0)) -> push(REQUESTS(0))
 		:: !IS_UNPUSHED(REQUESTS(0))
 		fi;
-		/* core/frontend.ts poll: this.#responsesSeen = this.#ring.available(); */
-		d_step {
-			responses_seen = AVAILABLE(RESPONSES(0));
-#ifndef BREAK_NO_FENCE
-			/* core/frontend.ts poll: if (this.#responsesSeen > asked) { */
-			assert(responses_seen <= IN_FLIGHT)
-#endif
-		};
+		/* core/frontend.ts #seeResponses: this.#responsesSeen = this.#ring.available(); */
 		if
-		:: d_step { responses_seen > 0 -> responses_seen = 0; take_one() }
-		:: responses_seen == 0
-		:: responses_seen == 0 ->
+		:: d_step { AVAILABLE(RESPONSES(0)) > 0 ->
+#ifndef BREAK_NO_FENCE
+			/* core/frontend.ts #seeResponses: if (this.#responsesSeen > asked) { */
+			assert(AVAILABLE(RESPONSES(0)) <= IN_FLIGHT);
+#endif
+			take_response()
+			}
+		:: AVAILABLE(RESPONSES(0)) == 0
+		:: AVAILABLE(RESPONSES(0)) == 0 ->
+			/* core/frontend.ts #waitOnce: this.#waiter.wait(this.#policy); */
 			begin_wait(APPLICATION, IS_THERE(RESPONSES(0)));
 			arm_source(RESPONSES(0), IN_FLIGHT);
 			look_again(RESPONSES(0));
@@ -320,11 +426,25 @@ poll:
 			end_sleep(APPLICATION);
 			disarm(RESPONSES(0));
 			end_wait(APPLICATION);
+			/* core/frontend.ts #waitOnce: if (!this.peek()) this.#checkPeer(); */
+			/* core/frontend.ts #waitOnce: else if (this.#isReplaced) this.#checkDriver(); */
+			if
+#ifdef BREAK_REPLACED_UNSEEN
+			:: IS_THERE(RESPONSES(0))
+#else
+			:: IS_THERE(RESPONSES(0)) && IS_REPLACED -> goto lost
+			:: IS_THERE(RESPONSES(0)) && !IS_REPLACED
+#endif
+			:: !IS_THERE(RESPONSES(0)) && (IS_REPLACED || back_state != CONNECTED) -> goto lost
+			:: !IS_THERE(RESPONSES(0)) && !IS_REPLACED && back_state == CONNECTED
+			fi;
 			goto poll
 		fi
 
-	:: IN_FLIGHT == 0 ->
+	:: IN_FLIGHT == 0 && !reissuing ->
+		/* An application that asks for nothing still looks now and then whether its driver is there. */
+		/* core/frontend.ts attend: else this.#checkDriver(); */
 end_of_rest:
-		false
+		IS_REPLACED -> goto lost
 	od
 }

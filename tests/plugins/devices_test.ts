@@ -8,7 +8,8 @@ import ramdisk from "../../plugins/devices/ramdisk.ts";
 import { builtins } from "../../plugins/mod.ts";
 import { fillPattern } from "../helpers/devices.ts";
 import { mediumContext } from "../helpers/medium_context.ts";
-import { type DeviceExpectation, openDevice, testDevice, withDevice } from "../conformance/device.ts";
+import { type DeviceExpectation, testDevice, withDevice } from "../conformance/device.ts";
+import { notForProcesses } from "../conformance/opened_media.ts";
 
 const expectations: Readonly<Record<string, DeviceExpectation>> = {
   "null": { options: { size: "128KiB" }, keepsNothing: "it touches no data" },
@@ -65,11 +66,17 @@ async function withFile(
   }
 }
 
-/** The loop-file device on a file. */
-function onFile(given: { path?: string; size?: string; readOnly?: boolean }, scratchDirectory = "/nonexistent") {
-  const options = loopFile.options.parse(given);
-  return openDevice(loopFile, options, loopFile.openMedium(options, mediumContext({ scratchDirectory })));
-}
+Deno.test("what of a medium cannot be handed to a driver in a process is named, with its place", () => {
+  const made = new SharedArrayBuffer(8);
+  const said = (medium: unknown) => notForProcesses(medium, new Set([made]));
+  assert.equal(said({ path: "/x", descriptor: 3, sizes: [1, 2], memory: { made }, readOnly: true, none: null }), null);
+  assert.match(said({ disk: { memory: new SharedArrayBuffer(8) } }) ?? "", /^it\.disk\.memory is memory .*allocate/);
+  assert.equal(said({ sizes: [1, NaN] }), "it.sizes.1 is NaN");
+  assert.equal(said(new Uint8Array(made)), "it is Uint8Array");
+  assert.equal(said({ open: new Map() }), "it.open is Map");
+  assert.equal(said({ size: 1n }), "it.size is bigint");
+  assert.equal(said({ later: undefined }), "it.later is undefined");
+});
 
 Deno.test("null leaves the buffer of a read and of a write alone", async () => {
   await withDevice(nullDevice, { size: "1MiB" }, async ({ queue, run }) => {
@@ -90,29 +97,23 @@ Deno.test("a ramdisk larger than memory can be is refused with its size in the m
 
 Deno.test("a loop file given by its path has the file's bytes and size", async () => {
   await withFile(64 * 512, async (path, content) => {
-    const { queue, run, gate } = onFile({ path });
-    try {
+    await withDevice(loopFile as unknown as DevicePlugin, { path }, async ({ queue, run }) => {
       assert.equal(queue.info.sizeBytes, 64 * 512);
       assert.equal(await run(Read, 5 * 512, 8 * 512), Status.Okay);
       assert.deepEqual(new Uint8Array(queue.buffer(0).slice(0, 8 * 512)), content.slice(5 * 512, 13 * 512));
-    } finally {
-      gate.close();
-    }
+    });
   });
 });
 
 Deno.test("what is written to a loop file is in the file, at its place, and the rest is as it was", async () => {
   await withFile(64 * 512, async (path, content) => {
-    const { queue, run, gate } = onFile({ path });
-    try {
+    await withDevice(loopFile as unknown as DevicePlugin, { path }, async ({ queue, run }) => {
       fillPattern(queue.buffer(0), 77);
       content.set(queue.buffer(0).subarray(0, 1536), 1024);
       assert.equal(await run(Write, 1024, 1536), Status.Okay);
       assert.equal(await run(Flush, 0, 0), Status.Okay);
       assert.deepEqual(await Deno.readFile(path), content);
-    } finally {
-      gate.close();
-    }
+    });
   });
 });
 
@@ -126,10 +127,15 @@ Deno.test("a loop file without a path is made in the scratch folder, written in 
   });
 });
 
+/** Opens the medium of a loop file that cannot be. */
+function openLoopFile(given: Record<string, unknown>, scratchDirectory: string | null = null): void {
+  loopFile.closeMedium?.(loopFile.openMedium(loopFile.options.parse(given), mediumContext({ scratchDirectory })));
+}
+
 Deno.test("a loop file that is not there is refused with its path in the message, and not made", async () => {
   await withFile(512, (path) => {
     const missing = `${path}.missing`;
-    assert.throws(() => onFile({ path: missing }), (error) => {
+    assert.throws(() => openLoopFile({ path: missing }), (error) => {
       return error instanceof DeviceError && error.message.includes(missing);
     });
     assert.throws(() => Deno.statSync(missing), Deno.errors.NotFound);
@@ -137,7 +143,7 @@ Deno.test("a loop file that is not there is refused with its path in the message
 });
 
 Deno.test("a scratch folder that is not there is refused with the file's path in the message", () => {
-  assert.throws(() => onFile({ size: "1MiB" }, "/nonexistent/folder"), (error) => {
+  assert.throws(() => openLoopFile({ size: "1MiB" }, "/nonexistent/folder"), (error) => {
     return error instanceof DeviceError && error.message.includes("/nonexistent/folder");
   });
 });
@@ -145,49 +151,46 @@ Deno.test("a scratch folder that is not there is refused with the file's path in
 Deno.test("a read-only loop file can be read and not be written", async () => {
   await withFile(64 * 512, async (path, content) => {
     await Deno.chmod(path, 0o444);
-    const { queue, run, gate, reports } = onFile({ path, readOnly: true });
-    try {
+    await withDevice(loopFile as unknown as DevicePlugin, { path, readOnly: true }, async ({ queue, run, reports }) => {
       assert.equal(queue.info.readOnly, true);
       assert.equal(await run(Read, 0, 512), Status.Okay);
       assert.equal(await run(Write, 0, 512), Status.Error);
       assert.equal(await run(Flush, 0, 0), Status.Okay);
       assert.deepEqual(reports, []);
       assert.deepEqual(await Deno.readFile(path), content);
-    } finally {
-      gate.close();
-    }
+    });
   });
 });
 
 Deno.test("a file that does not end with a sector is a disk up to its last whole one", async () => {
   await withFile(3 * 512 + 100, async (path, content) => {
-    const { queue, run, gate } = onFile({ path });
-    try {
+    await withDevice(loopFile as unknown as DevicePlugin, { path }, async ({ queue, run }) => {
       assert.equal(queue.info.sizeBytes, 3 * 512);
       assert.equal(await run(Write, 3 * 512, 512), Status.Error);
       assert.deepEqual(await Deno.readFile(path), content);
-    } finally {
-      gate.close();
-    }
+    });
   });
 });
 
 Deno.test("a file that shrinks under its driver fails the reads past its end, and those alone", async () => {
   await withFile(8 * 512, async (path) => {
-    const { run, gate, reports } = onFile({ path });
-    try {
+    await withDevice(loopFile as unknown as DevicePlugin, { path }, async ({ run, reports }) => {
       await Deno.truncate(path, 4 * 512);
       assert.equal(await run(Read, 3 * 512, 1024), Status.Error);
       assert.equal(reports.length, 1);
       assert.equal(await run(Read, 3 * 512, 512), Status.Okay);
-    } finally {
-      gate.close();
-    }
+    });
   });
 });
 
-Deno.test("a loop file asks for permission to its path, to write only if it writes", () => {
-  const needs = (given: unknown) => loopFile.permissions?.(loopFile.options.parse(given));
-  assert.deepEqual(needs({ path: "/x" }), { read: ["/x"], write: ["/x"] });
-  assert.deepEqual(needs({ path: "/x", readOnly: true }), { read: ["/x"], write: [] });
+Deno.test("what may block for longer than a domain may be silent says for how long; what does not says nothing", async () => {
+  const blocking = { "null": 0, "ramdisk": 0, "loop-file": 30e9 };
+  for (const [name, expected] of Object.entries(blocking)) {
+    const plugin = await loadPlugin("device", builtins.device[name]);
+    for (const given of name === "loop-file" ? [{ engine: "sync" }, { engine: "io-uring" }] : [{}]) {
+      await withDevice(plugin, { size: "64KiB", ...given }, ({ gate }) => {
+        assert.equal(gate.operationTimeoutNs, expected, name);
+      });
+    }
+  }
 });

@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { Operation, Status } from "../../core/blkif.ts";
 import { DeviceError } from "../../core/errors.ts";
 import { cLibraryNeed } from "../../core/libc.ts";
+import { driverNeeds } from "../../core/permissions.ts";
+import type { DevicePlugin, PermissionNeeds } from "../../core/plugin.ts";
 import loopFile from "../../plugins/devices/loop_file.ts";
 import { fillPattern } from "../helpers/devices.ts";
 import { mount, mountRefusal } from "../helpers/mount.ts";
 import { testUnless } from "../helpers/test_unless.ts";
 import { openPlugin } from "../helpers/opened_device.ts";
-import { pluginInProcess } from "../helpers/plugin_process.ts";
+import { permissionsInProcess, pluginInProcess } from "../helpers/plugin_process.ts";
 
 const { Read, Write, Flush, WriteFua } = Operation;
 
@@ -139,13 +141,26 @@ Deno.test("options that make no sense together are refused", () => {
   assert.match(options.safeParse({ sectorSize: "1KiB" }).error?.message ?? "accepted", /512B or 4KiB/);
 });
 
-Deno.test("a loop file asks for the fewest permissions", () => {
+Deno.test("a loop file asks for its path, and for libc where that is to be had; its driver then for libc alone", () => {
+  const ffi = [cLibraryNeed()];
   const needs = (given: unknown) => loopFile.permissions?.(loopFile.options.parse(given));
-  assert.deepEqual(needs({}), { scratch: true });
-  assert.deepEqual(needs({ path: "/x", direct: true }), { read: ["/x"], write: ["/x"] });
-  assert.deepEqual(needs({ path: "/x", readOnly: true }), { read: ["/x"], write: [] });
-  assert.deepEqual(needs({ path: "/x", readOnly: true, create: true }), { read: ["/x"], write: ["/x"] });
-  for (const path of [undefined, "/x"]) assert.deepEqual(needs({ path, engine: "io-uring" })?.ffi, [cLibraryNeed()]);
+  assert.deepEqual(needs({}), { scratch: true, ffi });
+  assert.deepEqual(needs({ path: "/x", direct: true }), { read: ["/x"], write: ["/x"], ffi });
+  assert.deepEqual(needs({ path: "/x", readOnly: true }), { read: ["/x"], write: [], ffi });
+  assert.deepEqual(needs({ path: "/x", readOnly: true, create: true }), { read: ["/x"], write: ["/x"], ffi });
+  for (const given of [{}, { path: "/x" }, { engine: "io-uring" }]) {
+    assert.deepEqual(driverNeeds(loopFile as unknown as DevicePlugin, loopFile.options.parse(given)), { ffi });
+  }
+});
+
+Deno.test("without --allow-ffi a loop file asks for its path alone, unless its engine takes libc; so does its driver", async () => {
+  const asked = async (given: unknown): Promise<unknown> =>
+    JSON.parse(await permissionsInProcess("loop_file", given, []));
+  for (const [given, needs] of [[{}, { scratch: true }], [{ path: "/x" }, { read: ["/x"], write: ["/x"] }]] as const) {
+    assert.deepEqual(await asked(given), [needs, needs]);
+  }
+  const { ffi } = (await asked({ engine: "io-uring" }) as PermissionNeeds[])[0];
+  assert.equal(ffi?.length, 1);
 });
 
 Deno.test("a missing permission is refused with the file and the flag that grants it", async () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { checkPermissions } from "../../core/permissions.ts";
 import nbd from "../../plugins/devices/nbd.ts";
 import { resolveServer } from "../../plugins/devices/nbd/resolve.ts";
 import { parseNbdUri, type ServerPlace } from "../../plugins/devices/nbd/uri.ts";
@@ -70,10 +71,21 @@ Deno.test("a host's name is resolved to its addresses, and one that nobody knows
   assert.throws(() => resolveServer(tcp("nosuch.invalid")), /Cannot find the host nosuch\.invalid: /);
 });
 
-Deno.test("nbd asks for the C library alone, and for a folder to read where a socket's path is too long for the kernel", () => {
+Deno.test("nbd asks for the C library and its server, and for a folder to read where a socket's path is too long for the kernel", () => {
   const needs = (uri: string) => nbd.permissions?.(nbd.options.parse({ uri }));
-  assert.deepEqual(Object.keys(needs("nbd://example.com/") ?? {}), ["ffi"]);
-  assert.deepEqual(Object.keys(needs("nbd+unix:///?socket=/run/s") ?? {}), ["ffi"]);
+  for (
+    const [uri, host] of [
+      ["nbd://example.com/", "example.com:10809"],
+      ["nbd://127.0.0.1:7/disk", "127.0.0.1:7"],
+      ["nbd://[fe80::1%25eth0]:7/", "[fe80::1]:7"],
+      ["nbd+unix:///?socket=/run/s", "unix:/run/s"],
+      ["nbd+unix:///?socket=s", `unix:${Deno.cwd()}/s`],
+    ]
+  ) {
+    assert.deepEqual(Object.keys(needs(uri) ?? {}), ["ffi", "net"], uri);
+    assert.deepEqual(needs(uri)?.net, [host]);
+    checkPermissions(nbd, nbd.options.parse({ uri })); // Deno takes it.
+  }
   assert.deepEqual(needs(`nbd+unix:///?socket=/tmp/${"d".repeat(100)}/${"s".repeat(20)}`)?.read, [
     `/tmp/${"d".repeat(100)}`,
   ]);

@@ -3,14 +3,16 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import { Operation, Status } from "../../core/blkif.ts";
 import { DeviceError } from "../../core/errors.ts";
-import { openCLibrary } from "../../core/libc.ts";
-import { type CreateContext, loadPlugin, openMedium } from "../../core/plugin.ts";
+import { cLibraryNeed, openCLibrary } from "../../core/libc.ts";
+import { driverNeeds } from "../../core/permissions.ts";
+import { type CreateContext, type DevicePlugin, loadPlugin, openMedium } from "../../core/plugin.ts";
 import { builtins } from "../../plugins/mod.ts";
 import sata from "../../plugins/devices/sata.ts";
 import { closeDisk, confirmPath, openDisk } from "../../plugins/devices/sata/disk.ts";
 import { testDefinition } from "../conformance/definition.ts";
 import { testDevice } from "../conformance/device.ts";
 import { fillPattern } from "../helpers/devices.ts";
+import { driverInProcess } from "../helpers/driver_process.ts";
 import { type LoopDevice, loopDevice, loopDeviceRefusal } from "../helpers/loop_device.ts";
 import { mediumContext } from "../helpers/medium_context.ts";
 import { OpenedDevice } from "../helpers/opened_device.ts";
@@ -278,4 +280,46 @@ Deno.test("a disk asks for libc alone, and for blkid only if it is written to", 
   assert.match(needs({ path: "/dev/sda", destructive: true })?.run?.[0] ?? "", /blkid$/);
   assert.equal(needs({ path: "/dev/sda" })?.ffi?.length, 1);
   assert.equal(needs({ path: "/dev/sda" })?.read, undefined);
+  for (const destructive of [false, true]) {
+    const options = sata.options.parse({ path: "/dev/sda", destructive });
+    assert.deepEqual(driverNeeds(sata as unknown as DevicePlugin, options), {
+      ffi: [cLibraryNeed()],
+      system: { ioUring: true, capabilities: [] },
+    });
+  }
+});
+
+for (const engine of ["sync", "io-uring"]) {
+  testUnless(
+    refusal,
+    `a driver in a process that may do nothing else drives the disk that it inherits: ${engine}`,
+    async () => {
+      using disk = loopDevice({ sizeBytes: MIB });
+      const given = { path: disk.path, destructive: true, engine };
+      const options = sata.options.parse(given);
+      const inherited: number[] = [];
+      const inherit = (descriptor: number): void => void inherited.push(descriptor);
+      const medium = openMedium(sata, options, mediumContext({ allowDestructive: [disk.path], inherit }));
+      try {
+        const outcome = await driverInProcess("sata", given, medium, inherited);
+        assert(typeof outcome !== "string", String(outcome));
+        assert.deepEqual(outcome.statuses, [Status.Okay, Status.Okay, Status.Okay, Status.Okay]);
+        assert.deepEqual([outcome.same, outcome.reports, outcome.info.sizeBytes], [true, [], MIB]);
+      } finally {
+        sata.closeMedium?.(medium as never);
+      }
+    },
+  );
+}
+
+testUnless(refusal, "a disk may keep its driver longer than a domain may be silent, and says for how long", () => {
+  using disk = loopDevice({ sizeBytes: MIB });
+  for (const engine of ["sync", "io-uring"]) {
+    const options = sata.options.parse({ path: disk.path, engine });
+    const medium = openMedium(sata, options, mediumContext());
+    const device = sata.create(options, medium as never, context);
+    assert.equal(device.operationTimeoutNs, 120e9);
+    device.close?.();
+    sata.closeMedium?.(medium as never);
+  }
 });

@@ -5,12 +5,13 @@ import { builtins } from "../../plugins/mod.ts";
 
 const text = await Deno.readTextFile(new URL("../../docs/scenarios.md", import.meta.url));
 const blocks = [...text.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, block]) => block);
-const [whole, matrix, expect] = blocks;
+const [whole, clients, matrix, expect] = blocks;
 
 Deno.test("the examples of docs/scenarios.md are right, and say how often an expectation is checked", async () => {
-  assert.equal(blocks.length, 3);
+  assert.equal(blocks.length, 4);
   const expand = async (yaml: string) => await expandScenario(ScenarioDocument.parse("docs", yaml), builtins);
   assert.equal((await expand(whole)).cells.length, 1);
+  assert.equal((await expand(whole + clients)).cells.length, 1);
   const { cells, expectations } = await expand(whole + matrix + expect);
   assert.equal(cells.length, 9);
   assert.deepEqual(expectations.map(({ cases }) => cases.length), [3, 1, 3, 9]);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { cLibraryNeed } from "../../core/libc.ts";
 import { ScenarioError } from "../../core/runner/diagnostics.ts";
 import type { ExpandedScenario } from "../../core/runner/cell.ts";
 import { expandScenario } from "../../core/runner/expand.ts";
@@ -46,7 +47,8 @@ Deno.test("a scenario without a matrix is one cell, with its defaults", async ()
     order: "interleaved",
     seed: 42,
   });
-  assert.deepEqual(written.recovery, { hangTimeout: "5s" });
+  const { hangTimeout, onFailure, requests } = written.recovery as Record<string, unknown>;
+  assert.deepEqual([hangTimeout, onFailure, requests], ["5s", "restart", "reissue"]);
 });
 
 Deno.test("a matrix makes the product of its values, and labels say which", async () => {
@@ -96,18 +98,20 @@ Deno.test("a cell needs the permissions of its plugins, and no more", async () =
   const needs = async (device: string) => {
     return permissionNeeds((await expand(HEAD.replace("{ use: ramdisk }", device))).cells[0]);
   };
-  const nothing = { read: [], write: [], net: [], env: [], run: [], ffi: [], sys: [], scratch: false };
+  const system = { ioUring: false, capabilities: [] };
+  const nothing = { read: [], write: [], net: [], env: [], run: [], ffi: [], sys: [], scratch: false, system };
+  const libc = [cLibraryNeed()];
   assert.deepEqual(await needs("{ use: ramdisk }"), nothing);
-  assert.deepEqual(await needs("{ use: loop-file }"), { ...nothing, scratch: true });
+  assert.deepEqual(await needs("{ use: loop-file }"), { ...nothing, ffi: libc, scratch: true });
   const path = "{ use: loop-file, with: { path: /a, readOnly: true } }";
-  assert.deepEqual(await needs(path), { ...nothing, read: ["/a"] });
+  assert.deepEqual(await needs(path), { ...nothing, ffi: libc, read: ["/a"] });
 });
 
 Deno.test("mistakes are placed where they stand", async () => {
   assert.deepEqual(await mistakes(`${HEAD}run: { warmup: 5 }\nplacment: isolated\n`), [
     "7:16 run.warmup: must be a time with its unit, such as 50us: found 5",
     "8:1 placment: is not a known key; did you mean placement? (allowed: apiVersion, kind, name, description, " +
-    "placement, domains, affinity, device, channel, policy, workload, run, recovery, matrix, expect)",
+    "placement, domains, affinity, device, drivers, clients, channel, policy, workload, run, recovery, matrix, expect)",
   ]);
   assert.deepEqual(await mistakes(HEAD.replace("name: test\n", "")), ["1:1 name: is missing"]);
   assert.deepEqual(await mistakes(HEAD.replace("{ use: fixed-spin }", "{}")), ["5:9 policy.use: is missing"]);
@@ -120,7 +124,7 @@ Deno.test("a mistake that the matrix makes is placed in the matrix", async () =>
   ]);
   assert.deepEqual(await mistakes(`${HEAD}matrix:\n  name.first: [a]\n`), [
     "8:3 matrix.name.first: is not a path to what a cell can have of its own (allowed: placement, domains, affinity, " +
-    "device, channel, policy, workload, recovery, run.warmup, run.duration, run.seed)",
+    "device, drivers, clients, channel, policy, workload, recovery, run.warmup, run.duration, run.seed)",
   ]);
   assert.deepEqual(await mistakes(`${HEAD}matrix:\n  placement: [isolatde, monolithic]\n`), [
     '8:15 matrix.placement.0: must be isolated | monolithic: found "isolatde"',

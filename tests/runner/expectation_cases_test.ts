@@ -51,6 +51,7 @@ function results(
   return cells.map(({ id, labels }, index) => {
     const summary: Summary = {
       ...{ iops: estimate(index + 1), bytesPerSecond: null, latencyP50Ns: estimate(5000), latencyP99Ns: null },
+      ...{ fairness: null, minClientIops: null, maxClientIops: null, restarts: null },
       ...{ cpuCores: null, iopsPerCpuCore: null, errors: 0, counters: { blocks: estimate(7) } },
     };
     return { id, labels, status: "ok", notes: [], samples: [], summary, ...change(index) };
@@ -121,7 +122,7 @@ Deno.test("counters that the workload declares can be compared", async () => {
   assert.match((await compared("blocks(workload=counting) == 7", matrix))[0], /: 7 7$/);
   assert.deepEqual(await mistakes("blocks(workload=sysbench-fileio) == 7", matrix), [
     "10:5 expect.0: blocks is nothing that sysbench-fileio or ramdisk counts (allowed: iops, bytesPerSecond, latencyP50Ns, " +
-    "latencyP99Ns, cpuCores, iopsPerCpuCore, errors)",
+    "latencyP99Ns, cpuCores, iopsPerCpuCore, fairness, restarts, minClientIops, maxClientIops, errors)",
   ]);
 });
 

@@ -153,6 +153,22 @@ testUnless(
   },
 );
 
+testUnless(
+  noSecondCore,
+  "several drivers have cores to themselves as far as one is left for applications",
+  async () => {
+    const all = cpus as number[];
+    const { "driver-0": first, "driver-1": second, ...applications } = await confined("spread", {
+      device: [{ use: "ramdisk", with: { size: "1MiB" } }, { use: "ramdisk", with: { size: "1MiB" } }],
+      drivers: "isolated",
+      workload: { use: "threads" },
+    });
+    assert.deepEqual([first, second], [[all[1]], [all.length > 2 ? all[2] : all[1]]]);
+    const others = all.filter((cpu) => ![first, second].flat().includes(cpu));
+    assert.deepEqual(Object.values(applications), [[others[0]], [others[1 % others.length]]]);
+  },
+);
+
 testUnless(noFfi, "domains are confined to the cores that a scenario lists, to one, or to none", async () => {
   const all = cpus as number[];
   const [first] = all;

@@ -3,7 +3,7 @@ import { ScenarioError } from "../../core/runner/diagnostics.ts";
 import type { ExpandedScenario } from "../../core/runner/cell.ts";
 import { type ExpandOptions, expandScenario } from "../../core/runner/expand.ts";
 import { ScenarioDocument } from "../../core/runner/load.ts";
-import { permissionFlags, permissionsOf } from "../../core/runner/permissions.ts";
+import { permissionFlags, permissionsOf } from "../../core/permissions.ts";
 import { isAllowed, isReference, moduleUrl, shellQuote } from "../../core/runner/plugin_reference.ts";
 import { builtins } from "../../plugins/mod.ts";
 import { PROJECT } from "../helpers/run_deno.ts";

@@ -4,7 +4,8 @@ import fc from "fast-check";
 import type { DomainSample, OperationSample } from "../../core/domain/report.ts";
 import type { DomainResult } from "../../core/hypervisor.ts";
 import { LatencyHistogram } from "../../core/measure/histogram.ts";
-import type { Sample } from "../../core/runner/result.ts";
+import { type ClientDomains, clientsOf, fairness, jainIndex } from "../../core/runner/clients.ts";
+import type { ClientSample, Sample } from "../../core/runner/result.ts";
 import { toSample } from "../../core/runner/sample.ts";
 
 const DRIVER: DomainSample = {
@@ -29,12 +30,16 @@ function application(latencies: readonly number[], changes: Partial<DomainSample
   return { ...DRIVER, cpus: [0], confinedTo: [0, 2], operations: operations(latencies), ...changes };
 }
 
-function sampleOf(repetition: number, domains: Record<string, DomainResult>): Sample {
-  return toSample(repetition, { domains, counters: {}, peakMemoryBytes: 5e6 });
+function sampleOf(
+  repetition: number,
+  domains: Record<string, DomainResult>,
+  clients: readonly ClientDomains[] = [],
+): Sample {
+  return toSample(repetition, { domains, clients, losses: [], counters: {}, peakMemoryBytes: 5e6 });
 }
 
 function result(sample: DomainSample, counters: Record<string, number> = {}): DomainResult {
-  return { sample, counters };
+  return { sample, counters, restarts: [] };
 }
 
 Deno.test("threads are summed up, the driver apart", () => {
@@ -128,4 +133,87 @@ Deno.test("merged latencies are those of one histogram of all threads", () => {
     });
     assert.equal(merged.timedOperations, threads.flat().length);
   }));
+});
+
+Deno.test("each client has its own figures, and the sample is the sum of all", () => {
+  const clients = [
+    { client: 0, device: "disk-0", domains: ["client-0-0", "client-0-1"] },
+    { client: 1, device: "disk-1", domains: ["client-1-0", "client-1-1"] },
+  ];
+  const sample = sampleOf(0, {
+    "client-0-0": result(application([10])),
+    "client-0-1": result(application([20])),
+    "client-1-0": result(application([500], { operations: operations([500], { operations: 7, errors: 0 }) })),
+    "client-1-1": result(application([700], { durationNs: 2e9 })),
+    "driver": result(DRIVER),
+  }, clients);
+  assert.deepEqual(sample.clients.map(({ client, device, operations }) => [client, device, operations]), [
+    [0, "disk-0", 200],
+    [1, "disk-1", 107],
+  ]);
+  assert.deepEqual(sample.clients.map(({ iops, errors }) => [iops, errors]), [[200, 2], [7 + 50, 1]]);
+  assert.deepEqual(sample.clients.map(({ latencyNs }) => latencyNs?.min), [10, 500]);
+  assert.equal(sample.operations, 307);
+});
+
+Deno.test("a client that was lost has no figures", () => {
+  const clients = [
+    { client: 0, device: "disk", domains: ["client-0-0", "client-0-1"] },
+    { client: 1, device: "disk", domains: ["client-1"] },
+  ];
+  const sample = sampleOf(0, {
+    "client-0-0": result(application([10])),
+    "client-1": result(application([10])),
+    "driver": result(DRIVER),
+  }, clients);
+  assert.deepEqual(sample.clients.map(({ client }) => client), [1]);
+});
+
+Deno.test("the clients of a plan are found with their devices, isolated or not", () => {
+  const domain = (name: string, index?: number) => {
+    const use = { url: "", options: {} };
+    const workload = { ...use, slots: { count: 1, bytes: 512 }, thread: 0, threads: 2 };
+    return {
+      ...{ name, kind: "worker", cpus: [], policy: use } as const,
+      ...(index === undefined ? {} : { workload: { ...workload, client: { index } } }),
+    };
+  };
+  const domains = [domain("b-0", 1), domain("b-1", 1), domain("a", 0), domain("driver")];
+  const device = (name: string, domains: readonly string[]) => ({ name, domains, plugin: { url: "", options: {} } });
+  const link = (frontend: string, device: string) => ({ frontend, device, channel: {} as never });
+  const common = { domains, seed: 1, hangTimeoutNs: 1e9 };
+  const expected = [
+    { client: 0, device: "y", domains: ["a"] },
+    { client: 1, device: "x", domains: ["b-0", "b-1"] },
+  ];
+  const isolated = {
+    devices: [device("x", ["driver"]), device("y", ["driver"])],
+    links: [link("b-0", "x"), link("b-1", "x"), link("a", "y")],
+  };
+  assert.deepEqual(clientsOf({ ...common, ...isolated }), expected);
+  const monolithic = { devices: [device("x", ["b-0", "b-1"]), device("y", ["a"])], links: [] };
+  assert.deepEqual(clientsOf({ ...common, ...monolithic }), expected);
+});
+
+Deno.test("Jain's index is 1 where all have the same, 1/n where one has all, and between for all else", () => {
+  assert.equal(jainIndex([5, 5, 5]), 1);
+  assert.equal(jainIndex([9, 0, 0, 0]), 0.25);
+  assert.equal(jainIndex([0, 0]), null);
+  const values = fc.array(fc.double({ min: 0.001, max: 1e9, noNaN: true }), { minLength: 1, maxLength: 20 });
+  fc.assert(fc.property(values, fc.double({ min: 0.001, max: 1000, noNaN: true }), (values, factor) => {
+    const index = jainIndex(values) as number;
+    assert(index > 1 / values.length - 1e-9 && index < 1 + 1e-9);
+    assert(Math.abs((jainIndex(values.map((value) => value * factor)) as number) - index) < 1e-9, "whatever the unit");
+  }));
+});
+
+Deno.test("fairness is that of the device whose clients were served least alike, by bytes where there are any", () => {
+  const client = (device: string, bytesPerSecond: number, iops = 1): ClientSample => {
+    return { device, bytesPerSecond, iops } as ClientSample;
+  };
+  assert.equal(fairness([client("a", 1), client("b", 100)]), 1);
+  assert.equal(fairness([client("a", 1), client("a", 1), client("b", 9), client("b", 0)]), 0.5);
+  assert.equal(fairness([client("a", 0, 3), client("a", 0, 3)]), 1);
+  assert.equal(fairness([client("a", 0, 0), client("b", 1)]), null);
+  assert.equal(fairness([]), null);
 });

@@ -51,7 +51,9 @@ function sampleOf(iops: number, changes: Partial<Sample> = {}): Sample {
     cpuCores: { application: 0.5, driver: 1.5 },
     notifications: { frontend: pushes, backend: pushes },
     errors: 1,
+    clients: [1, 3].map((parts) => ({ device: "disk", iops: (iops * parts) / 4, bytesPerSecond: iops * parts })),
     counters: { verified: iops },
+    restarts: [{ cause: "", pauseNs: null }],
     ...changes,
   } as Sample;
 }
@@ -68,6 +70,10 @@ Deno.test("a summary is the middle of what all repetitions measured, cores of bo
     latencyP99Ns: 60,
     cpuCores: 2,
     iopsPerCpuCore: 10,
+    fairness: 0.8,
+    minClientIops: 5,
+    maxClientIops: 15,
+    restarts: 1,
   });
 });
 

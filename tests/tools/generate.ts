@@ -59,6 +59,7 @@ function allowedInWords(schema: JsonSchema): string {
   return schema.anyOf.map((each) => {
     const { $ref, properties, ...other } = each as JsonSchema;
     if ($ref !== undefined) return "`{ use, with }`";
+    if (other.type === "array" && (other.items as JsonSchema).$ref !== undefined) return "a list of such";
     return properties === undefined ? typeInWords(other) : `\`{ ${Object.keys(properties).join(", ")} }\``;
   }).join(" or ");
 }

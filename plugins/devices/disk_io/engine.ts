@@ -9,7 +9,6 @@ import { type BlockDevice, type DeviceInfo, synchronous } from "../../../core/bl
 import { messageOf } from "../../../core/errors.ts";
 import { IoUring } from "../../../core/io_uring.ts";
 import { aligned } from "./aligned.ts";
-import { LibcFile } from "./libc_file.ts";
 import type { PositionedFile } from "./positioned_file.ts";
 import { UringDevice } from "./uring_device.ts";
 
@@ -34,6 +33,8 @@ export interface DescriptorDisk {
   readonly info: DeviceInfo;
   /** Whether it is opened for direct I/O: then all that is transferred is aligned to its sectors. */
   readonly direct: boolean;
+  /** The longest time that one of its operations may take, in nanoseconds. */
+  readonly operationTimeoutNs: number;
   /** Forgets bytes. Needed where `info.canDiscard`. */
   readonly discard?: (offsetBytes: number, byteLength: number) => void;
   /** Makes bytes zero. Where it is missing, zeroes are written. */
@@ -65,12 +66,12 @@ function openRing(wanted: Engine, note: (text: string) => void): IoUring | null 
   }
 }
 
-function synchronousDisk({ file: opened, info, direct, discard, writeZeroes, close }: DescriptorDisk): BlockDevice {
-  const byLibc = opened instanceof LibcFile ? null : LibcFile.attach(opened);
-  const file = byLibc ?? opened;
+function synchronousDisk(disk: DescriptorDisk): BlockDevice {
+  const { file, info, direct, operationTimeoutNs, discard, writeZeroes, close } = disk;
   const counters = { bouncedRequests: 0 };
   const device = synchronous({
     info,
+    operationTimeoutNs,
     read: (offset, into) => file.read(offset, into),
     write: (offset, from) => file.write(offset, from),
     flush: () => file.flush(),
@@ -79,20 +80,20 @@ function synchronousDisk({ file: opened, info, direct, discard, writeZeroes, clo
     counters: () => counters,
     close() {
       close?.();
-      byLibc?.close();
-      opened.close();
+      file.close();
     },
   });
   return direct ? aligned(device, file, info.sectorSize, counters) : device;
 }
 
 function uringDisk(disk: DescriptorDisk, ring: IoUring): BlockDevice {
-  const { file, info, direct, discard, writeZeroes, close } = disk;
+  const { file, info, direct, operationTimeoutNs, discard, writeZeroes, close } = disk;
   return new UringDevice({
     ring,
     file,
     info: { ...info, canWriteZeroes: writeZeroes !== undefined },
     alignment: direct ? info.sectorSize : 1,
+    operationTimeoutNs,
     erase({ operation, offsetBytes, byteLength }) {
       if (operation === Operation.Discard) discard?.(offsetBytes, byteLength);
       else writeZeroes?.(offsetBytes, byteLength);

@@ -42,6 +42,8 @@ export interface UringDeviceOptions {
   readonly info: DeviceInfo;
   /** What places, lengths and memory must be multiples of, in bytes: a power of two; 1 without direct I/O. */
   readonly alignment: number;
+  /** The longest time that {@link erase}, or the handing over to the kernel, may take, in nanoseconds. */
+  readonly operationTimeoutNs?: number;
   /** Does a discard or a write-zeroes, at once. */
   readonly erase: (request: BlockRequest) => void;
   /** Counts the requests that went through a bounce buffer. */
@@ -54,6 +56,7 @@ export interface UringDeviceOptions {
 export class UringDevice implements BlockDevice {
   readonly info: DeviceInfo;
   readonly descriptor: number;
+  readonly operationTimeoutNs: number | undefined;
   readonly #ring: DeviceRing;
   readonly #file: PositionedFile;
   readonly #alignment: number;
@@ -80,9 +83,10 @@ export class UringDevice implements BlockDevice {
   readonly #waiting: BlockRequest[] = [];
 
   /** A device on an open file. */
-  constructor({ ring, file, info, alignment, erase, counters, close }: UringDeviceOptions) {
+  constructor({ ring, file, info, alignment, operationTimeoutNs, erase, counters, close }: UringDeviceOptions) {
     this.info = { ...info, canFua: true };
     this.descriptor = ring.descriptor;
+    this.operationTimeoutNs = operationTimeoutNs;
     this.#ring = ring;
     this.#file = file;
     this.#alignment = alignment;

@@ -6,17 +6,18 @@
  * @module
  */
 
-import fs from "node:fs";
 import { type CLibrary, describeErrno, openCLibrary } from "../../../core/libc.ts";
 import { SECTOR_SIZE } from "../../../core/memory.ts";
 import { type PositionedFile, transferFailure } from "../disk_io/positioned_file.ts";
 
 const SYMBOLS = {
   fallocate: { parameters: ["i32", "i32", "i64", "i64"], result: "i32" },
+  lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
 } as const;
 
 /** `FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE` of Linux's `falloc.h`. */
 const PUNCH_HOLE = 1 | 2;
+const SEEK_END = 2;
 
 /** Punches holes in one file. */
 export class HolePuncher {
@@ -34,7 +35,8 @@ export class HolePuncher {
     if (library === null) return null;
     const puncher = new HolePuncher(file, library);
     // Tried behind the end of the file, where there is nothing to lose; the size stays.
-    if (puncher.#punch(fs.fstatSync(file.descriptor).size, SECTOR_SIZE) === 0) return puncher;
+    const sizeBytes = Number(library.symbols.lseek(file.descriptor, 0n, SEEK_END));
+    if (sizeBytes > 0 && puncher.#punch(sizeBytes, SECTOR_SIZE) === 0) return puncher;
     puncher.close();
     return null;
   }

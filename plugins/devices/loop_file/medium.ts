@@ -7,19 +7,24 @@
 import fs from "node:fs";
 import { join } from "node:path";
 import { DeviceError, messageOf } from "../../../core/errors.ts";
+import { mayCallLibc } from "../../../core/libc.ts";
 import { SECTOR_SIZE } from "../../../core/memory.ts";
 import { formatSize } from "../../../core/units.ts";
+import { closeDescriptor, openOnceMore } from "../disk_io/descriptor.ts";
+import { describeLoopFile, openFile, type OpenFileOptions, openFlags } from "./open_file.ts";
 
-/** A file that is there and large enough for a disk. */
+/** A file that is large enough for a disk. */
 export interface LoopMedium {
-  /** Where it is. */
+  /** Where it was found or made. */
   readonly path: string;
+  /** Its descriptor, which drivers inherit; null where libc may not be called: each driver then opens the path. */
+  readonly descriptor: number | null;
   /** Bytes of it that are the disk: its size without what is left over after the last whole sector. */
   readonly sizeBytes: number;
 }
 
-/** Which file is wanted. */
-export interface LoopMediumOptions {
+/** Which file is wanted, and how it is opened. */
+export interface LoopMediumOptions extends OpenFileOptions {
   /** The file; without it one is made in the scratch folder. */
   readonly path?: string;
   /** Its size in bytes. A file that is there must have it; one that is made without it has {@link DEFAULT_SIZE}. */
@@ -37,7 +42,7 @@ export const DEFAULT_SIZE = 256 * 2 ** 20;
 const FILL_BYTES = 1 << 20;
 
 /**
- * Finds or makes the file.
+ * Finds or makes the file, and opens it where libc may be called.
  *
  * @throws {DeviceError} when there is none, it cannot be made, or it is not what was wanted
  */
@@ -61,7 +66,34 @@ export function openLoopMedium(options: LoopMediumOptions, scratchDirectory: str
       `The loop file ${path} is too small for a disk: it has ${found.size} bytes, at least ${SECTOR_SIZE} are needed`,
     );
   }
-  return { path, sizeBytes: found.size - found.size % SECTOR_SIZE };
+  return { path, descriptor: openForDrivers(path, options), sizeBytes: found.size - found.size % SECTOR_SIZE };
+}
+
+/**
+ * Opens the same file once more, even if its path leads elsewhere by now. Where it was not opened, nor is it here.
+ *
+ * @throws {DeviceError} when that is impossible
+ */
+export function openLoopMediumAgain(medium: LoopMedium, options: OpenFileOptions): LoopMedium {
+  const { path, descriptor } = medium;
+  if (descriptor === null) return medium;
+  return { ...medium, descriptor: openOnceMore(descriptor, openFlags(options), describeLoopFile(path, options).name) };
+}
+
+/** Lets go of the file. */
+export function closeLoopMedium({ descriptor }: LoopMedium): void {
+  if (descriptor !== null) closeDescriptor(descriptor);
+}
+
+/** Deno opens it, as the permissions of a path are Deno's to check; what drivers use is libc's own. */
+function openForDrivers(path: string, options: OpenFileOptions): number | null {
+  if (!mayCallLibc()) return null;
+  const opened = openFile(path, options);
+  try {
+    return openOnceMore(opened, openFlags(options), describeLoopFile(path, options).name);
+  } finally {
+    fs.closeSync(opened);
+  }
 }
 
 function look(path: string, throwIfNoEntry: boolean): fs.Stats | undefined {

@@ -1,5 +1,6 @@
 /**
- * The open file of a loop device: transfers that are whole or fail, with the file and the place in every error.
+ * The file of a loop device, opened by Deno; and the transfers of a driver that opened it so, where libc may not be
+ * called: whole, or failed with the file and the place in the error.
  *
  * @module
  */
@@ -16,11 +17,46 @@ export interface OpenFileOptions {
   readonly direct: boolean;
 }
 
-/** A file that is open. Its size is never changed here. */
+/** What errors say of a loop file. */
+export function describeLoopFile(
+  path: string,
+  { direct }: OpenFileOptions,
+): { name: string; hint: string | undefined } {
+  // A file that began with a hole may have passed for one with smaller sectors than its disk has.
+  return { name: `the loop file ${path}`, hint: direct ? "try sectorSize: 4KiB" : undefined };
+}
+
+/** How a file is opened, as flags of `open(2)`. */
+export function openFlags({ readOnly, direct }: OpenFileOptions): number {
+  const { O_RDONLY, O_RDWR, O_DIRECT } = fs.constants;
+  return (readOnly ? O_RDONLY : O_RDWR) | (direct ? O_DIRECT : 0);
+}
+
+/**
+ * Opens a file that is there.
+ *
+ * @returns a descriptor for `node:fs` in this thread
+ * @throws {DeviceError} when it cannot be opened so
+ */
+export function openFile(path: string, options: OpenFileOptions): number {
+  const { readOnly, direct } = options;
+  if (direct && fs.constants.O_DIRECT === undefined) {
+    throw new DeviceError(`Cannot open the loop file ${path} for direct I/O: this system has none; use direct: false`);
+  }
+  const how = `${readOnly ? "to read" : "to read and write"}${direct ? " by direct I/O" : ""}`;
+  try {
+    return fs.openSync(path, openFlags(options));
+  } catch (cause) {
+    const refused = direct && (cause as { code?: string }).code === "EINVAL";
+    const hint = refused ? ". Its file system has no direct I/O: use direct: false" : "";
+    throw new DeviceError(`Cannot open the loop file ${path} ${how}: ${messageOf(cause)}${hint}`, { cause });
+  }
+}
+
+/** A file that this thread has opened. Its size is never changed here. */
 export class OpenFile implements PositionedFile {
   readonly name: string;
   readonly descriptor: number;
-  /** A file that began with a hole may have passed for one with smaller sectors than its disk has. */
   readonly hint: string | undefined;
   readonly endHint: undefined;
 
@@ -29,23 +65,11 @@ export class OpenFile implements PositionedFile {
    *
    * @throws {DeviceError} when it cannot be opened so
    */
-  constructor(path: string, { readOnly, direct }: OpenFileOptions) {
-    const { O_RDONLY, O_RDWR, O_DIRECT } = fs.constants;
-    if (direct && O_DIRECT === undefined) {
-      throw new DeviceError(
-        `Cannot open the loop file ${path} for direct I/O: this system has none; use direct: false`,
-      );
-    }
-    const how = `${readOnly ? "to read" : "to read and write"}${direct ? " by direct I/O" : ""}`;
-    this.name = `the loop file ${path}`;
-    this.hint = direct ? "try sectorSize: 4KiB" : undefined;
-    try {
-      this.descriptor = fs.openSync(path, (readOnly ? O_RDONLY : O_RDWR) | (direct ? O_DIRECT : 0));
-    } catch (cause) {
-      const refused = direct && (cause as { code?: string }).code === "EINVAL";
-      const hint = refused ? ". Its file system has no direct I/O: use direct: false" : "";
-      throw new DeviceError(`Cannot open the loop file ${path} ${how}: ${messageOf(cause)}${hint}`, { cause });
-    }
+  constructor(path: string, options: OpenFileOptions) {
+    const { name, hint } = describeLoopFile(path, options);
+    this.name = name;
+    this.hint = hint;
+    this.descriptor = openFile(path, options);
   }
 
   read(offsetBytes: number, into: Uint8Array): void {

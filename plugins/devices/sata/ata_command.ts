@@ -38,6 +38,13 @@ export const ATA_COMMANDS = {
   trim: entry("DATA SET MANAGEMENT (TRIM)", 0x06, "dma-out", { feature: 1, timeoutMs: 60_000 }),
 } as const;
 
+/** How long libata tries to reset a disk that has not answered a command (Linux `drivers/ata/libata-eh.c`). */
+const RESETS_MS = 10_000 + 10_000 + 35_000 + 5_000;
+
+/** The longest time that the kernel takes to answer for one command, in nanoseconds: given up, and the disk reset. */
+export const OPERATION_TIMEOUT_NS = 1e6 *
+  (Math.max(...Object.values(ATA_COMMANDS).map(({ timeoutMs }) => timeoutMs)) + RESETS_MS);
+
 function entry(
   name: string,
   opcode: number,

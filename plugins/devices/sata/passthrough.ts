@@ -14,7 +14,7 @@ import { DeviceError } from "../../../core/errors.ts";
 import { FRAME_SIZE } from "../../../core/memory.ts";
 import { formatSize } from "../../../core/units.ts";
 import { isAligned } from "../disk_io/bounce_buffer.ts";
-import { ATA_COMMANDS, type AtaCommand, MAX_SECTORS } from "./ata_command.ts";
+import { ATA_COMMANDS, type AtaCommand, MAX_SECTORS, OPERATION_TIMEOUT_NS } from "./ata_command.ts";
 import { AtaDisk } from "./ata_disk.ts";
 import type { AtaIdentity } from "./identify.ts";
 import { blockDeviceBytes, type DeviceControl, IoctlRequest, LibcControl } from "./ioctl.ts";
@@ -93,6 +93,7 @@ function transferLimit(control: DeviceControl, descriptor: number, sectorSize: n
 class Passthrough implements PassthroughDevice {
   readonly info: DeviceInfo;
   readonly identity: AtaIdentity;
+  readonly operationTimeoutNs = OPERATION_TIMEOUT_NS;
   readonly #disk: AtaDisk;
   readonly #maxBytes: number;
   readonly #sectorSize: number;

@@ -52,7 +52,9 @@ for (const { placement, policy, connections } of COMBINATIONS) {
       await using _server = server;
       const scenario = await writeScenario(directory, { ...parts, placement, policy: { use: policy } });
       const results = join(directory, "results");
-      const running = outcome(start([scenario, "--out", results, "--no-progress"], flags(directory)));
+      const running = outcome(
+        start([scenario, "--out", results, "--no-progress"], [...flags(directory), "--allow-net"]),
+      );
       const kills = 3;
       for (let kill = 0; kill < kills; kill++) {
         await progress(disk);
@@ -87,7 +89,9 @@ testUnless(
       await using _server = server;
       const results = join(directory, "results");
       const scenario = await writeScenario(directory, parts);
-      const running = outcome(start([scenario, "--out", results, "--no-progress"], flags(directory)));
+      const running = outcome(
+        start([scenario, "--out", results, "--no-progress"], [...flags(directory), "--allow-net"]),
+      );
       await progress(disk);
       server.signal("SIGSTOP");
       await pause(2000);
@@ -105,7 +109,9 @@ testUnless(refusal, "a server that stays away fails the cell, with how long and 
     const { disk, server, parts } = await serve(directory, { reconnectTimeout: "300ms" });
     await using _server = server;
     const scenario = await writeScenario(directory, parts);
-    const running = outcome(start([scenario, "--out", directory, "--no-progress"], flags(directory)));
+    const running = outcome(
+      start([scenario, "--out", directory, "--no-progress"], [...flags(directory), "--allow-net"]),
+    );
     await progress(disk);
     await server.kill();
     const { code, stdout, stderr } = await running;
@@ -124,7 +130,9 @@ testUnless(
       await server.kill();
       const run = { warmup: "10ms", duration: "50ms", repetitions: 1 };
       const scenario = await writeScenario(directory, { ...parts, run });
-      const running = outcome(start([scenario, "--out", directory, "--no-progress"], flags(directory)));
+      const running = outcome(
+        start([scenario, "--out", directory, "--no-progress"], [...flags(directory), "--allow-net"]),
+      );
       await pause(3000);
       server.start();
       const { code, stdout, stderr } = await running;
@@ -161,7 +169,7 @@ Deno.test("iddr is a client of its own server: a driver's disk is another driver
     });
     const results = join(directory, "results");
     const { code, stdout, stderr } = await outcome(
-      start([scenario, "--out", results, "--no-progress"], flags(directory)),
+      start([scenario, "--out", results, "--no-progress"], [...flags(directory), "--allow-net"]),
     );
     assert.equal(code, 0, stderr + stdout);
     assert.equal((await served.end()).code, 0);
@@ -182,7 +190,9 @@ Deno.test("a server that ends in order and is started again costs its client a w
       recovery: { hangTimeout: "20s" },
       expect: ["errors == 0", "nbdReconnects >= 1"],
     });
-    const running = outcome(start([scenario, "--out", directory, "--no-progress"], flags(directory)));
+    const running = outcome(
+      start([scenario, "--out", directory, "--no-progress"], [...flags(directory), "--allow-net"]),
+    );
     await progress(disk);
     assert.equal((await first.end()).code, 0);
     await using _second = await startServer();

@@ -20,7 +20,7 @@ const ataModelDisk: DevicePlugin<typeof options, SharedArrayBuffer> = definePlug
   description: "A simulated ATA disk by pass-through.",
   options,
   counters: { bouncedRequests: "Requests that the kernel copied." },
-  openMedium: () => new SharedArrayBuffer(SIZE),
+  openMedium: (_, { allocate }) => allocate(SIZE),
   create({ sectorSize, fua, maxSectors, readOnly }, storage) {
     const control = new AtaDiskModel({ sectors: SIZE / sectorSize, sectorSize, fua, maxSectors, storage });
     return passthroughDevice({ descriptor: MODEL_DESCRIPTOR, path: "/dev/model", readOnly, control });

@@ -15,9 +15,9 @@ const countingDisk: DevicePlugin<typeof options, SharedArrayBuffer> = definePlug
   options,
   counters: { diskReads: "Reads that reached the disk." },
   destroys: ({ path }) => path === undefined ? [] : [path],
-  openMedium(_, { note }) {
+  openMedium(_, { note, allocate }) {
     note("opened");
-    return new SharedArrayBuffer(SIZE);
+    return allocate(SIZE);
   },
   create(_, memory, { note }) {
     for (const text of ["made", "again", "made"]) note(text);

@@ -16,7 +16,7 @@ const plugin: DevicePlugin<typeof options, SharedArrayBuffer> = definePlugin({
   description: "A device for tests.",
   events: true,
   options,
-  openMedium: () => new SharedArrayBuffer(SIZE),
+  openMedium: (_, { allocate }) => allocate(SIZE),
   create({ failing, crashing }, medium) {
     const disk = new Uint8Array(medium);
     return promised({

@@ -13,7 +13,7 @@ import { until } from "../until.ts";
 import { changedRanges, checkRange, checkReads, type Operation } from "./effects.ts";
 import { mutate } from "./mutate.ts";
 import { type Leaving, play, type Played } from "./play.ts";
-import { Random } from "./random.ts";
+import { Random } from "../../helpers/random.ts";
 import { validSession } from "./session.ts";
 
 /** How much is read after each session, to see that nothing else has changed. Larger exports are read less often. */

@@ -5,7 +5,7 @@
  */
 
 import { Command, concat, HandshakeFlag, OPTION_HEADER_BYTES, PORTABLE_MAX_BYTES, REQUEST_BYTES } from "../protocol.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../../helpers/random.ts";
 import type { Message, Target } from "./session.ts";
 
 /** A field of a header: where, and how many bytes. */

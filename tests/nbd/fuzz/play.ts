@@ -7,7 +7,7 @@
 import { concat } from "../protocol.ts";
 import { Wire } from "../wire.ts";
 import type { Operation } from "./effects.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../../helpers/random.ts";
 import type { Message, Target } from "./session.ts";
 import { SessionModel } from "./session_model.ts";
 

@@ -20,7 +20,7 @@ import {
   utf8,
 } from "../protocol.ts";
 import type { NbdServerUnderTest } from "../server.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../../helpers/random.ts";
 
 /** One thing that a client sends. */
 export interface Message {

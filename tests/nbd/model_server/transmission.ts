@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Random } from "../fuzz/random.ts";
+import { Random } from "../../helpers/random.ts";
 import { Command, CommandFlag, NbdError, PORTABLE_MAX_BYTES, REQUEST_BYTES, REQUEST_MAGIC } from "../protocol.ts";
 import type { ModelConnection } from "./connection.ts";
 import { sendReply } from "./replying.ts";

@@ -4,11 +4,11 @@
  * @module
  */
 
-import { messageOf, PluginError } from "../errors.ts";
-import type { PermissionNeeds, Plugin } from "../plugin.ts";
+import { messageOf, PluginError } from "./errors.ts";
+import type { DevicePlugin, PermissionNeeds, Plugin } from "./plugin.ts";
 
 /** A kind of permission that has a list of values. */
-export type PermissionName = Exclude<keyof PermissionNeeds, "scratch">;
+export type PermissionName = Exclude<keyof PermissionNeeds, "scratch" | "system">;
 
 /** What Deno calls each kind's value in a descriptor. */
 const VALUE_MEMBERS: Readonly<Record<PermissionName, string>> = {
@@ -86,4 +86,22 @@ export function checkPermissions(plugin: Plugin, options: unknown): void {
       );
     }
   }
+}
+
+/**
+ * What a device's driver may touch.
+ *
+ * @throws {PluginError} when that is more than the plugin's permissions have, which is what the person has granted
+ */
+export function driverNeeds(plugin: DevicePlugin, options: unknown): PermissionNeeds {
+  const granted = plugin.permissions?.(options) ?? {};
+  const needs = plugin.driverPermissions?.(options) ?? granted;
+  const names = ({ scratch, ...others }: PermissionNeeds): string[] => {
+    return [...permissionsOf(others).map(({ name, value }) => `${name} ${value}`), ...(scratch ? ["scratch"] : [])];
+  };
+  const more = names(needs).filter((each) => !names(granted).includes(each));
+  if (more.length === 0) return needs;
+  throw new PluginError(
+    `The driverPermissions of ${plugin.name} name ${more.join(", ")}; allowed is what its permissions have`,
+  );
 }

@@ -1,0 +1,31 @@
+/**
+ * From what a domain is handed to its end, whatever carries it.
+ *
+ * @module
+ */
+
+import { messageOf } from "../errors.ts";
+import { runApplication } from "./application.ts";
+import type { DomainBoot } from "./boot.ts";
+import { runDriver } from "./driver.ts";
+import type { DomainReport } from "./report.ts";
+import { prepareDomain, type Proceed } from "./setup.ts";
+
+/**
+ * Runs a domain. Its end is reported, too: it never throws.
+ *
+ * @param proceed settled when a domain that stands by is to go on
+ */
+export async function runDomain(
+  boot: DomainBoot,
+  report: (report: DomainReport) => void,
+  proceed: Proceed,
+): Promise<void> {
+  try {
+    const setup = await prepareDomain(boot, report, proceed);
+    const counters = setup.workload === null ? await runDriver(setup) : runApplication(setup, setup.workload);
+    report({ type: "closed", counters });
+  } catch (thrown) {
+    report({ type: "failed", message: messageOf(thrown) });
+  }
+}

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { BoundedPolicy } from "../../core/bounded_policy.ts";
+import { resetPlan, type WaitPlan } from "../../core/notification.ts";
+
+const time = fc.oneof(fc.integer({ min: 0, max: 1e9 }), fc.constant(Infinity));
+
+function planned(policy: BoundedPolicy): WaitPlan {
+  const plan: WaitPlan = { spinNs: 1, yieldNs: 1, preSleepNs: 1, armDistance: 9, blockNs: 1 };
+  resetPlan(plan);
+  policy.plan(plan);
+  return plan;
+}
+
+Deno.test("no wait takes longer than is left, and within that it is as the policy wants it", () => {
+  const wanted = fc.record({ spinNs: time, yieldNs: time, preSleepNs: time, blockNs: time, armDistance: fc.nat(32) });
+  fc.assert(fc.property(wanted, fc.oneof(time, fc.constant(-5)), (wants, leftNs) => {
+    const policy = new BoundedPolicy({ plan: (plan) => void Object.assign(plan, wants) });
+    policy.leftNs = leftNs;
+    const plan = planned(policy);
+    let left = Math.max(0, leftNs);
+    for (const part of ["preSleepNs", "spinNs", "yieldNs", "blockNs"] as const) {
+      assert.equal(plan[part], Math.min(wants[part], left), part);
+      if (left < Infinity) left -= plan[part];
+    }
+    assert.equal(plan.armDistance, wants.armDistance);
+  }));
+});
+
+Deno.test("a policy that is bounded learns how its waits went", () => {
+  const outcome = { spinHit: true, spunNs: 5, lostNs: 0, sleptNs: 7 };
+  const told: unknown[] = [];
+  new BoundedPolicy({ plan() {}, waited: (each) => void told.push(each) }).waited(outcome);
+  new BoundedPolicy({ plan() {} }).waited(outcome);
+  assert.deepEqual(told, [outcome]);
+});
