@@ -19,11 +19,16 @@ export interface OpenMedium {
   readonly reopened: boolean;
 }
 
+interface Opening {
+  readonly device: DevicePlugin;
+  readonly medium: unknown;
+}
+
 /** What was opened and not closed. */
 export class MachineMedia {
   readonly #context: MachineContext;
   readonly #memory: MachineMemory;
-  readonly #open: { readonly device: DevicePlugin; readonly medium: unknown }[] = [];
+  readonly #open: Opening[] = [];
   #closed = false;
 
   /**
@@ -58,18 +63,29 @@ export class MachineMedia {
     return this.#opened(device, true, (context) => openAgain.call(device, medium, plan.plugin.options, context));
   }
 
+  /** Lets go of a medium that no driver uses any more, and none will. */
+  release(medium: unknown): void {
+    const opening = this.#open.find((each) => each.medium === medium);
+    for (let i = this.#open.length - 1; i >= 0; i--) if (this.#open[i].medium === medium) this.#open.splice(i, 1);
+    if (opening !== undefined) this.#closeOne(opening);
+  }
+
   /** Closes all. What was measured is not lost by a medium that cannot be closed. */
   close(): void {
     this.#closed = true;
     const closed = new Set<unknown>();
-    for (const { device, medium } of this.#open.splice(0)) {
-      if (closed.has(medium)) continue; // One that is opened again as it is.
-      closed.add(medium);
-      try {
-        device.closeMedium?.(medium);
-      } catch (thrown) {
-        this.#context.note(`The medium of ${device.name} could not be closed: ${messageOf(thrown)}`);
-      }
+    for (const opening of this.#open.splice(0)) {
+      if (closed.has(opening.medium)) continue; // One that is opened again as it is.
+      closed.add(opening.medium);
+      this.#closeOne(opening);
+    }
+  }
+
+  #closeOne({ device, medium }: Opening): void {
+    try {
+      device.closeMedium?.(medium);
+    } catch (thrown) {
+      this.#context.note(`The medium of ${device.name} could not be closed: ${messageOf(thrown)}`);
     }
   }
 

@@ -95,6 +95,7 @@ export async function prepareDomain(
   }
   // The first sign of life, and not sooner: until then a domain has time to load, as many may do at once.
   control.beat();
+  if (boot.parentProcess !== null) control.watchHypervisor();
   const gates = new Map(boot.devices.map((device, index) => {
     return [device.name, openGate(device, devices[index], control, report)];
   }));
