@@ -134,7 +134,7 @@ export class Hypervisor {
   }
 
   /** What can be told of a domain while the machine runs. */
-  domain(name: string): Pick<MachineDomain, "restarts" | "processId"> {
+  domain(name: string): Pick<MachineDomain, "restarts" | "processId" | "hasStandby"> {
     return this.#domain(name);
   }
 

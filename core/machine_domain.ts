@@ -102,6 +102,7 @@ export class MachineDomain implements LinkedDomain {
   #standby: Incarnation | undefined;
   /** One that is to replace the driver once it has loaded. */
   #candidate: Incarnation | undefined;
+  #upgrading = false;
   /** Settled when no driver is being started anew. */
   #restarted: Promise<unknown> = Promise.resolve();
   /** Aborted when the domain has ended for good. */
@@ -137,6 +138,11 @@ export class MachineDomain implements LinkedDomain {
   get processId(): number | undefined {
     const { host } = this.current;
     return host instanceof ProcessHost ? host.processId : undefined;
+  }
+
+  /** Whether the next driver has loaded and stands by. */
+  get hasStandby(): boolean {
+    return this.#standby?.isLoaded === true;
   }
 
   /** Has it drive a device on a medium, if the device is one of its own. */
@@ -210,7 +216,8 @@ export class MachineDomain implements LinkedDomain {
    * @throws {DomainError} when it cannot be loaded, or not within 30 s: all is as it was then
    */
   async prepareUpgrade(device: string, plugin: PluginUse | undefined): Promise<void> {
-    if (this.#candidate !== undefined) throw new DomainError(`The driver of ${device} is being replaced already`);
+    if (this.#upgrading) throw new DomainError(`The driver of ${device} is being replaced already`);
+    this.#upgrading = true;
     const planned = this.#devices.planned(device, plugin);
     try {
       for (;;) {
@@ -222,6 +229,7 @@ export class MachineDomain implements LinkedDomain {
         if (!await isWithin(candidate.loaded.promise, START_TIMEOUT_MS)) {
           throw new DomainError(`The new driver of ${device} was not loaded within ${START_TIMEOUT_MS / 1000} s`);
         }
+        if (candidate.over) throw new DomainError(`The new driver of ${device} has died as soon as it was loaded`);
         // Where the driver was started anew meanwhile, that has the opening of the medium that this one was handed.
         if (length === this.restarts.length) break;
         this.#discard(candidate);
@@ -230,6 +238,7 @@ export class MachineDomain implements LinkedDomain {
       if (this.#candidate !== undefined) this.#discard(this.#candidate);
       throw thrown;
     } finally {
+      this.#upgrading = false;
       if (this.#candidate?.over) this.#candidate = undefined;
     }
     const before = this.#standby;

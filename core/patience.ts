@@ -13,7 +13,11 @@ export class Patience {
   #sinceMs = 0;
   #waiting = false;
 
-  /** @param limitMs how long none may come while requests are in flight */
+  /**
+   * Waits for nothing yet.
+   *
+   * @param limitMs how long no answer may come while requests are in flight
+   */
   constructor(limitMs: number) {
     this.#limitMs = limitMs;
   }

@@ -125,6 +125,7 @@ type Transport = Pick<DomainSetup, "control" | "events" | "links"> & { readonly 
 /** Makes views of all that is shared. Of libc everything is opened here that is needed later, but by plugins. */
 function attachTransport(boot: DomainBoot): Transport {
   const eventFd = attachEventFd(boot.eventFd);
+  if (boot.devices.some((device) => device.events === true)) eventFd?.prepareServing();
   const events = new EventPage(SharedMemory.attach(boot.events), eventFd, boot.sleepsOn);
   const control = new DomainControl(SharedMemory.attach(boot.control), events);
   threadUsage();
