@@ -9,7 +9,7 @@ import { lineBreak, type Message, message, text } from "@optique/core/message";
 import { map, multiple, optional, withDefault } from "@optique/core/modifiers";
 import type { InferValue, Suggestion } from "@optique/core/parser";
 import { argument, command, constant, flag, option } from "@optique/core/primitives";
-import { choice, string, type ValueParser } from "@optique/core/valueparser";
+import { choice, integer, string, type ValueParser } from "@optique/core/valueparser";
 import { formatDuration } from "../core/units.ts";
 import { QUICK } from "./quick.ts";
 import { DEFAULT_OUT } from "./result_file.ts";
@@ -100,6 +100,45 @@ const serve = command(
   },
 );
 
+const faults = command(
+  "faults",
+  object({
+    command: constant("faults"),
+    file: argument(path("FILE", "file", [".yaml", ".yml"]), { description: message`The scenario file (YAML).` }),
+    faults: withDefault(
+      option("--faults", integer({ metavar: "N", min: 1, max: 1_000_000 }), { description: message`How many faults.` }),
+      200,
+    ),
+    seed: withDefault(
+      option("--seed", integer({ metavar: "SEED", min: 1, max: 2 ** 31 - 1 }), {
+        description: message`What they follow from: the same seed gives the same faults.`,
+      }),
+      1,
+    ),
+    machine: withDefault(
+      option("--machine", integer({ metavar: "M", min: 0, max: 1_000_000 }), {
+        description: message`The machine to begin with, to go through one again that went wrong.`,
+      }),
+      0,
+    ),
+    set,
+    allowPlugin,
+    allowDestructive,
+    force,
+    json: optional(option("--json", path("FILE", "any"), { description: message`Save the report in this file.` })),
+    progress: map(
+      optional(flag("--no-progress", { description: message`Do not report progress.` })),
+      (off) => off !== true,
+    ),
+  }),
+  {
+    description:
+      message`Try faults on the driver of a scenario: kill, stop and corrupt it, while its workload checks that nothing is lost.`,
+    footer:
+      message`The scenario must make one cell whose driver is a process, and its workload must be verify with errors: tolerate. The exit status is 0 when every fault was detected and nothing lost or corrupted, 1 when not, 2 when nothing could be tried, 130 after Ctrl-C (what was tried until then is reported).`,
+  },
+);
+
 const check = command("check", object({ command: constant("check"), files, set, allowPlugin }), {
   description: message`Check scenarios without running them.`,
   footer:
@@ -149,10 +188,10 @@ const sata = command(
 );
 
 /** Parses the command line. */
-export const parser = or(run, serve, check, list, schema, sata);
+export const parser = or(run, serve, faults, check, list, schema, sata);
 /** What may stand first on the command line; anything else is an argument of `run`. */
 export const COMMANDS: readonly string[] = [
-  ...["run", "serve", "check", "list", "schema", "sata", "completion", "help"],
+  ...["run", "serve", "faults", "check", "list", "schema", "sata", "completion", "help"],
   ...["--help", "-h", "--version"],
 ];
 
@@ -162,6 +201,8 @@ export type Arguments = InferValue<typeof parser>;
 export type RunArguments = Extract<Arguments, { command: "run" }>;
 /** What it says about serving. */
 export type ServeArguments = Extract<Arguments, { command: "serve" }>;
+/** What it says about faults. */
+export type FaultsArguments = Extract<Arguments, { command: "faults" }>;
 /** What it says about checking. */
 export type CheckArguments = Extract<Arguments, { command: "check" }>;
 /** What it says about listing. */

@@ -9,6 +9,7 @@ import type { PluginTable } from "../core/plugin.ts";
 import { checkCommand } from "./check_command.ts";
 import { BRIEF, COMMANDS, EXAMPLES, parser } from "./arguments.ts";
 import { ExitStatus } from "./exit_status.ts";
+import { faultsCommand } from "./faults_command.ts";
 import { listCommand } from "./list_command.ts";
 import { runCommand } from "./run_command.ts";
 import { sataIdentifyCommand, sataListCommand } from "./sata_command.ts";
@@ -46,6 +47,8 @@ export async function main(args: readonly string[], plugins: PluginTable): Promi
       return await runCommand(parsed, plugins);
     case "serve":
       return await serveCommand(parsed, plugins);
+    case "faults":
+      return await faultsCommand(parsed, plugins);
     case "check":
       return await checkCommand(parsed, plugins);
     case "list":

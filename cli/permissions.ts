@@ -26,6 +26,7 @@ const PROJECT = dirname(dirname(fromFileUrl(import.meta.url)));
  */
 export function permissionsOf(args: readonly string[]): PermissionNeed[] {
   if (args[0] === "serve") return [...basePermissions(args), ...servePermissions()];
+  if (args[0] === "faults") return [...basePermissions(args), ...faultPermissions()];
   const runs = args.some((arg) => /\.ya?ml$/.test(arg)) && args[0] !== "check";
   const out = args.find((arg) => arg.startsWith("--out="))?.slice("--out=".length) ??
     (args.includes("--out") ? args[args.indexOf("--out") + 1] : undefined);
@@ -69,6 +70,24 @@ function servePermissions(): PermissionNeed[] {
     processPermission("run the machine in a process of its own"),
     { descriptor: { name: "ffi", path }, flag: `--allow-ffi=${path}`, reason: "serve sockets" },
   ];
+}
+
+/** What it takes to try faults. */
+function faultPermissions(): PermissionNeed[] {
+  const path = cLibraryNeed();
+  return [
+    processPermission("run the machines in processes of their own"),
+    {
+      descriptor: { name: "ffi", path },
+      flag: `--allow-ffi=${path}`,
+      reason: "share memory with processes, and see what they leave behind",
+    },
+  ];
+}
+
+/** What it takes to save a report. */
+export function filePermissions(path: string): PermissionNeed[] {
+  return [{ descriptor: { name: "write", path }, flag: `--allow-write=${path}`, reason: "save the report" }];
 }
 
 /** What it takes to make a device's medium in a folder. */

@@ -137,7 +137,8 @@ export class Backend implements WaitSource, RequestOwner {
    */
   connect(stopRequested: () => boolean): void {
     const store = this.#store;
-    if (!awaitGeneration(this.#end, store, stopRequested)) return;
+    // Who has left asks for nothing any more: what is in the ring was asked of the driver before this one.
+    if (!awaitGeneration(this.#end, store, stopRequested)) return this.abandon();
     awaitPeerState(this.#end, store, XenbusState.Initialised, stopRequested);
     this.#mapRing();
     if (store.read("feature-sleep-flag") === 1) {

@@ -68,10 +68,10 @@ export class DrivenDevices {
   /** The media of the next driver become those of the present one. The one before it must have ended. */
   advance(): void {
     for (const driven of this.#devices.values()) {
-      const before = driven.present;
-      driven.present = driven.next;
+      const { present, next } = driven;
+      driven.present = next;
       driven.next = undefined;
-      if (before?.medium !== driven.present?.medium) this.#media.release(before?.medium);
+      if (present !== undefined && next !== undefined) this.#media.release(present, next);
     }
   }
 

@@ -178,6 +178,9 @@ export class EventChannel {
   }
 }
 
+/** What an end of a link needs of its channel. */
+export type ChannelEnd = Pick<EventChannel, "notify" | "wakePeer" | "reset" | "clear">;
+
 /** A new event page's memory. */
 export function allocateEventPage(): SharedMemory {
   return SharedMemory.allocate(EVENT_PAGE_BYTES / FRAME_SIZE);

@@ -9,7 +9,7 @@ import { ClientLosses, closeFrontend } from "./client_losses.ts";
 import type { Counters } from "./counters.ts";
 import { Command } from "./domain/control.ts";
 import { type DomainPlan, type LinkPlan, type MachinePlan, type PluginUse, threadNumber } from "./domain/plan.ts";
-import type { DomainReport, DomainSample } from "./domain/report.ts";
+import type { DomainReport, DomainSample, LinkReport } from "./domain/report.ts";
 import { DomainError, messageOf } from "./errors.ts";
 import type { Incarnation } from "./incarnation.ts";
 import { LifeWatch } from "./life_watch.ts";
@@ -35,8 +35,11 @@ export interface DomainResult {
   readonly restarts: readonly Restart[];
 }
 
-/** What a domain says of one of its links, in the time of one of the drivers. */
-type LinkReport = Pick<Extract<DomainReport, { type: "lost" }>, "port" | "generation">;
+/** What can be told of a domain from outside, and done to it. */
+export type MachineDomainView = Pick<
+  MachineDomain,
+  "restarts" | "processId" | "hasStandby" | "signal" | "links" | "events" | "saboteurPage"
+>;
 
 /** A link and the domains at its ends. */
 interface Connection {
@@ -134,7 +137,7 @@ export class Hypervisor {
   }
 
   /** What can be told of a domain while the machine runs. */
-  domain(name: string): Pick<MachineDomain, "restarts" | "processId" | "hasStandby"> {
+  domain(name: string): MachineDomainView {
     return this.#domain(name);
   }
 

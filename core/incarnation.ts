@@ -33,7 +33,8 @@ export class Incarnation {
   useful = false;
   #notes = 0;
   #lastBeat = 0;
-  #lastBeatAt = performance.now();
+  #silentMs = 0;
+  #lookedAt = performance.now();
 
   /** A life that begins. */
   constructor(host: DomainHost, control: DomainControl) {
@@ -55,20 +56,28 @@ export class Incarnation {
 
   /** From now on it must show signs of life. */
   watch(): void {
-    this.#lastBeatAt = performance.now();
+    this.#silentMs = 0;
+    this.#lookedAt = performance.now();
   }
 
-  /** How long it has shown none, in ms, if that is too long; else 0. */
-  silentMs(timeoutMs: number): number {
+  /**
+   * How long it has shown no sign of life, in ms, if that is too long; else 0. Of the time between two looks no more than
+   * twice the usual counts: who watches may have been kept from the core as well, or the whole machine have slept.
+   *
+   * @param everyMs how often it is asked
+   */
+  silentMs(timeoutMs: number, everyMs: number): number {
     const now = performance.now();
+    this.#silentMs += Math.min(now - this.#lookedAt, 2 * everyMs);
+    this.#lookedAt = now;
     const beat = this.control.heartbeat;
     if (beat !== this.#lastBeat) {
       this.#lastBeat = beat;
-      this.#lastBeatAt = now;
+      this.#silentMs = 0;
       return 0;
     }
     const busyMs = beat === 0 ? START_TIMEOUT_MS : Math.min(this.control.blockingMs, MAX_BLOCKING_MS);
     const limitMs = Math.max(timeoutMs, busyMs);
-    return now - this.#lastBeatAt > limitMs ? limitMs : 0;
+    return this.#silentMs > limitMs ? limitMs : 0;
   }
 }

@@ -19,6 +19,7 @@ export interface WatchedDomain {
 export class LifeWatch<Domain extends WatchedDomain> {
   readonly #domains: readonly Domain[];
   readonly #timeoutMs: number;
+  readonly #everyMs: number;
   readonly #silent: (domain: Domain, incarnation: Incarnation, silentMs: number) => void;
   #timer: ReturnType<typeof setInterval> | undefined;
   #watching = false;
@@ -36,12 +37,13 @@ export class LifeWatch<Domain extends WatchedDomain> {
   ) {
     this.#domains = domains;
     this.#timeoutMs = timeoutMs;
+    this.#everyMs = Math.min(BEAT_MS, Math.max(10, timeoutMs / 10));
     this.#silent = silent;
   }
 
   /** Shows that the hypervisor lives. */
   beat(): void {
-    this.#timer = setInterval(() => this.#look(), Math.min(BEAT_MS, Math.max(10, this.#timeoutMs / 10)));
+    this.#timer = setInterval(() => this.#look(), this.#everyMs);
   }
 
   /** From now on the domains must show that they live, too. */
@@ -60,7 +62,7 @@ export class LifeWatch<Domain extends WatchedDomain> {
       const { current } = domain;
       if (current.over || current.closed) continue;
       current.control.showHypervisorLives();
-      const silentMs = this.#watching ? current.silentMs(this.#timeoutMs) : 0;
+      const silentMs = this.#watching ? current.silentMs(this.#timeoutMs, this.#everyMs) : 0;
       if (silentMs > 0) this.#silent(domain, current, silentMs);
     }
   }

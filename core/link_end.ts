@@ -7,7 +7,7 @@
 
 import { entryWord } from "./blkif.ts";
 import { ConnectionError } from "./errors.ts";
-import type { EventChannel, EventPage } from "./event_channel.ts";
+import type { ChannelEnd, EventPage } from "./event_channel.ts";
 import type { SharedMemory } from "./memory.ts";
 import type { Ring } from "./ring.ts";
 import { type BackendKey, canReach, type FrontendKey, stateName, XenbusState, type XenbusStore } from "./xenbus.ts";
@@ -25,7 +25,7 @@ export interface LinkEnd {
   /** This domain's port of the event channel. */
   readonly port: number;
   /** Notifies the peer. */
-  readonly channel: EventChannel;
+  readonly channel: ChannelEnd;
   /** Which generation of the link is to be used, by the hypervisor's word; always 0 where it is absent. */
   readonly generation?: () => number;
 }
@@ -44,7 +44,7 @@ export interface PushCounters {
 }
 
 /** Publishes what a ring's end has produced. On the hot path. */
-export function pushAndNotify(ring: Ring, channel: EventChannel, counters: PushCounters): void {
+export function pushAndNotify(ring: Ring, channel: ChannelEnd, counters: PushCounters): void {
   if (ring.push()) {
     channel.notify();
     counters.sent++;

@@ -97,6 +97,8 @@ export class MachineDomain implements LinkedDomain {
   /** Who carries it now. */
   current: Incarnation;
   readonly #context: MachineDomainContext;
+  /** By which its saboteur is told what to do; null where it has none. */
+  readonly saboteurPage: SharedArrayBuffer | null;
   readonly #devices: DrivenDevices;
   /** The next driver, which has loaded or is loading. */
   #standby: Incarnation | undefined;
@@ -126,6 +128,7 @@ export class MachineDomain implements LinkedDomain {
       context.media,
       context.restarts === null ? null : () => context.memory.allocateFrames(1).buffer,
     );
+    this.saboteurPage = plan.saboteur === undefined ? null : context.memory.allocateFrames(1).buffer;
     this.current = this.#incarnate();
   }
 
@@ -143,6 +146,12 @@ export class MachineDomain implements LinkedDomain {
   /** Whether the next driver has loaded and stands by. */
   get hasStandby(): boolean {
     return this.#standby?.isLoaded === true;
+  }
+
+  /** Sends its process a signal, if it has one of its own. */
+  signal(signal: Deno.Signal): void {
+    const { host } = this.current;
+    if (host instanceof ProcessHost) host.signal(signal);
   }
 
   /** Has it drive a device on a medium, if the device is one of its own. */
@@ -358,6 +367,7 @@ export class MachineDomain implements LinkedDomain {
       eventFd: this.eventFd?.descriptor ?? null,
       sleepsOn: this.#context.memory.betweenProcesses ? "descriptor" : "word",
       links: this.links,
+      saboteurPage: this.saboteurPage,
       devices: boots,
     }, descriptors);
   }

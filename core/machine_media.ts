@@ -19,16 +19,11 @@ export interface OpenMedium {
   readonly reopened: boolean;
 }
 
-interface Opening {
-  readonly device: DevicePlugin;
-  readonly medium: unknown;
-}
-
 /** What was opened and not closed. */
 export class MachineMedia {
   readonly #context: MachineContext;
   readonly #memory: MachineMemory;
-  readonly #open: Opening[] = [];
+  #open: { readonly device: DevicePlugin; readonly medium: unknown }[] = [];
   #closed = false;
 
   /**
@@ -63,25 +58,23 @@ export class MachineMedia {
     return this.#opened(device, true, (context) => openAgain.call(device, medium, plan.plugin.options, context));
   }
 
-  /** Lets go of a medium that no driver uses any more, and none will. */
-  release(medium: unknown): void {
-    const opening = this.#open.find((each) => each.medium === medium);
-    for (let i = this.#open.length - 1; i >= 0; i--) if (this.#open[i].medium === medium) this.#open.splice(i, 1);
-    if (opening !== undefined) this.#closeOne(opening);
-  }
-
   /** Closes all. What was measured is not lost by a medium that cannot be closed. */
   close(): void {
     this.#closed = true;
-    const closed = new Set<unknown>();
-    for (const opening of this.#open.splice(0)) {
-      if (closed.has(opening.medium)) continue; // One that is opened again as it is.
-      closed.add(opening.medium);
-      this.#closeOne(opening);
-    }
+    const all = new Map(this.#open.map(({ device, medium }) => [medium, device])); // Some are opened again as they are.
+    this.#open = [];
+    for (const [medium, device] of all) this.#close(device, medium);
   }
 
-  #closeOne({ device, medium }: Opening): void {
+  /** Closes the opening of a driver that is dead, unless its successor has the same. */
+  release({ medium }: OpenMedium, successor: OpenMedium): void {
+    if (medium === successor.medium) return;
+    const opening = this.#open.find((each) => each.medium === medium);
+    this.#open = this.#open.filter((each) => each.medium !== medium);
+    if (opening !== undefined) this.#close(opening.device, medium);
+  }
+
+  #close(device: DevicePlugin, medium: unknown): void {
     try {
       device.closeMedium?.(medium);
     } catch (thrown) {

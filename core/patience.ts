@@ -14,7 +14,7 @@ export class Patience {
   #waiting = false;
 
   /**
-   * Waits for nothing yet.
+   * Nothing is awaited yet.
    *
    * @param limitMs how long no answer may come while requests are in flight
    */

@@ -239,12 +239,6 @@ export async function loadPlugin<Kind extends PluginKind>(kind: Kind, url: strin
   return module.default as PluginOf<Kind>;
 }
 
-/** What a plugin's domain may touch where that is a process of its own. */
-export function domainNeeds(plugin: Plugin, options: unknown): PermissionNeeds {
-  const own = plugin.kind === "device" ? plugin.driverPermissions?.(options) : undefined;
-  return own ?? plugin.permissions?.(options) ?? {};
-}
-
 /**
  * The paths whose content a device or a workload would destroy.
  *

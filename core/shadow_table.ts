@@ -39,8 +39,8 @@ const UNUSABLE = 3;
 /**
  * Slots and the requests that carry them. All methods are on the hot path and cost a load or a store or two.
  *
- * A request is named by its id and by how often that id was used before ({@link ShadowTable.sequence}): else a response
- * to an earlier request would pass for one to the request that has the id now.
+ * A request is named by its id and by which request it is of all ({@link ShadowTable.sequence}): else a response to an
+ * earlier request would pass for one to the request that has the id now, and one whose id is wrong for one to another.
  */
 export class ShadowTable {
   /** How many slots there are. */
@@ -53,10 +53,12 @@ export class ShadowTable {
   readonly #ranges: Float64Array;
   /** For each id the (first) slot that its request carries, or {@link NONE}. */
   readonly #slotOfId: Int32Array;
-  /** For each id the number of its present or last use; none has been used 0 times. */
+  /** For each id the number of its present or last request; none is 0 but before the first. */
   readonly #sequences: Int32Array;
   /** Ids: a stack, of which the first {@link idsInUse} are in use. */
   readonly #ids: Int32Array;
+  /** Requests that had an id. */
+  #requests = 0;
   /** Operations that have begun. */
   #begun = 0;
 
@@ -191,11 +193,12 @@ export class ShadowTable {
   assign(slot: number): number {
     const id = this.#ids[this.idsInUse++];
     this.#slotOfId[id] = slot;
-    this.#sequences[id]++;
+    this.#requests = (this.#requests + 1) | 0;
+    this.#sequences[id] = this.#requests;
     return id;
   }
 
-  /** The number of an id's present use, which changes with each: it takes 2³² uses to come again. */
+  /** Which request of all has an id, counted from 1: no two that are in flight have the same, and it takes 2³² to come again. */
   sequence(id: number): number {
     return this.#sequences[id];
   }

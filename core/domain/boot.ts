@@ -70,6 +70,8 @@ export interface DomainBoot {
   readonly sleepsOn: SleepsOn;
   /** Its ends of links. */
   readonly links: readonly LinkBoot[];
+  /** The frame by which its saboteur is told what to do; null where it has none. */
+  readonly saboteurPage: SharedArrayBuffer | null;
   /** The devices that it drives, with their media. */
   readonly devices: readonly DeviceBoot[];
 }

@@ -46,6 +46,10 @@ export interface DomainPlan {
   readonly policy: PluginUse;
   /** What it does with its device; a driver domain has none. */
   readonly workload?: WorkloadPlan;
+  /** How much private memory it may take beyond what it begins with, where it is a process; no limit when absent. */
+  readonly memoryBytes?: number;
+  /** The module that does it harm, in campaigns of faults: see `saboteur.ts`. */
+  readonly saboteur?: string;
 }
 
 /** One thread of a workload. */

@@ -12,6 +12,7 @@ import { strictAvailability } from "../sandbox/availability.ts";
 import { confinementOf } from "../sandbox/confinement.ts";
 import { confinedCommand } from "../sandbox/launch.ts";
 import type { MachineMemory } from "../machine_memory.ts";
+import { limitGrowth } from "../memory_limit.ts";
 import type { DomainBoot } from "./boot.ts";
 import type { DomainHost, DomainListener } from "./host.ts";
 import { parseReport, RECORD } from "./report_text.ts";
@@ -48,9 +49,10 @@ export class ProcessHost implements DomainHost {
       const { text, descriptors } = encodeBoot(boot, (memory) => this.#memory.descriptorOf(memory));
       const doorbells = [boot.eventFd, ...boot.links.map(({ peerEventFd }) => peerEventFd)];
       const handed = [...descriptors, ...doorbells.filter((each) => each !== null), ...inherited];
+      if (boot.plan.sandbox === "strict") checkStrict(this.#listener);
       const child = startDomain(boot, [...new Set(handed)]);
       this.#child = child;
-      this.#serve(child, text);
+      this.#serve(child, text, boot.plan.memoryBytes);
     } catch (thrown) {
       this.#end.resolve();
       this.#listener.died(`could not be started: ${messageOf(thrown)}`);
@@ -63,8 +65,13 @@ export class ProcessHost implements DomainHost {
 
   kill(): void {
     if (this.#child === undefined) return this.#end.resolve();
+    this.signal("SIGKILL");
+  }
+
+  /** Sends it a signal, if it is there. */
+  signal(signal: Deno.Signal): void {
     try {
-      this.#child.kill("SIGKILL");
+      this.#child?.kill(signal);
     } catch {
       // It has ended already.
     }
@@ -74,12 +81,16 @@ export class ProcessHost implements DomainHost {
     this.#input?.write(new TextEncoder().encode(`${line}\n`)).catch(() => {});
   }
 
-  async #serve(child: Deno.ChildProcess, boot: string): Promise<void> {
+  async #serve(child: Deno.ChildProcess, boot: string, memoryBytes: number | undefined): Promise<void> {
     // Standard input stays open: its end would mean that the hypervisor is gone.
     this.#input = child.stdin.getWriter();
     this.#say(boot);
     const errors = readLast(child.stderr);
+    let unlimited = memoryBytes;
     const heard = readMarkedLines(child.stdout, RECORD, (line) => {
+      // Its first word comes when it has what it needs.
+      if (unlimited !== undefined) limitGrowth(child.pid, unlimited);
+      unlimited = undefined;
       const report = parseReport(line);
       if (report !== null) return this.#listener.reported(report);
       this.#listener.died(`reported what is no report: ${line.slice(0, 200)}`);
@@ -87,7 +98,8 @@ export class ProcessHost implements DomainHost {
     const status = await child.status;
     // Its death counts from here on: a child of its own that has its standard output could keep that open.
     this.#end.resolve();
-    await isWithin(Promise.all([errors, heard]), LAST_WORDS_MS);
+    // One that was killed says nothing more, and may be missed.
+    if (status.signal === null) await isWithin(Promise.all([errors, heard]), LAST_WORDS_MS);
     this.#input.close().catch(() => {});
     this.#listener.died(describeEnd(status, "without saying why", await Promise.race([errors, ""])));
   }
@@ -116,17 +128,17 @@ function startDomain(
     events: devices.some(({ events }) => events === true),
     unconfined: plan.sandbox === "none",
   });
-  if (plan.sandbox === "strict") checkStrict();
   const command = plan.sandbox !== "strict" ? { program, args } : confinedCommand({
     confinement: confinementOf(needs, importedPaths({ plugins }), scratchDirectory),
-    ...{ program, args, descriptors, keepEnv: [] },
+    ...{ program, args, descriptors, keepEnv: needs.env ?? [] },
   });
   const piped = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
   return handingOn(descriptors, () => new Deno.Command(command.program, { args: [...command.args], ...piped }).spawn());
 }
 
 /** A strict sandbox is never silently less. */
-function checkStrict(): void {
-  const { missing } = strictAvailability();
+function checkStrict({ reported }: DomainListener): void {
+  const { missing, notes } = strictAvailability();
   if (missing.length > 0) throw new DomainError(`A strict sandbox is not to be had here. ${missing.join(". ")}`);
+  for (const text of notes) reported({ type: "note", text });
 }

@@ -20,6 +20,7 @@ import { type DevicePlugin, loadPlugin, makeDevice } from "../plugin.ts";
 import { allowedCpus, coreOffer, pinThread, threadUsage } from "../measure/thread.ts";
 import { revokeFfi } from "../sandbox/revocation.ts";
 import { AtomicsWaiter, type Waiter } from "../waiter.ts";
+import { loadSaboteur, type Saboteur } from "./saboteur.ts";
 import type { Workload } from "../workload.ts";
 
 /** A domain's workload, ready to run. */
@@ -89,6 +90,7 @@ export async function prepareDomain(
   const devices = await Promise.all(boot.devices.map(({ plugin }) => loadPlugin("device", plugin.url)));
   const policy = await loadPlugin("policy", plan.policy.url);
   const workload = plan.workload && await loadPlugin("workload", plan.workload.url);
+  const saboteur = await loadSaboteur(plan.saboteur, boot.saboteurPage);
   if (boot.standby) {
     report({ type: "standby" });
     await proceed();
@@ -97,9 +99,9 @@ export async function prepareDomain(
   control.beat();
   if (boot.parentProcess !== null) control.watchHypervisor();
   const gates = new Map(boot.devices.map((device, index) => {
-    return [device.name, openGate(device, devices[index], control, report)];
+    return [device.name, openGate(device, devices[index], { control, report, saboteur })];
   }));
-  return {
+  const setup: DomainSetup = {
     ...transport,
     report,
     waiter: makeWaiter(
@@ -117,6 +119,7 @@ export async function prepareDomain(
     requestTimeoutMs: boot.requestTimeoutMs,
     recovery: boot.recovery,
   };
+  return saboteur?.setup(setup) ?? setup;
 }
 
 /** What a domain shares with others. */
@@ -144,8 +147,7 @@ function mayKeepLibc({ parentProcess, plan: { sandbox, needs } }: DomainBoot): b
 function openGate(
   { name, plugin, medium, flushes, reopened }: DeviceBoot,
   definition: DevicePlugin,
-  control: DomainControl,
-  report: (report: DomainReport) => void,
+  { control, report, saboteur }: Pick<DomainSetup, "control" | "report"> & { readonly saboteur: Saboteur | null },
 ): DeviceGate {
   const noted = new Set<string>();
   let reported = false;
@@ -161,7 +163,7 @@ function openGate(
     reported = true;
   };
   const record = flushes && new FlushRecord(SharedMemory.attach(flushes).words, reopened);
-  return new DeviceGate(device, failed, { flushes: record, calls: control });
+  return new DeviceGate(saboteur?.device(device) ?? device, failed, { flushes: record, calls: control });
 }
 
 function attachEventFd(descriptor: number | null): EventFd | null {

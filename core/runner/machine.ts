@@ -11,6 +11,7 @@ import type { DomainPlan } from "../domain/plan.ts";
 import type { Counters } from "../counters.ts";
 import { printMarkedLine } from "../deno_child.ts";
 import { DomainError, messageOf } from "../errors.ts";
+import type { FaultJob } from "../faults/conductor.ts";
 import { Hypervisor } from "../hypervisor.ts";
 import { allowedCpus, peakMemoryBytes } from "../measure/thread.ts";
 import { type Conductor, timedWindow, untilFinished } from "../phases.ts";
@@ -37,17 +38,28 @@ const context: MachineContext = {
 try {
   const hypervisor = new Hypervisor(withCpus(job), context);
   started.resolve(hypervisor);
-  const domains = Object.fromEntries(await hypervisor.run(await conductorOf(job)));
-  const { losses } = hypervisor;
-  const clients = clientsOf(job.plan);
-  answer({
-    type: "results",
-    results: { domains, clients, losses, counters: conducted, peakMemoryBytes: peakMemoryBytes() },
-  });
+  answer(job.faults === undefined ? await measured(hypervisor) : await faulted(hypervisor, job.faults));
 } catch (thrown) {
   answer({ type: "failed", message: messageOf(thrown) });
 }
 Deno.exit(0); // Not by running out of work: a domain may still spin.
+
+async function measured(hypervisor: Hypervisor): Promise<MachineAnswer> {
+  const domains = Object.fromEntries(await hypervisor.run(await conductorOf(job)));
+  const { losses } = hypervisor;
+  const clients = clientsOf(job.plan);
+  return {
+    type: "results",
+    results: { domains, clients, losses, counters: conducted, peakMemoryBytes: peakMemoryBytes() },
+  };
+}
+
+/** A machine of a campaign of faults. What that takes is loaded for it alone. */
+async function faulted(hypervisor: Hypervisor, faults: FaultJob): Promise<MachineAnswer> {
+  const { FaultConductor } = await import("../faults/conductor.ts");
+  const conductor = new FaultConductor(hypervisor, faults, (record) => answer({ type: "fault", record }));
+  return { type: "faulted", machine: await conductor.run() };
+}
 
 async function readJob(): Promise<MachineJob> {
   const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream()).getReader();

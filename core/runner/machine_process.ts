@@ -6,6 +6,8 @@
  */
 
 import { DomainError } from "../errors.ts";
+import type { FaultedMachine } from "../faults/conductor.ts";
+import type { FaultRecord } from "../faults/injector.ts";
 import { type Consent, NO_CONSENT, type PermissionNeeds } from "../plugin.ts";
 import { denoArguments, describeEnd, readLast, readMarkedLines } from "../deno_child.ts";
 import { missingPermissions, permissionFlags, permissionsOf } from "../permissions.ts";
@@ -34,6 +36,11 @@ export interface RunningMachine {
   upgrade(): void;
 }
 
+/** What a machine process is to do. */
+export type WantedJob = Omit<MachineJob, "scratchDirectory" | "consent">;
+/** What one says in the end that did it. */
+type FinalAnswer = Extract<MachineAnswer, { type: "results" | "faulted" }>;
+
 /** How to run a machine process. */
 export interface MachineProcessOptions {
   /** What its plugins need. */
@@ -50,6 +57,8 @@ export interface MachineProcessOptions {
   readonly onNote?: (text: string) => void;
   /** Told how to command it, once it is started. */
   readonly onStarted?: (machine: RunningMachine) => void;
+  /** Told at once what came of each fault, in a campaign of them. */
+  readonly onFault?: (record: FaultRecord) => void;
   /** Ends it early. */
   readonly signal?: AbortSignal;
   /** Asks it to finish in order, where it has no window and works until then. */
@@ -63,10 +72,28 @@ export interface MachineProcessOptions {
  * @throws {DomainError} when the repetition failed, with its cause
  * @throws the signal's reason when it was aborted
  */
-export async function runMachineProcess(
-  wanted: Omit<MachineJob, "scratchDirectory" | "consent">,
+export async function runMachineProcess(wanted: WantedJob, options: MachineProcessOptions): Promise<MachineResults> {
+  const answer = await askMachineProcess(wanted, options);
+  if (answer.type !== "results") throw new DomainError(`The machine process answered with ${answer.type}`);
+  return answer.results;
+}
+
+/**
+ * Runs one machine of a campaign of faults. It is told to `onFault` at once what came of each.
+ *
+ * @returns what came of the machine
+ * @throws as {@link runMachineProcess}
+ */
+export async function runFaultedMachine(
+  wanted: WantedJob & Required<Pick<MachineJob, "faults">>,
   options: MachineProcessOptions,
-): Promise<MachineResults> {
+): Promise<FaultedMachine> {
+  const answer = await askMachineProcess(wanted, options);
+  if (answer.type !== "faulted") throw new DomainError(`The machine process answered with ${answer.type}`);
+  return answer.machine;
+}
+
+async function askMachineProcess(wanted: WantedJob, options: MachineProcessOptions): Promise<FinalAnswer> {
   options.signal?.throwIfAborted();
   const missing = missingPermissions(permissionsOf(options.needs));
   if (missing.length > 0) {
@@ -81,7 +108,7 @@ export async function runMachineProcess(
   });
 }
 
-async function run(job: MachineJob, options: MachineProcessOptions): Promise<MachineResults> {
+async function run(job: MachineJob, options: MachineProcessOptions): Promise<FinalAnswer> {
   const { conductNs } = options;
   const limitMs = workingMs(job, conductNs) + OVERHEAD_MS;
   const child = new Deno.Command(Deno.execPath(), {
@@ -126,10 +153,11 @@ async function run(job: MachineJob, options: MachineProcessOptions): Promise<Mac
     whenAborted(options.signal, abort);
     whenAborted(options.finish, finish);
     options.onStarted?.({ upgrade: () => void say(UPGRADE) });
-    let answer: Exclude<MachineAnswer, { type: "note" }> | undefined;
+    let answer: FinalAnswer | Extract<MachineAnswer, { type: "failed" }> | undefined;
     const listened = readMarkedLines(child.stdout, RECORD, (line) => {
       const said: MachineAnswer = JSON.parse(line);
       if (said.type === "note") options.onNote?.(said.text);
+      else if (said.type === "fault") options.onFault?.(said.record);
       else answer ??= said;
     });
     const [errors, status] = await Promise.all([readLast(child.stderr), child.status, listened]);
@@ -141,7 +169,7 @@ async function run(job: MachineJob, options: MachineProcessOptions): Promise<Mac
       throw new DomainError(`The machine process ${describeEnd(status, "before it had measured anything", errors)}`);
     }
     if (answer.type === "failed") throw new DomainError(answer.message);
-    return answer.results;
+    return answer;
   } finally {
     for (const timer of timers) clearTimeout(timer);
     options.signal?.removeEventListener("abort", abort);

@@ -6,6 +6,8 @@
 
 import type { MachinePlan } from "../domain/plan.ts";
 import type { Counters } from "../counters.ts";
+import type { FaultedMachine, FaultJob } from "../faults/conductor.ts";
+import type { FaultRecord } from "../faults/injector.ts";
 import type { DomainResult } from "../hypervisor.ts";
 import type { RunWindow } from "../phases.ts";
 import type { Consent } from "../plugin.ts";
@@ -24,6 +26,8 @@ export interface MachineJob {
   readonly scratchDirectory: string | null;
   /** What may be destroyed, and what programs may run. */
   readonly consent: Consent;
+  /** The faults that it goes through, where that is what it is for. */
+  readonly faults?: FaultJob;
 }
 
 /** What one repetition measured. */
@@ -40,10 +44,14 @@ export interface MachineResults {
   readonly peakMemoryBytes: number | null;
 }
 
-/** What a machine process says: any number of notes, and one of the others once. */
+/** What a machine process says: any number of notes and faults, and one of the others once. */
 export type MachineAnswer =
   /** What a device has to say that is no error. */
   | { readonly type: "note"; readonly text: string }
+  /** What came of a fault. */
+  | { readonly type: "fault"; readonly record: FaultRecord }
+  /** What came of a machine that went through faults. */
+  | { readonly type: "faulted"; readonly machine: FaultedMachine }
   /** What was measured. */
   | { readonly type: "results"; readonly results: MachineResults }
   /** Why there is nothing. */

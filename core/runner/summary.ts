@@ -6,6 +6,7 @@
 
 // deno-lint-ignore no-import-prefix -- named in full, so that this folder can be imported from any project
 import { median, quantileSorted } from "npm:simple-statistics@7.12.1";
+import { mulberry32 } from "../mulberry32.ts";
 import { fairness } from "./clients.ts";
 import type { Estimate, Sample, Summary } from "./result.ts";
 
@@ -69,16 +70,5 @@ export function estimate(values: readonly number[]): Estimate {
     low: quantileSorted(medians, 0.025),
     high: quantileSorted(medians, 0.975),
     interval: "bootstrap95",
-  };
-}
-
-/** A small seeded generator (mulberry32), so that the same samples always give the same interval. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }

@@ -20,6 +20,7 @@ export function failedOperation(queue: BlockQueue, slot: number): WorkloadError 
  * @param depth how many slots to use
  * @param submitNext submits the next operation in a free slot; false when there is none left
  * @param finished told of each slot whose operation succeeded, before the slot is used again
+ * @param failed the same for one that failed; when absent, that ends it
  * @returns false when the domain was told to stop before all was done
  * @throws {WorkloadError} when an operation failed
  */
@@ -28,14 +29,17 @@ export function runPipeline(
   depth: number,
   submitNext: (slot: number) => boolean,
   finished: (slot: number) => void,
+  failed: (slot: number) => void = (slot) => {
+    throw failedOperation(queue, slot);
+  },
 ): boolean {
   let inFlight = 0;
   for (let slot = 0; slot < depth && submitNext(slot); slot++) inFlight++;
   while (inFlight > 0) {
     const slot = queue.wait();
     if (slot < 0) return false;
-    if (queue.status(slot) !== 0) throw failedOperation(queue, slot);
-    finished(slot);
+    if (queue.status(slot) === 0) finished(slot);
+    else failed(slot);
     if (!submitNext(slot)) inFlight--;
   }
   return true;

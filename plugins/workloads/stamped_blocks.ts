@@ -61,6 +61,8 @@ export class StampedBlocks {
   readonly #contents: Uint8Array;
   /** Of each block: 1 while an operation on it is in flight. */
   readonly #busy: Uint8Array;
+  /** Of each block: 1 if it was read and checked since it was last changed. */
+  readonly #verified: Uint8Array;
   /** Of each slot: its buffer. */
   readonly #buffers: readonly Uint8Array[];
   /** The same as words. */
@@ -69,6 +71,11 @@ export class StampedBlocks {
   readonly #blockOf: Uint32Array;
   /** Of each slot: its operation. */
   readonly #operationOf: Uint8Array;
+  /** Of each slot: 1 while its operation is in flight. */
+  readonly #inFlight: Uint8Array;
+  #submitted = 0;
+  #completed = 0;
+  #failed = 0;
   #sectorsWritten = 0;
   #sectorsVerified = 0;
 
@@ -81,10 +88,32 @@ export class StampedBlocks {
     this.#generations = new Uint32Array(count);
     this.#contents = new Uint8Array(count);
     this.#busy = new Uint8Array(count);
+    this.#verified = new Uint8Array(count);
     this.#buffers = Array.from({ length: depth }, (_, slot) => queue.buffer(slot).subarray(0, blockSize));
     this.#words = this.#buffers.map((each) => new Int32Array(each.buffer, each.byteOffset, blockSize / 4));
     this.#blockOf = new Uint32Array(depth);
     this.#operationOf = new Uint8Array(depth);
+    this.#inFlight = new Uint8Array(depth);
+  }
+
+  /** Whether it is known what every block holds. */
+  get allKnown(): boolean {
+    return !this.#contents.includes(Content.Unknown);
+  }
+
+  /** From now on, no block counts as verified until it is read once more. */
+  verifyAnew(): void {
+    this.#verified.fill(0);
+  }
+
+  /** Whether a block was read and checked since it was last changed. */
+  isVerified(block: number): boolean {
+    return this.#verified[block] !== 0;
+  }
+
+  /** Whether all blocks were read and checked since they were last changed. */
+  get allVerified(): boolean {
+    return !this.#verified.includes(0);
   }
 
   /** Whether it is known what a block holds. */
@@ -130,11 +159,10 @@ export class StampedBlocks {
   /**
    * A slot's operation is over: accounts for it, or checks what it read.
    *
-   * @throws {WorkloadError} when that is not what was written
+   * @throws {WorkloadError} when that is not what was written, or nothing was in flight in this slot
    */
   finished(slot: number): void {
-    const block = this.#blockOf[slot];
-    this.#busy[block] = 0;
+    const block = this.#complete(slot);
     switch (this.#operationOf[slot]) {
       case Operation.Read:
         if (this.isKnown(block)) this.#check(slot, block);
@@ -152,13 +180,36 @@ export class StampedBlocks {
     }
   }
 
-  /** Sectors that were written (zeroes too) and checked, and the sum of the generations that the sectors hold now. */
+  /**
+   * A slot's operation has failed: what its block holds is unknown, unless it was a read.
+   *
+   * @throws {WorkloadError} when nothing was in flight in this slot
+   */
+  failed(slot: number): void {
+    const block = this.#complete(slot);
+    this.#failed++;
+    if (this.#operationOf[slot] !== Operation.Read) this.#contents[block] = Content.Unknown;
+  }
+
+  /** Nothing is known of any block: what was written may not be durable. */
+  forget(): void {
+    this.#contents.fill(Content.Unknown);
+  }
+
+  /** Of operations and of sectors: see the workload's counters. */
   counters(): Counters {
     let generationSum = 0;
     for (let block = 0; block < this.#options.count; block++) {
       if (this.#contents[block] === Content.Stamps) generationSum += this.#generations[block] * this.#sectorsPerBlock;
     }
-    return { sectorsWritten: this.#sectorsWritten, sectorsVerified: this.#sectorsVerified, generationSum };
+    return {
+      sectorsWritten: this.#sectorsWritten,
+      sectorsVerified: this.#sectorsVerified,
+      generationSum,
+      operationsSubmitted: this.#submitted,
+      operationsCompleted: this.#completed,
+      operationsFailed: this.#failed,
+    };
   }
 
   #firstSector(block: number): number {
@@ -167,10 +218,23 @@ export class StampedBlocks {
 
   #submit(slot: number, block: number, operation: Operation): void {
     this.#busy[block] = 1;
+    this.#inFlight[slot] = 1;
+    this.#submitted++;
     this.#blockOf[slot] = block;
     this.#operationOf[slot] = operation;
+    if (operation !== Operation.Read) this.#verified[block] = 0;
     const { blockSize } = this.#options;
     this.#queue.submit(slot, operation, this.#firstSector(block) * SECTOR_SIZE, blockSize);
+  }
+
+  /** Accounts for a completion, once only. Returns the block. */
+  #complete(slot: number): number {
+    if (this.#inFlight[slot] !== 1) throw new WorkloadError(`Slot ${slot} was completed with nothing in flight in it`);
+    this.#inFlight[slot] = 0;
+    this.#completed++;
+    const block = this.#blockOf[slot];
+    this.#busy[block] = 0;
+    return block;
   }
 
   #check(slot: number, block: number): void {
@@ -178,6 +242,7 @@ export class StampedBlocks {
       const fault = this.#faultOf(slot, block, i);
       if (fault !== Fault.None) throw this.#mismatch(slot, block, i, fault);
     }
+    this.#verified[block] = 1;
     this.#sectorsVerified += this.#sectorsPerBlock;
   }
 

@@ -6,6 +6,9 @@
  * and durable (FUA) writes; write-zeroes; and discards. What a discarded block reads as is unknown, so it is not checked
  * until it is written again, at the latest in the end. Then the device is flushed, read back and checked.
  *
+ * An operation that fails ends the run, unless errors are tolerated: then what its block holds is unknown, as after a
+ * discard, and what failed in the end is done again.
+ *
  * Each thread has a part of the range for itself. No two operations are on the same block at once, so what a block must
  * hold is never in doubt.
  *
@@ -24,6 +27,8 @@ import { Random } from "./random.ts";
 import { StampedBlocks } from "./stamped_blocks.ts";
 
 const DEFAULT_SIZE = 4 * 2 ** 20;
+/** How often what failed in the end is done again, where errors are tolerated. */
+const MAX_ATTEMPTS = 100;
 
 const share = (): z.ZodNumber => z.number().min(0).max(1);
 
@@ -39,6 +44,9 @@ const options = z.strictObject({
   zeroesShare: share().default(0.05).describe("Share of the operations that are write-zeroes."),
   discardShare: share().default(0)
     .describe("Share of the operations that are discards; plain writes where the device cannot discard."),
+  errors: z.enum(["fail", "tolerate"]).default("fail").describe(
+    "Whether an operation that fails ends the run, or is counted and its block written again.",
+  ),
 }).refine(({ readShare, fuaShare, zeroesShare, discardShare }) => {
   return readShare + fuaShare + zeroesShare + discardShare <= 1 + 1e-9; // Decimal fractions do not add up exactly.
 }, "readShare, fuaShare, zeroesShare and discardShare are parts of one whole: together at most 1");
@@ -56,6 +64,9 @@ const plugin: WorkloadPlugin<typeof options> = definePlugin({
     sectorsWritten: "Sectors written, those made zero included.",
     sectorsVerified: "Sectors read back and found to be as they were written.",
     generationSum: "The sum of the generations that the sectors hold in the end; a sector of zeroes counts 0.",
+    operationsSubmitted: "Operations on blocks that were submitted.",
+    operationsCompleted: "Operations on blocks that were completed, each once, whether or not they succeeded.",
+    operationsFailed: "Operations on blocks that failed.",
   },
   needs: ({ queueDepth, blockSize, threads }) => ({ queueDepth, transferBytes: blockSize, threads }),
   create: (given) => ({ run: (context) => run(given, context) }),
@@ -69,18 +80,33 @@ function run(given: Options, { queue, seed, thread, threads, running }: Workload
   const blocks = new StampedBlocks(queue, { firstBlock, count, blockSize, depth, writer: { seed, thread } });
   const finished = (slot: number): void => blocks.finished(slot);
   const random = new Random(seed);
+  const failed = given.errors === "tolerate" ? (slot: number) => blocks.failed(slot) : undefined;
   const discardShare = queue.info.canDiscard ? given.discardShare : 0;
 
   /** One operation on each block for which `wanted` holds. Returns false when the domain was told to stop. */
   const forEachBlock = (wanted: (block: number) => boolean, submit: (slot: number, block: number) => void): boolean => {
     let block = 0;
-    return runPipeline(queue, depth, (slot) => {
-      running(); // Asked only to notice the time and to show a sign of life: this is done to its end.
-      while (block < count && !wanted(block)) block++;
-      if (block === count) return false;
-      submit(slot, block++);
-      return true;
-    }, finished);
+    return runPipeline(
+      queue,
+      depth,
+      (slot) => {
+        running(); // Asked only to notice the time and to show a sign of life: this is done to its end.
+        while (block < count && !wanted(block)) block++;
+        if (block === count) return false;
+        submit(slot, block++);
+        return true;
+      },
+      finished,
+      failed,
+    );
+  };
+  /** Does something until `isDone`. Returns false when the domain was told to stop. */
+  const repeat = (what: string, attempt: () => boolean, isDone: () => boolean): boolean => {
+    for (let attempts = 0; !isDone(); attempts++) {
+      if (attempts === MAX_ATTEMPTS) throw new WorkloadError(`${what} failed ${MAX_ATTEMPTS} times`);
+      if (!attempt()) return false;
+    }
+    return true;
   };
   const submitRandom = (slot: number): boolean => {
     if (!running()) return false;
@@ -95,12 +121,32 @@ function run(given: Options, { queue, seed, thread, threads, running }: Workload
   };
   const write = (slot: number, block: number): void => blocks.write(slot, block, Operation.Write);
 
+  const read = (slot: number, block: number): void => blocks.read(slot, block);
+  const writeUnknown = (): boolean => {
+    return repeat("Writing", () => forEachBlock((block) => !blocks.isKnown(block), write), () => blocks.allKnown);
+  };
+  let flushed = false;
+  const flush = (): boolean => {
+    try {
+      flushed = writeUnknown() && flushDevice(queue);
+      return flushed;
+    } catch (thrown) {
+      if (failed === undefined || !(thrown instanceof WorkloadError)) throw thrown;
+      blocks.forget(); // What is written once more is what the next flush makes durable.
+      return true;
+    }
+  };
+  const readBack = (): boolean => forEachBlock((block) => !blocks.isVerified(block), read);
+
   const phases: readonly (() => boolean)[] = [
     () => forEachBlock(() => true, write),
-    () => runPipeline(queue, depth, submitRandom, finished),
-    () => forEachBlock((block) => !blocks.isKnown(block), write),
-    () => flushDevice(queue),
-    () => forEachBlock(() => true, (slot, block) => blocks.read(slot, block)),
+    () => runPipeline(queue, depth, submitRandom, finished, failed),
+    () => repeat("Flushing", flush, () => flushed),
+    () => {
+      blocks.verifyAnew();
+      return true;
+    },
+    () => repeat("Reading back", readBack, () => blocks.allVerified),
   ];
   phases.every((phase) => phase());
   return blocks.counters();

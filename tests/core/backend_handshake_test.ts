@@ -1,10 +1,12 @@
 // The backend's handshake, with a frontend that offers a ring which cannot be used, and the end of a connection.
 import assert from "node:assert/strict";
+import { Backend } from "../../core/backend.ts";
+import { Operation } from "../../core/blkif.ts";
 import { synchronous } from "../../core/block_device.ts";
 import { ConnectionError } from "../../core/errors.ts";
 import { XenbusState, XenbusStore } from "../../core/xenbus.ts";
 import { MemoryDevice } from "../helpers/devices.ts";
-import { BACK_DOMAIN, BACK_STATE, FRONT_STATE } from "../helpers/link.ts";
+import { BACK_DOMAIN, BACK_STATE, FRONT_STATE, linkOptions } from "../helpers/link.ts";
 import { ScriptedFrontend } from "../helpers/scripted_frontend.ts";
 
 type Spoil = (peer: ScriptedFrontend, store: ScriptedFrontend["keys"]) => void;
@@ -81,6 +83,23 @@ Deno.test("a handshake ends when the frontend closes, or breaks the table of sta
       `state ${state}`,
     );
   }
+});
+
+Deno.test("a driver that comes after its frontend has left does nothing of what that had asked", () => {
+  const device = new MemoryDevice();
+  const peer = new ScriptedFrontend(synchronous(device));
+  const { back, memory } = peer.ends;
+  peer.offer();
+  peer.postTransfer(Operation.Write, 1, 0, [peer.grant(0), 0, 7]);
+  memory.words[FRONT_STATE] = XenbusState.Closed;
+  const backend = new Backend({ ...back, generation: () => 1 }, linkOptions(), peer.gate);
+  backend.offer();
+  backend.connect(() => false);
+  assert.equal(backend.connected, false);
+  assert.deepEqual([backend.peek(), backend.ready(), backend.service()], [false, false, false]);
+  backend.close();
+  assert.equal(memory.words[BACK_STATE], XenbusState.Closed);
+  assert.deepEqual(device.calls, []);
 });
 
 Deno.test("a backend that closes lets go of every grant, and can be closed again", () => {

@@ -1,13 +1,14 @@
-// Each device in a driver domain that is a process, with the permissions that its plugin declares: it keeps what it is
-// given, and a driver that is killed loses nothing that was acknowledged.
+// Each device in a driver domain that is a process, held by Deno or by the kernel to what its plugin declares: it keeps
+// what it is given, and a driver that is killed loses nothing that was acknowledged.
 import assert from "node:assert/strict";
-import type { DomainPlan, MachinePlan, PluginUse, RecoveryPlan } from "../../core/domain/plan.ts";
+import type { DomainPlan, MachinePlan, PluginUse, RecoveryPlan, Sandbox } from "../../core/domain/plan.ts";
 import { Hypervisor } from "../../core/hypervisor.ts";
 import { DEFAULT_CHANNEL } from "../../core/link.ts";
 import { threadUsage } from "../../core/measure/thread.ts";
 import { type Conductor, type Phases, timedWindow, unlessAborted } from "../../core/phases.ts";
 import { driverNeeds } from "../../core/permissions.ts";
 import { loadPlugin } from "../../core/plugin.ts";
+import { strictAvailability } from "../../core/sandbox/availability.ts";
 import { builtins } from "../../plugins/mod.ts";
 import { loopDevice, loopDeviceRefusal } from "../helpers/loop_device.ts";
 import { mediumContext } from "../helpers/medium_context.ts";
@@ -27,7 +28,11 @@ interface Case extends AsyncDisposable {
 }
 
 /** A machine whose driver is a process, and which checks all that it reads. */
-async function machine({ url, given }: Case, recovery?: RecoveryPlan): Promise<MachinePlan> {
+async function machine(
+  { url, given }: Case,
+  recovery?: RecoveryPlan,
+  sandbox: Sandbox = "permissions",
+): Promise<MachinePlan> {
   const device = await loadPlugin("device", url);
   const options = device.options.parse(given);
   const verify = await loadPlugin("workload", builtins.workload.verify);
@@ -44,7 +49,7 @@ async function machine({ url, given }: Case, recovery?: RecoveryPlan): Promise<M
   };
   const needs = driverNeeds(device, options);
   return {
-    domains: [application, { name: "driver", kind: "process", cpus: [], policy, needs }],
+    domains: [application, { name: "driver", kind: "process", sandbox, cpus: [], policy, needs }],
     devices: [{ name: "disk", domains: ["driver"], plugin: { url, options } }],
     links: [{ frontend: "application", device: "disk", channel: DEFAULT_CHANNEL }],
     ...{ seed: 7, hangTimeoutNs: 10e9 },
@@ -127,18 +132,26 @@ function test(refusal: string | null, name: string, fn: () => Promise<void>): vo
   Deno.test({ name: what, ignore: refusal !== null, sanitizeOps: false, sanitizeResources: false, fn });
 }
 
-for (const [name, [refusal, make]] of Object.entries(CASES)) {
-  test(refusal, `${name} in a process keeps what it is given`, async () => {
-    await using made = make();
-    const plan = await machine(made);
-    assert.equal(await verified(plan, () => timedWindow({ warmupNs: 0, durationNs: 50e6 })), 0);
-  });
+const SANDBOXES: Readonly<Partial<Record<Sandbox, string | null>>> = {
+  permissions: null,
+  strict: strictAvailability().missing.join(". ") || null,
+};
 
-  test(refusal, `${name} loses nothing when its driver is killed in mid-run`, async () => {
-    await using made = make();
-    const plan = await machine(made, RECOVERY);
-    assert.equal(await verified(plan, (hypervisor) => killing(hypervisor, 3)), 3);
-  });
+for (const [name, [lacksDevice, make]] of Object.entries(CASES)) {
+  for (const [sandbox, lacksSandbox] of Object.entries(SANDBOXES) as [Sandbox, string | null][]) {
+    const refusal = lacksDevice ?? lacksSandbox;
+    test(refusal, `${name} in a process (${sandbox}) keeps what it is given`, async () => {
+      await using made = make();
+      const plan = await machine(made, undefined, sandbox);
+      assert.equal(await verified(plan, () => timedWindow({ warmupNs: 0, durationNs: 50e6 })), 0);
+    });
+
+    test(refusal, `${name} (${sandbox}) loses nothing when its driver is killed in mid-run`, async () => {
+      await using made = make();
+      const plan = await machine(made, RECOVERY, sandbox);
+      assert.equal(await verified(plan, (hypervisor) => killing(hypervisor, 3)), 3);
+    });
+  }
 }
 
 const SABOTEUR = new URL("../helpers/plugins/saboteur.ts", import.meta.url).href;

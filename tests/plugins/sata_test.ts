@@ -282,7 +282,10 @@ Deno.test("a disk asks for libc alone, and for blkid only if it is written to", 
   assert.equal(needs({ path: "/dev/sda" })?.read, undefined);
   for (const destructive of [false, true]) {
     const options = sata.options.parse({ path: "/dev/sda", destructive });
-    assert.deepEqual(driverNeeds(sata as unknown as DevicePlugin, options), { ffi: [cLibraryNeed()] });
+    assert.deepEqual(driverNeeds(sata as unknown as DevicePlugin, options), {
+      ffi: [cLibraryNeed()],
+      system: { ioUring: true, capabilities: [] },
+    });
   }
 });
 

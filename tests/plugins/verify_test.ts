@@ -46,7 +46,10 @@ Deno.test("verify writes every block first, and flushes and reads every block at
   assert.deepEqual(operations, [...Array(16).fill(Write), Flush, ...Array(16).fill(Read)]);
   const blocks = Array.from({ length: 16 }, (_, block) => block * 4096);
   assert.deepEqual(queue.recorded.map(({ offset }) => offset), [...blocks, 0, ...blocks]);
-  assert.deepEqual(counters, { sectorsWritten: 128, sectorsVerified: 128, generationSum: 128 });
+  assert.deepEqual(counters, {
+    ...{ sectorsWritten: 128, sectorsVerified: 128, generationSum: 128 },
+    ...{ operationsSubmitted: 32, operationsCompleted: 32, operationsFailed: 0 },
+  });
 });
 
 Deno.test("verify's operations have the shares that were asked for", () => {

@@ -9,7 +9,7 @@ const READ = `--allow-read=${MODULES.join(",")}`;
 
 Deno.test("under Deno's permissions, what is not declared is refused to Deno's functions, and with FFI to nothing else", async () => {
   await withTargets(async (targets) => {
-    const found = findingsOf(await runFree("./prober.ts", [JSON.stringify(targets)], [FFI, READ, "--allow-sys=uid"]));
+    const found = findingsOf(await runFree("./prober.ts", [JSON.stringify(targets)], [FFI, READ]));
     for (const [attempt, outcome] of Object.entries(found)) {
       // The documented limit: FFI is all of the C library, whatever the other permissions say.
       if (attempt.startsWith("Deno: ")) assert.match(outcome, /^Requires/, attempt);

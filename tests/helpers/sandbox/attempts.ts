@@ -20,6 +20,8 @@ export interface Targets {
   readonly pids: readonly number[];
   /** A port at which somebody listens. */
   readonly port: number;
+  /** Whether what only root may do is tried. */
+  readonly root: boolean;
 }
 
 /** Succeeds or throws. */

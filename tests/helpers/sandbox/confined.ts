@@ -27,6 +27,8 @@ export interface Options extends Partial<Pick<Launch, "keepEnv" | "descriptors">
   readonly confinement?: Partial<Confinement>;
   /** What it declares. */
   readonly needs?: PermissionNeeds;
+  /** Variables of the launcher's environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Arguments with which Deno runs one of these programs, with every permission that it knows of if no others are named. */
@@ -51,7 +53,7 @@ export function confined(module: string, args: readonly string[], options: Optio
 /** Runs a program of this folder confined, to its end. */
 export async function runConfined(module: string, args: readonly string[] = [], options: Options = {}): Promise<Ended> {
   const { program, args: given } = confinedCommand(confined(module, args, options));
-  return await ended(program, given);
+  return await ended(program, given, options.env);
 }
 
 /** Runs it unconfined but for Deno's permissions. */
@@ -63,9 +65,13 @@ export async function runFree(
   return await ended(Deno.execPath(), programArguments(module, args, permissions));
 }
 
-async function ended(program: string, args: readonly string[]): Promise<Ended> {
+async function ended(
+  program: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
   const { code, signal, stdout, stderr } = await new Deno.Command(program, {
-    ...{ args: [...args], stdin: "null", env: { NO_COLOR: "1" } },
+    ...{ args: [...args], stdin: "null", env: { NO_COLOR: "1", ...env } },
   }).output();
   const text = new TextDecoder();
   return { code, signal, stdout: text.decode(stdout), stderr: text.decode(stderr) };

@@ -22,7 +22,7 @@ export async function probeSystem(way: typeof WAYS[number], targets: Targets): P
   const system = systemOf(way === "pool" ? "pool" : "own");
   const all = {
     ...SYSTEM_ATTEMPTS,
-    ...(Deno.uid() === 0 ? ROOT_ATTEMPTS : {}),
+    ...(targets.root ? ROOT_ATTEMPTS : {}),
   };
   const findings: Findings = {};
   for (const [name, attempt] of Object.entries(all)) {
@@ -33,8 +33,8 @@ export async function probeSystem(way: typeof WAYS[number], targets: Targets): P
   return findings;
 }
 
-if (import.meta.main) {
-  const targets: Targets = JSON.parse(Deno.args[0]);
+/** Tries everything by Deno's functions. */
+export async function probeDeno(targets: Targets): Promise<Findings> {
   const findings: Findings = {};
   for (const [name, attempt] of Object.entries(DENO_ATTEMPTS)) {
     try {
@@ -44,6 +44,11 @@ if (import.meta.main) {
       findings[`Deno: ${name}`] = messageOf(thrown);
     }
   }
+  return findings;
+}
+
+if (import.meta.main) {
+  const targets: Targets = JSON.parse(Deno.args[0]);
   const worker = new Worker(import.meta.resolve("./prober_worker.ts"), { type: "module" });
   const inWorker = await new Promise<Findings>((resolve, reject) => {
     worker.onmessage = ({ data }) => resolve(data);
@@ -51,6 +56,7 @@ if (import.meta.main) {
     worker.postMessage(targets);
   });
   worker.terminate();
-  Object.assign(findings, inWorker, await probeSystem("pool", targets), await probeSystem("main", targets));
-  console.log(JSON.stringify(findings));
+  const findings = [await probeDeno(targets), inWorker];
+  for (const way of ["pool", "main"] as const) findings.push(await probeSystem(way, targets));
+  console.log(JSON.stringify(Object.assign({}, ...findings)));
 }

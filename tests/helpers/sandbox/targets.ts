@@ -27,7 +27,7 @@ export async function withTargets(body: (targets: Targets) => Promise<void>): Pr
   try {
     await body({
       ...{ home: Deno.env.get("HOME") ?? "/root", file: `${folder}/file`, folder: `${folder}/empty` },
-      ...{ pids: victims.map(({ pid }) => pid), port: listener.addr.port },
+      ...{ pids: victims.map(({ pid }) => pid), port: listener.addr.port, root: Deno.uid() === 0 },
     });
   } finally {
     listener.close();
