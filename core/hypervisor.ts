@@ -12,7 +12,7 @@ import { type DomainPlan, type LinkPlan, type MachinePlan, type PluginUse, threa
 import type { DomainReport, DomainSample } from "./domain/report.ts";
 import { DomainError, messageOf } from "./errors.ts";
 import type { Incarnation } from "./incarnation.ts";
-import { MachineDomain, type Restart } from "./machine_domain.ts";
+import { MachineDomain, type MachineDomainView, type Restart } from "./machine_domain.ts";
 import { MachineLink } from "./machine_link.ts";
 import { MachineMedia } from "./machine_media.ts";
 import { MachineMemory } from "./machine_memory.ts";
@@ -33,12 +33,6 @@ export interface DomainResult {
   /** How often it was started anew, and why. */
   readonly restarts: readonly Restart[];
 }
-
-/** What can be told of a domain from outside, and done to it. */
-export type MachineDomainView = Pick<
-  MachineDomain,
-  "restarts" | "processId" | "signal" | "links" | "events" | "saboteurPage"
->;
 
 /** A link and the domains at its ends. */
 interface Connection {
@@ -240,14 +234,13 @@ export class Hypervisor {
   #reported(domain: MachineDomain, incarnation: Incarnation, report: DomainReport): void {
     if (report.type === "standby") return incarnation.standsBy();
     if (incarnation.over) return;
-    const { name } = domain.plan;
     switch (report.type) {
       case "closed":
-        incarnation.closed = true;
-        if (!domain.ended(report.counters)) {
-          this.#losses.failed(domain.plan, `The domain ${name} ended before its measured window did`);
+        if (this.#command < Command.Finish) {
+          return this.#died(domain, incarnation, "ended before its measured window did");
         }
-        return;
+        incarnation.closed = true;
+        return domain.ended(report.counters);
       case "device-error":
         this.#deviceError ??= report.message;
         return;
@@ -286,6 +279,7 @@ export class Hypervisor {
     const connection = this.#connectionOf(domain, port);
     if (connection?.link.generation !== generation) return;
     const { back } = connection;
+    back.current.closed = false; // If it has ended in order, it has left somebody who had not left it.
     this.#died(back, back.current, `was found broken by ${domain.plan.name}: ${message}`);
   }
 
