@@ -6,25 +6,27 @@
  */
 
 import type { BlockDevice } from "../block_device.ts";
-import type { DomainSetup } from "./setup.ts";
 
-/** Stands in the way of one domain. */
-export interface Saboteur {
+/** Stands in the way of one domain that works with a `Setup`. */
+export interface Saboteur<Setup> {
   /** Puts itself in front of a device. */
   device(device: BlockDevice): BlockDevice;
   /** Puts itself in front of all else that the domain works with, when everything is ready. */
-  setup(setup: DomainSetup): DomainSetup;
+  setup(setup: Setup): Setup;
 }
 
 /** What such a module has to export. */
-export interface SaboteurModule {
+export interface SaboteurModule<Setup> {
   /** The saboteur of a domain; `page` is one frame, which the campaign has too, and which outlives the domain. */
-  readonly sabotage: (page: SharedArrayBuffer) => Saboteur;
+  readonly sabotage: (page: SharedArrayBuffer) => Saboteur<Setup>;
 }
 
 /** The saboteur of a domain; null where its plan names none. */
-export async function loadSaboteur(url: string | undefined, page: SharedArrayBuffer | null): Promise<Saboteur | null> {
+export async function loadSaboteur<Setup>(
+  url: string | undefined,
+  page: SharedArrayBuffer | null,
+): Promise<Saboteur<Setup> | null> {
   if (url === undefined || page === null) return null;
-  const { sabotage }: SaboteurModule = await import(url);
+  const { sabotage }: SaboteurModule<Setup> = await import(url);
   return sabotage(page);
 }

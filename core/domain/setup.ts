@@ -90,7 +90,7 @@ export async function prepareDomain(
   const devices = await Promise.all(boot.devices.map(({ plugin }) => loadPlugin("device", plugin.url)));
   const policy = await loadPlugin("policy", plan.policy.url);
   const workload = plan.workload && await loadPlugin("workload", plan.workload.url);
-  const saboteur = await loadSaboteur(plan.saboteur, boot.saboteurPage);
+  const saboteur = await loadSaboteur<DomainSetup>(plan.saboteur, boot.saboteurPage);
   if (boot.standby) {
     report({ type: "standby" });
     await proceed();
@@ -147,7 +147,9 @@ function mayKeepLibc({ parentProcess, plan: { sandbox, needs } }: DomainBoot): b
 function openGate(
   { name, plugin, medium, flushes, reopened }: DeviceBoot,
   definition: DevicePlugin,
-  { control, report, saboteur }: Pick<DomainSetup, "control" | "report"> & { readonly saboteur: Saboteur | null },
+  { control, report, saboteur }: Pick<DomainSetup, "control" | "report"> & {
+    readonly saboteur: Saboteur<DomainSetup> | null;
+  },
 ): DeviceGate {
   const noted = new Set<string>();
   let reported = false;

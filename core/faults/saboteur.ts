@@ -26,11 +26,11 @@ const STEP_OF_STATE: Readonly<Record<number, Step>> = {
 };
 
 /** The saboteur that obeys a page. */
-export function sabotage(page: SharedArrayBuffer): Saboteur {
+export function sabotage(page: SharedArrayBuffer): Saboteur<DomainSetup> {
   return new PageSaboteur(new FaultPage(page));
 }
 
-class PageSaboteur implements Saboteur {
+class PageSaboteur implements Saboteur<DomainSetup> {
   readonly #page: FaultPage;
   #rings: readonly RingView[] = [];
   #gates: readonly DeviceGate[] = [];
