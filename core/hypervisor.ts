@@ -13,7 +13,7 @@ import type { DomainReport, DomainSample, LinkReport } from "./domain/report.ts"
 import { DomainError, messageOf } from "./errors.ts";
 import type { Incarnation } from "./incarnation.ts";
 import { LifeWatch } from "./life_watch.ts";
-import { MachineDomain, type Restart, type RestartReason } from "./machine_domain.ts";
+import { MachineDomain, type MachineDomainView, type Restart, type RestartReason } from "./machine_domain.ts";
 import { MachineLink } from "./machine_link.ts";
 import { MachineMedia } from "./machine_media.ts";
 import { MachineMemory } from "./machine_memory.ts";
@@ -34,12 +34,6 @@ export interface DomainResult {
   /** How often it was started anew, and why. */
   readonly restarts: readonly Restart[];
 }
-
-/** What can be told of a domain from outside, and done to it. */
-export type MachineDomainView = Pick<
-  MachineDomain,
-  "restarts" | "processId" | "hasStandby" | "signal" | "links" | "events" | "saboteurPage"
->;
 
 /** A link and the domains at its ends. */
 interface Connection {
@@ -271,15 +265,14 @@ export class Hypervisor {
 
   /** A domain ended in order. A driver that does so while others have work for it has not done what it is for. */
   #closed(domain: MachineDomain, incarnation: Incarnation, counters: Counters): void {
-    const message = "ended before its measured window did";
     const isNeeded = this.#connections.some(({ back, front: { current } }) => {
       return back === domain && !current.over && !current.closed;
     });
-    if (this.#mayRestart(domain) && this.#command < Command.Finish && isNeeded) {
-      return this.#died(domain, incarnation, message);
+    if (this.#command < Command.Finish && (isNeeded || !this.#mayRestart(domain))) {
+      return this.#died(domain, incarnation, "ended before its measured window did");
     }
     incarnation.closed = true;
-    if (!domain.ended(counters)) this.#losses.failed(domain.plan, `The domain ${domain.plan.name} ${message}`);
+    domain.ended(counters);
   }
 
   /** A domain ended, or failed. */

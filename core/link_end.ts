@@ -90,8 +90,10 @@ export function awaitGeneration(
 ): boolean {
   const generation = end.generation?.() ?? 0;
   const deadline = performance.now() + HANDSHAKE_TIMEOUT_MS;
-  while (store.read("generation") !== generation) {
+  for (;;) {
+    // Before the look: a ring between the look and the sleep is not lost.
     const { bell } = end.events;
+    if (store.read("generation") === generation) return true;
     if (store.read("state") === XenbusState.Closed) return false;
     if (stopRequested()) throw new ConnectionError("Told to stop while the frontend was awaited");
     if (performance.now() > deadline) {
@@ -101,7 +103,6 @@ export function awaitGeneration(
     }
     end.events.sleep(bell, LOOK_MS);
   }
-  return true;
 }
 
 /**

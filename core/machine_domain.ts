@@ -73,6 +73,12 @@ export interface MachineDomainContext {
   readonly died: (incarnation: Incarnation, message: string) => void;
 }
 
+/** What can be told of a domain from outside, and done to it. */
+export type MachineDomainView = Pick<
+  MachineDomain,
+  "restarts" | "processId" | "hasStandby" | "signal" | "links" | "events" | "saboteurPage"
+>;
+
 /** One domain of a machine. */
 export class MachineDomain implements LinkedDomain {
   /** What it is. */
@@ -110,7 +116,6 @@ export class MachineDomain implements LinkedDomain {
   /** Aborted when the domain has ended for good. */
   readonly #ended = new AbortController();
   #counted: Counters = {};
-  #measured = false;
 
   /** A domain that has nothing yet. A worker begins to load at once. */
   constructor(plan: DomainPlan, id: number, drives: readonly DevicePlan[], context: MachineDomainContext) {
@@ -148,9 +153,9 @@ export class MachineDomain implements LinkedDomain {
     return this.#standby?.isLoaded === true;
   }
 
-  /** Sends its process a signal, if it has one of its own. */
-  signal(signal: Deno.Signal): void {
-    const { host } = this.current;
+  /** Sends its process a signal, or that of the next driver that stands by, if there is one. */
+  signal(signal: Deno.Signal, to: "present" | "standby" = "present"): void {
+    const host = (to === "present" ? this.current : this.#standby)?.host;
     if (host instanceof ProcessHost) host.signal(signal);
   }
 
@@ -172,18 +177,13 @@ export class MachineDomain implements LinkedDomain {
   reported(report: DomainReport): void {
     if (report.type === "ready") return this.ready.resolve();
     if (report.type === "measuring") return this.measuring.resolve();
-    if (report.type !== "sample") return;
-    this.#measured = true;
-    this.sampled.resolve(report.sample);
+    if (report.type === "sample") this.sampled.resolve(report.sample);
   }
 
-  /** It has ended in order. Returns false where that is too early. */
-  ended(counters: Counters): boolean {
-    const early = !this.#measured && this.restarts.length === 0;
-    // A driver that took over after the window has measured nothing of it.
-    if (!early) this.sampled.resolve(NOTHING_MEASURED);
+  /** It has ended in order. */
+  ended(counters: Counters): void {
+    this.sampled.resolve(NOTHING_MEASURED); // A driver that took over after the window has measured nothing of it.
     this.closed.resolve(addUp([this.#counted, counters]));
-    return !early;
   }
 
   /** The machine goes on without it: nobody waits for it. */
