@@ -101,21 +101,26 @@ export async function readLast(stream: ReadableStream<Uint8Array<ArrayBuffer>>):
   return text;
 }
 
+/** Longest line of a machine process: 64 samples with all buckets of their latencies have a tenth of that. */
+const MAX_LINE_CHARACTERS = 1 << 25;
+
 /**
  * Takes the lines of a stream as they come, those alone that begin with `mark`. The last line of a process that was killed
- * may be half a line: it is left out.
+ * may be half a line: it is left out. Of a line that does not end, no more is kept than the longest that anybody means.
  *
  * @param take given a line without its mark
+ * @param maxCharacters the longest line
  */
 export async function readMarkedLines(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
   mark: string,
   take: (line: string) => void,
+  maxCharacters: number = MAX_LINE_CHARACTERS,
 ): Promise<void> {
   let unfinished = "";
   for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
     const lines = (unfinished + chunk).split("\n");
-    unfinished = lines.pop() ?? "";
+    unfinished = (lines.pop() ?? "").slice(0, maxCharacters);
     for (const line of lines) {
       if (line.startsWith(mark)) take(line.slice(mark.length));
     }

@@ -13,6 +13,7 @@ import type { RequestRecovery } from "./domain/plan.ts";
 import { ConnectionError } from "./errors.ts";
 import type { FrontendLink } from "./frontend_link.ts";
 import type { LinkEnd } from "./link_end.ts";
+import { NONE } from "./shadow_table.ts";
 import type { SlotBuffers } from "./slot_buffers.ts";
 
 /** What a frontend does when its driver is lost, and another will come. */
@@ -59,6 +60,8 @@ export class DriverChange {
   isDown = false;
   readonly #recovery: FrontendRecovery;
   readonly #frontend: ChangingFrontend;
+  /** Slots whose operation ended while the driver was changed, and was not returned yet. */
+  readonly #kept: number[] = [];
 
   /** No driver is lost yet. */
   constructor(recovery: FrontendRecovery, frontend: ChangingFrontend) {
@@ -87,6 +90,20 @@ export class DriverChange {
   /** The first driver is connected, and has nothing to answer. */
   begin(): void {
     this.#recovery.resumed(this.#frontend.link.generation);
+  }
+
+  /** Keeps a slot whose operation is over until it is asked for. */
+  keep(slot: number): void {
+    this.#kept.push(slot);
+  }
+
+  /**
+   * The next slot that was kept, or {@link NONE}. While operations fail it first looks for a driver: a workload for which
+   * something has always failed would never do so else.
+   */
+  takeKept(): number {
+    if (this.isDown) this.lookForDriver();
+    return this.#kept.length === 0 ? NONE : this.#kept.shift() as number;
   }
 
   /** While operations fail: goes on with the next driver as soon as that waits for the handshake. Whether it has. */

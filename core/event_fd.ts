@@ -86,9 +86,14 @@ export class EventFd {
     if (this.#library.symbols.ppoll(this.#polled, 1, this.#timeout, null) > 0) this.drain();
   }
 
+  /** Opens what {@link sleepServingEvents} needs, for a thread that may not open it later. */
+  prepareServing(): void {
+    this.#serving ??= openCLibrary(SERVING);
+  }
+
   /** As {@link sleep}, while the thread's event loop goes on. */
   async sleepServingEvents(timeoutMs: number): Promise<void> {
-    this.#serving ??= openCLibrary(SERVING);
+    this.prepareServing();
     writeTimespec(this.#timeout, timeoutMs);
     const count = await this.#serving?.symbols.ppoll(this.#polled, 1, this.#timeout, null);
     if (count !== undefined && count > 0) this.drain();

@@ -4,9 +4,8 @@
  * It turns operations into ring entries whose data lies in granted frames, keeps in a shadow table what it asked for,
  * and takes a response only if it answers something that was asked.
  *
- * What an operation becomes on the ring is in `request_issuer.ts` and `request_writer.ts`. Data is copied once only, by
- * the device, where the workload's buffers are the granted frames; with `transfer: copy` they are not, and the frontend
- * copies it again.
+ * What an operation becomes on the ring is in `request_issuer.ts` and `request_writer.ts`. Data is copied once, by the
+ * device, and once more by the frontend where the workload's buffers are not the granted frames (`transfer: copy`).
  *
  * @module
  */
@@ -69,8 +68,6 @@ export class Frontend implements BlockQueue, WaitSource {
   #answeredStatus = 0;
   /** See {@link preloadEntries}. */
   #preloaded = 0;
-  /** Slots whose operation ended while the driver was changed, and was not returned yet. */
-  readonly #ended: number[] = [];
   #info: DeviceInfo | undefined;
   /** Why no slot can be used, where the slots' states say that none can. */
   #unusable = new ConnectionError("The frontend is not connected yet");
@@ -175,12 +172,13 @@ export class Frontend implements BlockQueue, WaitSource {
       for (;;) {
         if (this.#answeredNext !== NONE) return this.#finishNext();
         if (this.#responsesSeen === 0) {
-          if (this.#ended.length > 0) {
+          const kept = this.#change?.takeKept() ?? NONE;
+          if (kept !== NONE) {
             this.inFlight--;
-            return this.#ended.shift() as number;
+            return kept;
           }
           if (!this.#shadow.usable) throw this.#unusable;
-          if (this.#change?.isDown && !this.#change.lookForDriver()) return -1;
+          if (this.#change?.isDown) return -1;
           this.#publish();
           if (!this.#seeResponses()) return -1;
         }
@@ -387,7 +385,7 @@ export class Frontend implements BlockQueue, WaitSource {
 
   /** An operation is over, which the workload is told when it asks next: until then it is in flight. */
   #keep(slot: number): void {
-    this.#ended.push(slot);
+    this.#change?.keep(slot);
     this.inFlight++;
   }
 

@@ -9,10 +9,11 @@ import { ClientLosses, closeFrontend } from "./client_losses.ts";
 import type { Counters } from "./counters.ts";
 import { Command } from "./domain/control.ts";
 import { type DomainPlan, type LinkPlan, type MachinePlan, type PluginUse, threadNumber } from "./domain/plan.ts";
-import type { DomainReport, DomainSample } from "./domain/report.ts";
+import type { DomainReport, DomainSample, LinkReport } from "./domain/report.ts";
 import { DomainError, messageOf } from "./errors.ts";
 import type { Incarnation } from "./incarnation.ts";
-import { MachineDomain, type Restart } from "./machine_domain.ts";
+import { LifeWatch } from "./life_watch.ts";
+import { MachineDomain, type MachineDomainView, type Restart, type RestartReason } from "./machine_domain.ts";
 import { MachineLink } from "./machine_link.ts";
 import { MachineMedia } from "./machine_media.ts";
 import { MachineMemory } from "./machine_memory.ts";
@@ -33,12 +34,6 @@ export interface DomainResult {
   /** How often it was started anew, and why. */
   readonly restarts: readonly Restart[];
 }
-
-/** What can be told of a domain from outside, and done to it. */
-export type MachineDomainView = Pick<
-  MachineDomain,
-  "restarts" | "processId" | "signal" | "links" | "events" | "saboteurPage"
->;
 
 /** A link and the domains at its ends. */
 interface Connection {
@@ -63,7 +58,7 @@ export class Hypervisor {
   #command: number = Command.Boot;
   #deviceError: string | undefined;
   readonly #losses: ClientLosses;
-  #watch: ReturnType<typeof setInterval> | undefined;
+  readonly #watch: LifeWatch<MachineDomain>;
   /** Whether the domains were handed anything. */
   #booted = false;
   #stopped = false;
@@ -85,6 +80,12 @@ export class Hypervisor {
     });
     this.#failed.promise.catch(() => {}); // It is raced against; alone it must not end the process.
     this.#domains = plan.domains.map((domain, index) => this.#createDomain(domain, index + 1));
+    this.#watch = new LifeWatch(this.#domains, plan.hangTimeoutNs / NS_PER_MS, (domain, incarnation, silentMs) => {
+      const what = domain.plan.kind === "worker" ? "its worker has ended" : "it was stopped";
+      const message =
+        `has shown no sign of life for ${silentMs} ms: it hangs in an endless loop or a blocking call, or `;
+      this.#died(domain, incarnation, message + what);
+    });
   }
 
   /**
@@ -149,7 +150,7 @@ export class Hypervisor {
       throw new DomainError(`The driver of ${device} cannot be replaced: it is no process, or there is no recovery`);
     }
     await domain.prepareUpgrade(device, plugin);
-    await this.#restart(domain, domain.current, { cause: "upgrade", counts: false });
+    await this.#restart(domain, domain.current, { cause: "upgrade", counts: false, inOrder: true });
   }
 
   async #run(conduct: Conductor): Promise<ReadonlyMap<string, DomainResult>> {
@@ -217,8 +218,9 @@ export class Hypervisor {
     if (this.#stopped) return; // A domain has died meanwhile: there is nothing to boot, or to watch.
     for (const link of links) this.#connect(link);
     this.#booted = true;
+    this.#watch.beat();
     for (const domain of this.#domains) await domain.boot(this.#command);
-    this.#watchHeartbeats();
+    this.#watch.watch();
   }
 
   /** Makes a link and hands each of its two domains its end. */
@@ -239,31 +241,38 @@ export class Hypervisor {
 
   #reported(domain: MachineDomain, incarnation: Incarnation, report: DomainReport): void {
     if (report.type === "standby") return incarnation.standsBy();
-    if (incarnation.over) return;
-    const { name } = domain.plan;
+    if (report.type === "failed") return this.#died(domain, incarnation, `failed: ${report.message}`);
+    // One that stands by has nothing to say yet.
+    if (incarnation.over || incarnation !== domain.current) return;
     switch (report.type) {
       case "closed":
-        incarnation.closed = true;
-        if (!domain.ended(report.counters)) {
-          this.#losses.failed(domain.plan, `The domain ${name} ended before its measured window did`);
-        }
-        return;
+        return this.#closed(domain, incarnation, report.counters);
       case "device-error":
         this.#deviceError ??= report.message;
         return;
       case "note":
-        return this.#context.note(report.text);
+        return incarnation.mayNote() ? this.#context.note(report.text) : undefined;
       case "lost":
         return this.#lost(domain, report);
       case "resumed":
-        return this.#connectionOf(domain, report.port)?.back.resumed();
+        return this.#connectionOf(domain, report)?.back.resumed();
       case "disconnected":
         return this.#disconnected(domain, report);
-      case "failed":
-        return this.#died(domain, incarnation, `failed: ${report.message}`);
       default:
         return domain.reported(report);
     }
+  }
+
+  /** A domain ended in order. A driver that does so while others have work for it has not done what it is for. */
+  #closed(domain: MachineDomain, incarnation: Incarnation, counters: Counters): void {
+    const isNeeded = this.#connections.some(({ back, front: { current } }) => {
+      return back === domain && !current.over && !current.closed;
+    });
+    if (this.#command < Command.Finish && (isNeeded || !this.#mayRestart(domain))) {
+      return this.#died(domain, incarnation, "ended before its measured window did");
+    }
+    incarnation.closed = true;
+    domain.ended(counters);
   }
 
   /** A domain ended, or failed. */
@@ -273,7 +282,9 @@ export class Hypervisor {
     if (incarnation.over || incarnation.closed || this.#stopped) return;
     if (incarnation !== domain.current) return domain.lostStandby(incarnation, cause);
     if (this.#mayRestart(domain)) {
-      this.#restart(domain, incarnation, { cause, counts: true }).catch((thrown) => this.#fail(messageOf(thrown)));
+      this.#restart(domain, incarnation, { cause, counts: true, inOrder: false }).catch((thrown) =>
+        this.#fail(messageOf(thrown))
+      );
       return;
     }
     incarnation.over = true;
@@ -281,16 +292,19 @@ export class Hypervisor {
     domain.closed.resolve({});
   }
 
-  /** An application has lost the driver behind one of its links; that of an earlier generation is known already. */
-  #lost(domain: MachineDomain, { port, generation, message }: Extract<DomainReport, { type: "lost" }>): void {
-    const connection = this.#connectionOf(domain, port);
-    if (connection?.link.generation !== generation) return;
-    const { back } = connection;
-    this.#died(back, back.current, `was found broken by ${domain.plan.name}: ${message}`);
+  /** An application has lost the driver behind one of its links, even if that has ended in order. */
+  #lost(domain: MachineDomain, report: Extract<DomainReport, { type: "lost" }>): void {
+    const back = this.#connectionOf(domain, report)?.back;
+    if (back === undefined) return;
+    back.current.closed = false;
+    this.#died(back, back.current, `was found broken by ${domain.plan.name}: ${report.message}`);
   }
 
-  #connectionOf(front: MachineDomain, port: number): Connection | undefined {
-    return this.#connections.find((each) => each.front === front && each.link.frontPort === port);
+  /** The link of an application's port; none if it speaks of an earlier generation: what became of that is known. */
+  #connectionOf(front: MachineDomain, said: LinkReport): Connection | undefined {
+    return this.#connections.find(({ front: each, link: { frontPort, generation } }) => {
+      return each === front && frontPort === said.port && generation === said.generation;
+    });
   }
 
   #mayRestart({ restartable }: MachineDomain): boolean {
@@ -303,11 +317,9 @@ export class Hypervisor {
    *
    * @throws {DomainError} when it was started anew too often
    */
-  async #restart(domain: MachineDomain, old: Incarnation, why: { cause: string; counts: boolean }): Promise<void> {
+  async #restart(domain: MachineDomain, old: Incarnation, why: RestartReason): Promise<void> {
     if (old.over) return;
-    old.over = true;
-    const fenced = domain.fence(old, why.cause === "upgrade");
-    await domain.restart(why, fenced, this.#ended.signal, (next) => {
+    await domain.restart(why, (next) => {
       if (this.#stopped) return false;
       domain.events.reset();
       for (const { link, front, back } of this.#connections) {
@@ -321,32 +333,14 @@ export class Hypervisor {
     }
   }
 
-  /** A domain that shows no sign of life for too long hangs, or has ended without a word; both look the same. */
-  #watchHeartbeats(): void {
-    const timeoutMs = this.#plan.hangTimeoutNs / NS_PER_MS;
-    const everyMs = Math.max(10, timeoutMs / 10);
-    for (const { current } of this.#domains) current.watch();
-    this.#watch = setInterval(() => {
-      for (const domain of this.#domains) {
-        const { current } = domain;
-        const silentMs = current.over || current.closed ? 0 : current.silentMs(timeoutMs, everyMs);
-        if (silentMs === 0) continue;
-        this.#died(
-          domain,
-          current,
-          `has shown no sign of life for ${silentMs} ms: it hangs in an endless loop or a blocking call, or ` +
-            "its worker has ended",
-        );
-      }
-    }, everyMs);
-  }
-
   /** A driver has ended a connection, as its frontend broke the protocol. */
   #disconnected(
     driver: MachineDomain,
     { message, peerDomainId }: Extract<DomainReport, { type: "disconnected" }>,
   ): void {
-    const client = this.#domains.find(({ id }) => id === peerDomainId) ?? driver;
+    // Of other drivers' clients it has nothing to say.
+    const client = this.#connections.find(({ back, front }) => back === driver && front.id === peerDomainId)?.front ??
+      driver;
     this.#losses.failed(client.plan, `The domain ${client.plan.name} lost its connection: ${message}`);
   }
 
@@ -376,7 +370,7 @@ export class Hypervisor {
    */
   async #stop(): Promise<void> {
     this.#stopped = true;
-    clearInterval(this.#watch);
+    this.#watch.stop();
     this.#send(Command.Stop);
     const grace = Promise.withResolvers<boolean>();
     const timer = setTimeout(() => grace.resolve(false), STOP_GRACE_MS);

@@ -9,7 +9,9 @@ import type { DomainControl } from "./domain/control.ts";
 import type { DomainHost } from "./domain/host.ts";
 
 /** How long a domain may take to start and to load its modules, before its first sign of life. */
-const START_TIMEOUT_MS = 30_000;
+export const START_TIMEOUT_MS = 30_000;
+/** Notes of one life that are passed on. */
+const MAX_NOTES = 100;
 /** The longest that a domain may say its device blocks it. */
 const MAX_BLOCKING_MS = 600_000;
 
@@ -29,6 +31,7 @@ export class Incarnation {
   closed = false;
   /** Whether it has answered something. */
   useful = false;
+  #notes = 0;
   #lastBeat = 0;
   #silentMs = 0;
   #lookedAt = performance.now();
@@ -44,6 +47,11 @@ export class Incarnation {
   standsBy(): void {
     this.isLoaded = true;
     this.loaded.resolve();
+  }
+
+  /** Whether a note of it is to be passed on: of one that has ever more to say, only the first. */
+  mayNote(): boolean {
+    return ++this.#notes <= MAX_NOTES;
   }
 
   /** From now on it must show signs of life. */

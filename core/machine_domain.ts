@@ -8,22 +8,36 @@ import { addUp, type Counters } from "./counters.ts";
 import type { LinkBoot } from "./domain/boot.ts";
 import { Command, DomainControl } from "./domain/control.ts";
 import type { DomainHost, DomainListener } from "./domain/host.ts";
+import { DrivenDevices, type HandedDevices } from "./driven_devices.ts";
 import type { DevicePlan, DomainPlan, PluginUse, RecoveryPlan } from "./domain/plan.ts";
 import { ProcessHost } from "./domain/process_host.ts";
 import { type DomainReport, type DomainSample, NOTHING_MEASURED } from "./domain/report.ts";
 import { WorkerHost } from "./domain/worker_host.ts";
+import { DomainError } from "./errors.ts";
 import { EventPage } from "./event_channel.ts";
 import { EventFd } from "./event_fd.ts";
-import { Incarnation } from "./incarnation.ts";
+import { Incarnation, START_TIMEOUT_MS } from "./incarnation.ts";
 import type { LinkedDomain } from "./machine_link.ts";
 import type { MachineMedia, OpenMedium } from "./machine_media.ts";
 import type { MachineMemory } from "./machine_memory.ts";
 import type { SharedMemory } from "./memory.ts";
-import { unlessAborted } from "./phases.ts";
 import type { Restarts } from "./restarts.ts";
+import { isWithin, rest } from "./within.ts";
 
 /** How long a driver that is replaced has to end in order. */
 const RETIRE_GRACE_MS = 1000;
+/** How long a process that was killed may take to be gone: the kernel first ends what it has at a disk. */
+const KILL_TIMEOUT_MS = 120_000;
+
+/** Why a driver is replaced, and how. */
+export interface RestartReason {
+  /** Why. */
+  readonly cause: string;
+  /** Whether it counts as one of those that are allowed. */
+  readonly counts: boolean;
+  /** Whether the present driver is asked to end before it is killed. */
+  readonly inOrder: boolean;
+}
 
 /** One time that a driver was started anew. Times in ms since 1970, with fractions. */
 export interface Restart {
@@ -59,13 +73,11 @@ export interface MachineDomainContext {
   readonly died: (incarnation: Incarnation, message: string) => void;
 }
 
-/** A device and the openings of its medium: that of the present driver, and that of the next. */
-interface Driven {
-  plan: DevicePlan;
-  present: OpenMedium | undefined;
-  next: OpenMedium | undefined;
-  readonly flushes: SharedArrayBuffer | null;
-}
+/** What can be told of a domain from outside, and done to it. */
+export type MachineDomainView = Pick<
+  MachineDomain,
+  "restarts" | "processId" | "hasStandby" | "signal" | "links" | "events" | "saboteurPage"
+>;
 
 /** One domain of a machine. */
 export class MachineDomain implements LinkedDomain {
@@ -91,12 +103,19 @@ export class MachineDomain implements LinkedDomain {
   /** Who carries it now. */
   current: Incarnation;
   readonly #context: MachineDomainContext;
-  readonly #driven: Map<string, Driven>;
   /** By which its saboteur is told what to do; null where it has none. */
   readonly saboteurPage: SharedArrayBuffer | null;
+  readonly #devices: DrivenDevices;
+  /** The next driver, which has loaded or is loading. */
   #standby: Incarnation | undefined;
+  /** One that is to replace the driver once it has loaded. */
+  #candidate: Incarnation | undefined;
+  #upgrading = false;
+  /** Settled when no driver is being started anew. */
+  #restarted: Promise<unknown> = Promise.resolve();
+  /** Aborted when the domain has ended for good. */
+  readonly #ended = new AbortController();
   #counted: Counters = {};
-  #measured = false;
 
   /** A domain that has nothing yet. A worker begins to load at once. */
   constructor(plan: DomainPlan, id: number, drives: readonly DevicePlan[], context: MachineDomainContext) {
@@ -106,12 +125,14 @@ export class MachineDomain implements LinkedDomain {
     this.eventMemory = context.memory.allocateFrames(1);
     this.eventFd = EventFd.create();
     this.events = new EventPage(this.eventMemory, this.eventFd);
-    this.#driven = new Map(drives.map((device) => [device.name, {
-      plan: device,
-      present: undefined,
-      next: undefined,
-      flushes: context.restarts === null ? null : context.memory.allocateFrames(1).buffer,
-    }]));
+    if (context.memory.betweenProcesses && this.eventFd === null) {
+      throw new DomainError(`The domain ${plan.name} cannot have a doorbell: no descriptor is left for it`);
+    }
+    this.#devices = new DrivenDevices(
+      drives,
+      context.media,
+      context.restarts === null ? null : () => context.memory.allocateFrames(1).buffer,
+    );
     this.saboteurPage = plan.saboteur === undefined ? null : context.memory.allocateFrames(1).buffer;
     this.current = this.#incarnate();
   }
@@ -127,23 +148,28 @@ export class MachineDomain implements LinkedDomain {
     return host instanceof ProcessHost ? host.processId : undefined;
   }
 
-  /** Sends its process a signal, if it has one of its own. */
-  signal(signal: Deno.Signal): void {
-    const { host } = this.current;
+  /** Whether the next driver has loaded and stands by. */
+  get hasStandby(): boolean {
+    return this.#standby?.isLoaded === true;
+  }
+
+  /** Sends its process a signal, or that of the next driver that stands by, if there is one. */
+  signal(signal: Deno.Signal, to: "present" | "standby" = "present"): void {
+    const host = (to === "present" ? this.current : this.#standby)?.host;
     if (host instanceof ProcessHost) host.signal(signal);
   }
 
   /** Has it drive a device on a medium, if the device is one of its own. */
   useMedium(device: string, medium: OpenMedium): void {
-    const driven = this.#driven.get(device);
-    if (driven !== undefined) driven.present = medium;
+    this.#devices.use(device, medium);
   }
 
   /** Hands it what it may reach. */
   async boot(command: number): Promise<void> {
-    await this.#openNext();
+    if (this.restartable) await this.#devices.openNext();
+    if (this.#ended.signal.aborted) return;
     this.current.control.send(command);
-    this.#hand(this.current, false);
+    this.#hand(this.current, this.#devices.handed(false), false);
     this.#prepareStandby();
   }
 
@@ -151,24 +177,21 @@ export class MachineDomain implements LinkedDomain {
   reported(report: DomainReport): void {
     if (report.type === "ready") return this.ready.resolve();
     if (report.type === "measuring") return this.measuring.resolve();
-    if (report.type !== "sample") return;
-    this.#measured = true;
-    this.sampled.resolve(report.sample);
+    if (report.type === "sample") this.sampled.resolve(report.sample);
   }
 
-  /** It has ended in order. Returns false where that is too early. */
-  ended(counters: Counters): boolean {
-    const early = !this.#measured && this.restarts.length === 0;
-    // A driver that took over after the window has measured nothing of it.
-    if (!early) this.sampled.resolve(NOTHING_MEASURED);
+  /** It has ended in order. */
+  ended(counters: Counters): void {
+    this.sampled.resolve(NOTHING_MEASURED); // A driver that took over after the window has measured nothing of it.
     this.closed.resolve(addUp([this.#counted, counters]));
-    return !early;
   }
 
   /** The machine goes on without it: nobody waits for it. */
   lose(): void {
     this.current.over = true;
     this.current.control.send(Command.Stop);
+    // A process can be fenced; a worker is asked, and may still write to its links.
+    if (this.plan.kind === "process") this.current.host.kill();
     this.ready.resolve();
     this.measuring.resolve();
     this.sampled.resolve(null);
@@ -187,85 +210,109 @@ export class MachineDomain implements LinkedDomain {
    * when it is needed, and fails by itself if that goes on.
    */
   lostStandby(incarnation: Incarnation, cause: string): void {
+    if (incarnation.over) return;
     incarnation.over = true;
-    if (this.#standby !== incarnation) return; // It was replaced.
+    if (this.#standby !== incarnation) return; // It was replaced, or was to replace another.
     this.#standby = undefined;
-    if (!incarnation.isLoaded) return;
+    this.#forget(incarnation);
     this.#context.note(`${cause}, while it stood by`);
-    this.#prepareStandby();
+    if (incarnation.isLoaded) this.#prepareStandby();
   }
 
   /**
-   * Ends an incarnation for good.
+   * Loads another driver for a device, which stands by.
    *
-   * @param inOrder whether it is asked first
-   * @returns settled when it is dead
+   * @throws {DomainError} when it cannot be loaded, or not within 30 s: all is as it was then
    */
-  async fence({ host, control }: Incarnation, inOrder: boolean): Promise<void> {
-    if (inOrder) {
-      control.send(Command.Stop);
-      await Promise.race([host.ended, delay(RETIRE_GRACE_MS)]);
-    }
-    host.kill();
-    await host.ended;
-  }
-
-  /** Loads another driver for a device, which stands by. */
   async prepareUpgrade(device: string, plugin: PluginUse | undefined): Promise<void> {
-    const driven = this.#driven.get(device) as Driven;
-    const before = driven.plan;
-    const standby = this.#standby;
-    if (plugin !== undefined) driven.plan = { ...before, plugin };
-    this.#standby = this.#incarnate();
-    this.#hand(this.#standby, true);
+    if (this.#upgrading) throw new DomainError(`The driver of ${device} is being replaced already`);
+    this.#upgrading = true;
+    const planned = this.#devices.planned(device, plugin);
     try {
-      await this.#standby.loaded.promise;
+      for (;;) {
+        await this.#restarted;
+        const { length } = this.restarts;
+        if (this.#ended.signal.aborted) throw new DomainError("The machine has ended");
+        const candidate = this.#candidate = this.#incarnate();
+        this.#hand(candidate, this.#devices.handed(true, planned), true);
+        if (!await isWithin(candidate.loaded.promise, START_TIMEOUT_MS)) {
+          throw new DomainError(`The new driver of ${device} was not loaded within ${START_TIMEOUT_MS / 1000} s`);
+        }
+        if (candidate.over) throw new DomainError(`The new driver of ${device} has died as soon as it was loaded`);
+        // Where the driver was started anew meanwhile, that has the opening of the medium that this one was handed.
+        if (length === this.restarts.length) break;
+        this.#discard(candidate);
+      }
     } catch (thrown) {
-      driven.plan = before;
-      this.#standby = standby?.over ? undefined : standby;
+      if (this.#candidate !== undefined) this.#discard(this.#candidate);
       throw thrown;
+    } finally {
+      this.#upgrading = false;
+      if (this.#candidate?.over) this.#candidate = undefined;
     }
-    standby?.host.kill();
+    const before = this.#standby;
+    this.#standby = this.#candidate;
+    this.#candidate = undefined;
+    this.#devices.replace(planned);
+    if (before !== undefined) this.#discard(before);
   }
 
   /**
-   * Lets another driver take over.
+   * Lets another driver take over, once the present one is dead.
    *
-   * @param fenced settled when the one before it is dead
    * @param begin makes everything ready for it; false: there is nothing to begin any more
+   * @throws {DomainError} when it was started anew too often, or the present one cannot be killed
    */
-  async restart(
-    { cause, counts }: { readonly cause: string; readonly counts: boolean },
-    fenced: Promise<void>,
-    signal: AbortSignal,
-    begin: (next: Incarnation) => boolean,
-  ): Promise<void> {
+  async restart(why: RestartReason, begin: (next: Incarnation) => boolean): Promise<void> {
+    const restarting = this.#restart(why, begin);
+    this.#restarted = restarting.catch(() => {});
+    await restarting;
+  }
+
+  async #restart({ cause, counts, inOrder }: RestartReason, begin: (next: Incarnation) => boolean): Promise<void> {
     const restarts = this.#context.restarts as Restarts;
+    const before = this.current;
+    before.over = true;
     this.restarts.push({ cause, noticedAtMs: now(), resumedAtMs: null });
-    const waitMs = counts ? restarts.next(this.current.useful, cause) : 0;
+    const fenced = this.#fence(before, inOrder);
+    fenced.catch(() => {}); // It is awaited below, unless this is one restart too many.
+    const waitMs = counts ? restarts.next(before.useful, cause) : 0;
     await fenced;
-    if (waitMs > 0) await unlessAborted(delay(waitMs), signal).catch(() => {});
-    this.#advanceMedia();
-    await this.#openNext();
+    if (waitMs > 0) await rest(waitMs, this.#ended.signal);
+    this.#devices.advance();
+    await this.#devices.openNext();
     const standby = this.#standby;
     this.#standby = undefined;
     const next = standby ?? this.#incarnate();
-    if (!begin(next)) return next.host.kill();
-    this.#context.memory.forget(this.current.control.memory.buffer);
+    if (!begin(next)) return this.#discard(next);
+    this.#forget(before);
     this.current = next;
     next.watch();
-    if (standby === undefined) this.#hand(next, false);
+    if (standby === undefined) this.#hand(next, this.#devices.handed(false), false);
     else next.host.proceed();
     this.#prepareStandby();
   }
 
+  /** Ends an incarnation for good. Resolves when it is dead. */
+  async #fence({ host, control }: Incarnation, inOrder: boolean): Promise<void> {
+    if (inOrder) {
+      control.send(Command.Stop);
+      await isWithin(host.ended, RETIRE_GRACE_MS);
+    }
+    host.kill();
+    if (await isWithin(host.ended, KILL_TIMEOUT_MS)) return;
+    throw new DomainError(
+      `The domain ${this.plan.name} is still alive ${KILL_TIMEOUT_MS / 1000} s after it was killed`,
+    );
+  }
+
   /** Ends it at once. Whether it has ended: a worker may not. */
   async end(): Promise<boolean> {
-    const processes = [this.current, this.#standby].filter((each) => each !== undefined);
+    this.#ended.abort();
+    const processes = [this.current, this.#standby, this.#candidate].filter((each) => each !== undefined);
     for (const { host } of processes) host.kill();
     if (this.plan.kind === "worker") return false;
-    await Promise.all(processes.map(({ host }) => host.ended));
-    return true;
+    return await isWithin(Promise.all(processes.map(({ host }) => host.ended)), KILL_TIMEOUT_MS);
   }
 
   /** Lets go of its doorbell; closes it where nobody can ring it any more. */
@@ -287,35 +334,25 @@ export class MachineDomain implements LinkedDomain {
     return incarnation;
   }
 
-  /** The medium of the next driver becomes that of the present one. */
-  #advanceMedia(): void {
-    for (const driven of this.#driven.values()) {
-      const { present, next } = driven;
-      driven.present = next;
-      driven.next = undefined;
-      if (present !== undefined && next !== undefined) this.#context.media.release(present, next);
-    }
-  }
-
-  /** Opens the media for the next driver: before the present one begins, see `DevicePlugin.openAgain`. */
-  async #openNext(): Promise<void> {
-    if (!this.restartable) return;
-    for (const driven of this.#driven.values()) {
-      driven.next = await this.#context.media.openAgain(driven.plan, driven.present as OpenMedium);
-    }
-  }
-
   #prepareStandby(): void {
-    if (this.#context.restarts?.plan.standby !== true || this.#standby !== undefined) return;
+    if (this.#context.restarts?.plan.standby !== true) return;
+    if (this.#standby !== undefined || this.#ended.signal.aborted) return;
     this.#standby = this.#incarnate();
-    this.#hand(this.#standby, true);
+    this.#hand(this.#standby, this.#devices.handed(true), true);
   }
 
-  #hand({ host, control }: Incarnation, standby: boolean): void {
-    const devices = [...this.#driven.values()].map(({ plan, present, next, flushes }) => {
-      const opened = (standby ? next : present) as OpenMedium;
-      return { opened, boot: { ...plan, medium: opened.medium, reopened: opened.reopened, flushes } };
-    });
+  /** Ends one that drives nothing. */
+  #discard(incarnation: Incarnation): void {
+    incarnation.over = true;
+    incarnation.host.kill();
+    this.#forget(incarnation);
+  }
+
+  #forget({ control }: Incarnation): void {
+    this.#context.memory.forget(control.memory.buffer);
+  }
+
+  #hand({ host, control }: Incarnation, { boots, descriptors }: HandedDevices, standby: boolean): void {
     host.boot({
       plan: this.plan,
       domainId: this.id,
@@ -331,15 +368,11 @@ export class MachineDomain implements LinkedDomain {
       sleepsOn: this.#context.memory.betweenProcesses ? "descriptor" : "word",
       links: this.links,
       saboteurPage: this.saboteurPage,
-      devices: devices.map(({ boot }) => boot),
-    }, devices.flatMap(({ opened }) => opened.descriptors));
+      devices: boots,
+    }, descriptors);
   }
 }
 
 function now(): number {
   return performance.timeOrigin + performance.now();
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -7,6 +7,7 @@
 
 import type { EventPage } from "../event_channel.ts";
 import { SharedMemory } from "../memory.ts";
+import { HypervisorLife } from "./hypervisor_life.ts";
 
 /** What a domain is to do. Each value includes that the ones before it are over. */
 export const Command = {
@@ -25,8 +26,12 @@ export const Command = {
 const COMMAND = 0;
 // On a cache line of its own: the domain writes it all the time.
 const HEARTBEAT = 16;
+/** Own beats, less one, between two looks at the hypervisor's: a power of two, less one. An idle thread beats every 100 ms. */
+const OWN_BEATS_MASK = 63;
 /** How long the call of the device may take that the domain is in, in ms; 0: it is in none that takes long. */
 const BLOCKING = 17;
+/** On a cache line of its own: the hypervisor writes it. */
+const HYPERVISOR_BEAT = 32;
 /** For each port, which generation of its link is to be used. */
 const GENERATIONS = 64;
 
@@ -36,6 +41,7 @@ export class DomainControl {
   readonly memory: SharedMemory;
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #events: EventPage;
+  #hypervisorLife: HypervisorLife | null = null;
 
   /**
    * A view of existing words.
@@ -102,9 +108,25 @@ export class DomainControl {
     return Atomics.load(this.#words, HEARTBEAT);
   }
 
-  /** The domain's side: shows that it lives. On the hot path, so a plain store: nothing is ordered by it. */
+  /**
+   * The domain's side: shows that it lives. On the hot path, so a plain store: nothing is ordered by it.
+   *
+   * @throws {DomainError} when the hypervisor shows no sign of life any more, if that is watched
+   */
   beat(): void {
-    this.#words[HEARTBEAT] = (this.#words[HEARTBEAT] + 1) | 0;
+    const beats = (this.#words[HEARTBEAT] + 1) | 0;
+    this.#words[HEARTBEAT] = beats;
+    if ((beats & OWN_BEATS_MASK) === 0) this.#hypervisorLife?.check(Atomics.load(this.#words, HYPERVISOR_BEAT));
+  }
+
+  /** The hypervisor's side: shows that it lives. */
+  showHypervisorLives(): void {
+    Atomics.add(this.#words, HYPERVISOR_BEAT, 1);
+  }
+
+  /** The domain's side: from now on {@link beat} throws when the hypervisor is gone. */
+  watchHypervisor(life: HypervisorLife = new HypervisorLife()): void {
+    this.#hypervisorLife = life;
   }
 
   /** Whether to give up whatever is being waited for. Shows a sign of life, as who asks is alive. */

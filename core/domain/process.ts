@@ -14,6 +14,8 @@ import { runDomain } from "./run.ts";
 import { decodeBoot } from "./transfer.ts";
 
 const report = (message: DomainReport): void => printMarkedLine(RECORD, JSON.stringify(message));
+// Ctrl-C, the terminal's end and a service's end reach every process; what they mean is the runner's decision.
+for (const signal of ["SIGINT", "SIGHUP", "SIGTERM"] as const) Deno.addSignalListener(signal, () => {});
 try {
   const input = new LineReader(Deno.stdin.readable);
   const boot = decodeBoot(await input.read());

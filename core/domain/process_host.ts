@@ -16,6 +16,7 @@ import { limitGrowth } from "../memory_limit.ts";
 import type { DomainBoot } from "./boot.ts";
 import type { DomainHost, DomainListener } from "./host.ts";
 import { parseReport, RECORD } from "./report_text.ts";
+import { isWithin } from "../within.ts";
 import { encodeBoot } from "./transfer.ts";
 
 /** Carries a domain of kind `process`. It is started when it is booted, as it inherits what it is handed. */
@@ -93,26 +94,24 @@ export class ProcessHost implements DomainHost {
       const report = parseReport(line);
       if (report !== null) return this.#listener.reported(report);
       this.#listener.died(`reported what is no report: ${line.slice(0, 200)}`);
-    });
+    }, MAX_REPORT_CHARACTERS);
     const status = await child.status;
     // Its death counts from here on: a child of its own that has its standard output could keep that open.
     this.#end.resolve();
     // One that was killed says nothing more, and may be missed.
-    if (status.signal === null) await unlessTooLong(Promise.all([errors, heard]), LAST_WORDS_MS);
+    if (status.signal === null) await isWithin(Promise.all([errors, heard]), LAST_WORDS_MS);
     this.#input.close().catch(() => {});
     this.#listener.died(describeEnd(status, "without saying why", await Promise.race([errors, ""])));
   }
 }
 
-/** How long the last words of a dead process are waited for. */
-const LAST_WORDS_MS = 50;
-
-async function unlessTooLong(promise: Promise<unknown>, ms: number): Promise<void> {
-  const { promise: expired, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  await Promise.race([promise, expired]);
-  clearTimeout(timer);
-}
+/** Longest report: a sample with all buckets of its latencies has a tenth of that. */
+const MAX_REPORT_CHARACTERS = 1 << 20;
+/**
+ * How long the last words of a dead process are waited for. They are there, and are read at once where nobody else has the
+ * pipe; but this process may have to wait for a core.
+ */
+const LAST_WORDS_MS = 2000;
 
 /** Starts the process of a domain, which inherits these descriptors, confined as its plan says. */
 function startDomain(

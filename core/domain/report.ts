@@ -87,3 +87,6 @@ export type DomainReport =
   | { readonly type: "disconnected"; readonly message: string; readonly peerDomainId: number }
   /** It ended with an error. */
   | { readonly type: "failed"; readonly message: string };
+
+/** Of which link a domain speaks, and in the time of which of its drivers. */
+export type LinkReport = Pick<Extract<DomainReport, { type: "lost" }>, "port" | "generation">;

@@ -97,6 +97,7 @@ export async function prepareDomain(
   }
   // The first sign of life, and not sooner: until then a domain has time to load, as many may do at once.
   control.beat();
+  if (boot.parentProcess !== null) control.watchHypervisor();
   const gates = new Map(boot.devices.map((device, index) => {
     return [device.name, openGate(device, devices[index], { control, report, saboteur })];
   }));
@@ -127,6 +128,7 @@ type Transport = Pick<DomainSetup, "control" | "events" | "links"> & { readonly 
 /** Makes views of all that is shared. Of libc everything is opened here that is needed later, but by plugins. */
 function attachTransport(boot: DomainBoot): Transport {
   const eventFd = attachEventFd(boot.eventFd);
+  if (boot.devices.some((device) => device.events === true)) eventFd?.prepareServing();
   const events = new EventPage(SharedMemory.attach(boot.events), eventFd, boot.sleepsOn);
   const control = new DomainControl(SharedMemory.attach(boot.control), events);
   threadUsage();

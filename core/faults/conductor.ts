@@ -11,7 +11,7 @@ import type { DomainResult, Hypervisor } from "../hypervisor.ts";
 import { mulberry32 } from "../mulberry32.ts";
 import type { Phases } from "../phases.ts";
 import { FaultInjector, type FaultRecord } from "./injector.ts";
-import { type Fault, FaultSource } from "./kinds.ts";
+import { type Fault, type FaultNeeds, FaultSource } from "./kinds.ts";
 import { descriptorCount, heapBytes, isAlive, settled } from "./leaks.ts";
 
 /** What one machine of a campaign is to go through. Plain data. */
@@ -28,6 +28,8 @@ export interface FaultJob {
   readonly hangTimeoutMs: number;
   /** Whether restarts alone let operations fail, so that their number is not known beforehand. */
   readonly restartsFailOperations: boolean;
+  /** What the machine has. */
+  readonly machine: FaultNeeds;
 }
 
 /** What came of one machine. */
@@ -95,8 +97,8 @@ export class FaultConductor {
   }
 
   async #conduct(phases: Phases): Promise<void> {
-    const { seed, count, hangTimeoutMs } = this.#job;
-    const source = new FaultSource(mulberry32(seed));
+    const { seed, count, hangTimeoutMs, machine } = this.#job;
+    const source = new FaultSource(mulberry32(seed), machine);
     let finish = false;
     phases.finishRequested.then(() => finish = true);
     await phases.measure();

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Hypervisor, MachineDomainView } from "../hypervisor.ts";
+import type { Hypervisor } from "../hypervisor.ts";
+import type { MachineDomainView } from "../machine_domain.ts";
 import { SharedMemory } from "../memory.ts";
 import { unlessAborted } from "../phases.ts";
 import { XenbusState } from "../xenbus.ts";
@@ -209,36 +210,21 @@ export class FaultInjector {
     const driver = this.#driver;
     const link = this.#links[value % this.#links.length];
     const { ring, front, backPort } = link;
-    const { restarts } = driver;
-    const known = restarts.length;
-    const limitMs = STANDSTILL_MS + this.#hangTimeoutMs;
     switch (kind.outside) {
       case "SIGKILL":
       case "SIGSTOP":
         return driver.signal(kind.outside);
+      case "kill-standby":
+        return driver.signal("SIGKILL", "standby");
       case "backend-state":
         ring.forceBackendState(stateOtherThan([XenbusState.Connected], value));
-        // A state that changes comes with a ring: until then nobody looks.
-        await this.#until(
-          () => {
-            front.domain.events.wake();
-            return restarts.length > known;
-          },
-          limitMs,
-          RING_MS,
-        );
-        return;
+        return await this.#ring(front.domain);
       case "frontend-state":
         ring.forceFrontendState(stateOtherThan(AFTER_CONNECTED, value));
-        await this.#until(
-          () => {
-            driver.events.wake();
-            return false;
-          },
-          limitMs,
-          RING_MS,
-        );
-        return;
+        return await this.#ring(driver);
+      case "frontend-leaves":
+        ring.forceFrontendState(LEAVING[value % LEAVING.length]);
+        return await this.#ring(driver);
       case "mask":
         driver.events.mask(backPort);
         await this.#pause(value % MASKED_MS);
@@ -254,6 +240,20 @@ export class FaultInjector {
           if (i % 50 === 0) await this.#pause(LOOK_MS);
         }
     }
+  }
+
+  /** Rings for a state that was changed, until the driver is replaced: who is rung for nothing does not look. */
+  async #ring({ events }: MachineDomainView): Promise<void> {
+    const { restarts } = this.#driver;
+    const known = restarts.length;
+    await this.#until(
+      () => {
+        events.wake();
+        return restarts.length > known;
+      },
+      STANDSTILL_MS + this.#hangTimeoutMs,
+      RING_MS,
+    );
   }
 
   /** Answers that were seen since the last fault, of all links. An index that begins anew counts from there. */
@@ -286,6 +286,8 @@ export class FaultInjector {
     }
   }
 }
+
+const LEAVING: readonly number[] = [XenbusState.Closing, XenbusState.Closed];
 
 /** What a frontend may go on to from Connected, and that. */
 const AFTER_CONNECTED: readonly number[] = [

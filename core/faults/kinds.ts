@@ -61,6 +61,7 @@ export const Deed = {
   ResponseStatus: 11,
   ResponseRepeated: 12,
   ResponseIndex: 13,
+  ResponseLost: 21,
   RequestReference: 14,
   RequestSegments: 15,
   RequestId: 16,
@@ -74,7 +75,9 @@ export const Deed = {
 export type Deed = typeof Deed[keyof typeof Deed];
 
 /** What is done from the hypervisor's process, to a process or to words that are shared. */
-export type OutsideDeed = "SIGKILL" | "SIGSTOP" | "backend-state" | "frontend-state" | "mask" | "ring";
+export type OutsideDeed =
+  | ("SIGKILL" | "SIGSTOP" | "kill-standby" | "mask" | "ring")
+  | ("backend-state" | "frontend-state" | "frontend-leaves");
 
 /**
  * What must come of a fault, which is how it is known to have been detected:
@@ -102,6 +105,16 @@ export interface FaultKind {
   readonly outcome: Outcome;
   /** How often it is drawn, beside the others. */
   readonly weight: number;
+  /** What the machine must have for it. */
+  readonly needs?: keyof FaultNeeds;
+}
+
+/** What not every machine has that some faults need. */
+export interface FaultNeeds {
+  /** Whether the next driver's process is kept ready. */
+  readonly standby: boolean;
+  /** Whether it is noticed soon that a request is not answered. */
+  readonly requestTimeout: boolean;
 }
 
 function kind(
@@ -110,11 +123,12 @@ function kind(
   steps: readonly Step[],
   outcome: Outcome,
   weight = 4,
+  needs?: keyof FaultNeeds,
 ): FaultKind {
   const both = typeof how === "object" ? how : null;
   const deed = both?.[0] ?? (typeof how === "number" ? how : null);
   const outside = both?.[1] ?? (typeof how === "string" ? how : null);
-  return { name, deed, outside, steps, outcome, weight };
+  return { name, deed, outside, steps, outcome, weight, needs };
 }
 
 const AT_A_REQUEST: readonly Step[] = [Step.Taken, Step.Device, Step.Done];
@@ -125,6 +139,7 @@ const ANY: readonly Step[] = [Step.Any];
 export const FAULT_KINDS: readonly FaultKind[] = [
   kind("kill", [Deed.Hold, "SIGKILL"], ALL.filter((step) => step !== Step.Device), "recovered", 16),
   kind("kill-any-time", "SIGKILL", ANY, "recovered", 8),
+  kind("kill-standby", "kill-standby", ANY, "absorbed", 4, "standby"),
   kind("torn-transfer", [Deed.Hold, "SIGKILL"], [Step.Device], "recovered", 6),
   kind("stop", [Deed.Hold, "SIGSTOP"], ALL, "recovered", 2),
   kind("stop-any-time", "SIGSTOP", ANY, "recovered", 1),
@@ -142,12 +157,14 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   kind("response-status", Deed.ResponseStatus, [Step.Done], "recovered"),
   kind("response-repeated", Deed.ResponseRepeated, [Step.Done], "recovered"),
   kind("response-index", Deed.ResponseIndex, [Step.Done], "recovered"),
+  kind("response-lost", Deed.ResponseLost, [Step.Done], "recovered", 2, "requestTimeout"),
   kind("request-reference", Deed.RequestReference, [Step.Idle], "failed"),
   kind("request-segments", Deed.RequestSegments, [Step.Idle], "failed"),
   kind("request-id", Deed.RequestId, [Step.Idle], "recovered"),
   kind("request-operation", Deed.RequestOperation, [Step.Idle], "recovered"),
   kind("request-index", Deed.RequestIndex, [Step.Idle], "ended", 1),
   kind("frontend-state", "frontend-state", ANY, "ended", 1),
+  kind("frontend-leaves", "frontend-leaves", ANY, "recovered", 2),
   kind("backend-state", "backend-state", ANY, "recovered"),
   kind("lost-notification", Deed.LoseNotification, [Step.Published], "absorbed"),
   kind("lost-doorbell", "mask", ANY, "absorbed"),
@@ -196,24 +213,26 @@ const MAX_SKIP: Readonly<Partial<Record<Step, number>>> = {
 /** Draws faults by a generator of numbers from 0 to 1. */
 export class FaultSource {
   readonly #random: () => number;
+  readonly #kinds: readonly FaultKind[];
 
-  /** The same generator gives the same faults. */
-  constructor(random: () => number) {
+  /** The same generator gives the same faults of the same machine. */
+  constructor(random: () => number, machine: FaultNeeds) {
     this.#random = random;
+    this.#kinds = FAULT_KINDS.filter(({ needs }) => needs === undefined || machine[needs]);
   }
 
   /** Draws a fault. */
   next(): Fault {
-    return this.#draw(FAULT_KINDS, (step) => !isClosing(step));
+    return this.#draw((step) => !isClosing(step));
   }
 
   /** Draws a fault of a driver that ends. */
   nextAtEnd(): Fault {
-    return this.#draw(FAULT_KINDS, isClosing);
+    return this.#draw(isClosing);
   }
 
-  #draw(kinds: readonly FaultKind[], at: (step: Step) => boolean): Fault {
-    const among = kinds.filter(({ steps }) => steps.some(at));
+  #draw(at: (step: Step) => boolean): Fault {
+    const among = this.#kinds.filter(({ steps }) => steps.some(at));
     let left = this.#random() * among.reduce((sum, { weight }) => sum + weight, 0);
     const kind = among.find(({ weight }) => (left -= weight) < 0) ?? among[0];
     const steps = kind.steps.filter(at);

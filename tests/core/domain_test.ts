@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { Command, DomainControl } from "../../core/domain/control.ts";
+import { HypervisorLife } from "../../core/domain/hypervisor_life.ts";
+import { DomainError } from "../../core/errors.ts";
 import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
 
 function control(): { events: EventPage; control: DomainControl; domainSide: DomainControl } {
@@ -55,4 +57,48 @@ Deno.test("a beat does not change the command, nor a command the beat", () => {
   const before = hypervisor.heartbeat;
   hypervisor.send(Command.Stop);
   assert.equal(hypervisor.heartbeat, before);
+});
+
+Deno.test("a domain ends itself when its hypervisor has shown no sign of life for long", () => {
+  let now = 0;
+  const life = new HypervisorLife(30_000, () => now);
+  let beat = 0;
+  for (; now < 100_000; now += 6000) life.check(++beat);
+  const since = now;
+  assert.throws(
+    () => {
+      for (; now < since + 40_000; now += 6000) life.check(beat);
+    },
+    (thrown) =>
+      thrown instanceof DomainError && /The hypervisor has shown no sign of life for 30 s/.test(thrown.message),
+  );
+  assert(now - since >= 30_000 - 6000);
+});
+
+Deno.test("a domain that was stopped itself, and goes on, gives its hypervisor time", () => {
+  let now = 0;
+  const life = new HypervisorLife(30_000, () => now);
+  life.check(1);
+  for (const stoppedMs of [60_000, 3_600_000, 86_400_000]) {
+    now += stoppedMs;
+    life.check(1); // The hypervisor was stopped with it, and has not come to beat yet.
+  }
+  life.check(2);
+  now += 29_000;
+  life.check(2);
+});
+
+Deno.test("a domain looks at its hypervisor's beats with its own, and only if it is to", () => {
+  const { control: hypervisor, domainSide } = control();
+  let now = 0;
+  const beatFor = (ms: number): void => {
+    for (const end = now + ms; now < end; now += 10) domainSide.beat();
+  };
+  beatFor(100_000);
+  domainSide.watchHypervisor(new HypervisorLife(1000, () => now));
+  for (let seconds = 0; seconds < 60; seconds++) {
+    hypervisor.showHypervisorLives();
+    beatFor(900);
+  }
+  assert.throws(() => beatFor(3000), DomainError);
 });

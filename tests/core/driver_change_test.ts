@@ -218,6 +218,20 @@ for (const [what, breakIt] of Object.entries(BREAKS)) {
   }
 }
 
+Deno.test("fail-io: a workload that never pauses finds the next driver, too", () => {
+  const changing = down({}, BREAKS["an index"]);
+  const { frontend } = changing;
+  changing.pump = () => changing.serve();
+  changing.replace();
+  for (let slot = 0; slot < 3; slot++) frontend.submit(slot, Read, slot * 512, 512);
+  for (let operations = 0; changing.resumed.length < 2; operations++) {
+    const slot = frontend.wait();
+    assert(operations < 10, "it looks for a driver although something has always failed");
+    frontend.submit(slot, Read, slot * 512, 512);
+  }
+  takeAll(changing);
+});
+
 Deno.test("fail-io: a broken driver that goes on answers nothing that has failed", () => {
   const changing = down({}, (broken) => {
     Atomics.store(broken.ring, RESPONSES_PUBLISHED, 1000);
