@@ -149,7 +149,7 @@ export class DriverChange {
     for (;;) {
       const { bell } = events;
       if (stopRequested()) return false;
-      if (link.wantedGeneration !== link.generation) return true;
+      if (link.isReplaced) return true;
       events.sleep(bell, LOOK_MS);
     }
   }

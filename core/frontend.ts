@@ -340,7 +340,7 @@ export class Frontend implements BlockQueue, WaitSource {
 
   #waitOnce(): void {
     this.#waiter.wait(this.#policy);
-    if (!this.peek() && !this.#change?.isDown) this.#checkPeer();
+    if (!this.#change?.isDown && (!this.peek() || this.#link.isReplaced)) this.#checkPeer();
   }
 
   /** Throws if the driver is lost, or has answered nothing for too long. Asked when a wait has ended without an answer. */
@@ -351,7 +351,7 @@ export class Frontend implements BlockQueue, WaitSource {
 
   /** Throws if the driver is lost. */
   #checkDriver(): void {
-    if (this.#link.wantedGeneration !== this.#link.generation) throw new ConnectionError("Another driver takes over");
+    if (this.#link.isReplaced) throw new ConnectionError("Another driver takes over");
     const state = this.#link.peerState;
     if (state !== XenbusState.Connected) {
       throw brokenBackend(`left with ${this.inFlight} requests in flight: it is ${stateName(state)}`);

@@ -65,6 +65,14 @@ export class FrontendLink {
     return this.#end.generation?.() ?? 0;
   }
 
+  /**
+   * Whether another driver takes over. To be asked after every wait, also of one that brought an answer: the ring that
+   * tells of it may have ended the same wait, and comes once.
+   */
+  get isReplaced(): boolean {
+    return this.wantedGeneration !== this.generation;
+  }
+
   /** The backend's state. Throws as {@link XenbusStore.peerState} does. */
   get peerState(): number {
     return this.#store.peerState();
@@ -95,7 +103,7 @@ export class FrontendLink {
   connect(stopRequested: () => boolean): DeviceInfo {
     const store = this.#store;
     const { channel } = this.#options;
-    const giveUp = (): boolean => this.wantedGeneration !== this.generation || stopRequested();
+    const giveUp = (): boolean => this.isReplaced || stopRequested();
     store.write("generation", this.generation);
     store.switchTo(XenbusState.Initialising);
     awaitPeerState(this.#end, store, XenbusState.InitWait, giveUp);
@@ -126,7 +134,7 @@ export class FrontendLink {
     const store = this.#store;
     store.switchTo(XenbusState.Closing);
     this.#end.channel.wakePeer();
-    const giveUp = (): boolean => this.wantedGeneration !== this.generation || stopRequested();
+    const giveUp = (): boolean => this.isReplaced || stopRequested();
     awaitPeerState(this.#end, store, XenbusState.Closed, giveUp);
     store.switchTo(XenbusState.Closed);
     this.#end.channel.wakePeer();
@@ -140,7 +148,7 @@ export class FrontendLink {
 
   /** Whether another driver takes over, and waits for this side of the handshake. */
   get isOffered(): boolean {
-    return this.wantedGeneration !== this.generation && hasOffered(this.#control);
+    return this.isReplaced && hasOffered(this.#control);
   }
 
   /** Writes the ring's header and grants all frames, always with the same references. */

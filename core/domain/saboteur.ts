@@ -6,27 +6,25 @@
  */
 
 import type { BlockDevice } from "../block_device.ts";
+import type { DomainSetup } from "./setup.ts";
 
-/** Stands in the way of one domain that works with a `Setup`. */
-export interface Saboteur<Setup> {
+/** Stands in the way of one domain. */
+export interface Saboteur {
   /** Puts itself in front of a device. */
   device(device: BlockDevice): BlockDevice;
   /** Puts itself in front of all else that the domain works with, when everything is ready. */
-  setup(setup: Setup): Setup;
+  setup(setup: DomainSetup): DomainSetup;
 }
 
 /** What such a module has to export. */
-export interface SaboteurModule<Setup> {
+export interface SaboteurModule {
   /** The saboteur of a domain; `page` is one frame, which the campaign has too, and which outlives the domain. */
-  readonly sabotage: (page: SharedArrayBuffer) => Saboteur<Setup>;
+  readonly sabotage: (page: SharedArrayBuffer) => Saboteur;
 }
 
 /** The saboteur of a domain; null where its plan names none. */
-export async function loadSaboteur<Setup>(
-  url: string | undefined,
-  page: SharedArrayBuffer | null,
-): Promise<Saboteur<Setup> | null> {
+export async function loadSaboteur(url: string | undefined, page: SharedArrayBuffer | null): Promise<Saboteur | null> {
   if (url === undefined || page === null) return null;
-  const { sabotage }: SaboteurModule<Setup> = await import(url);
+  const { sabotage }: SaboteurModule = await import(url);
   return sabotage(page);
 }

@@ -26,11 +26,11 @@ const STEP_OF_STATE: Readonly<Record<number, Step>> = {
 };
 
 /** The saboteur that obeys a page. */
-export function sabotage(page: SharedArrayBuffer): Saboteur<DomainSetup> {
+export function sabotage(page: SharedArrayBuffer): Saboteur {
   return new PageSaboteur(new FaultPage(page));
 }
 
-class PageSaboteur implements Saboteur<DomainSetup> {
+class PageSaboteur implements Saboteur {
   readonly #page: FaultPage;
   #rings: readonly RingView[] = [];
   #gates: readonly DeviceGate[] = [];

@@ -82,6 +82,21 @@ Deno.test("what the dead driver did and has not answered is done twice, and comp
   assert.equal(device.calls.length, done + 8 - answered);
 });
 
+Deno.test("a change of drivers that is told of together with an answer is seen before the next wait", () => {
+  const { changing } = onDisk();
+  submitWrites(changing, 2);
+  let waits = 0;
+  changing.pump = () => {
+    assert(waits++ === 0 || changing.driver?.connected, "the driver that is waited for is one that the frontend knows");
+    changing.serve();
+    if (waits === 1) changing.replace();
+  };
+  assert.deepEqual([...takeAll(changing).values()], [0, 0]);
+  submitWrites(changing, 1);
+  assert.deepEqual([...takeAll(changing).values()], [0]);
+  assert.deepEqual([waits, changing.resumed.at(-1)], [2, 1]);
+});
+
 Deno.test("of a driver that broke the protocol counts what it answered before, and all else is done again", () => {
   const { changing, device } = onDisk();
   submitWrites(changing, 4);

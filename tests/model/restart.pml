@@ -332,7 +332,7 @@ inline take_response()
 	id = 0
 }
 
-/* core/driver_change.ts #awaitNextDriver: if (link.wantedGeneration !== link.generation) return true; */
+/* core/driver_change.ts #awaitNextDriver: if (link.isReplaced) return true; */
 #define IS_REPLACED (wanted_generation != own)
 
 active proctype application()
@@ -426,8 +426,7 @@ poll:
 			end_sleep(APPLICATION);
 			disarm(RESPONSES(0));
 			end_wait(APPLICATION);
-			/* core/frontend.ts #waitOnce: if (!this.peek()) this.#checkPeer(); */
-			/* core/frontend.ts #waitOnce: else if (this.#isReplaced) this.#checkDriver(); */
+			/* core/frontend.ts #waitOnce: if (!this.#change?.isDown && (!this.peek() || this.#link.isReplaced)) this.#checkPeer(); */
 			if
 #ifdef BREAK_REPLACED_UNSEEN
 			:: IS_THERE(RESPONSES(0))
