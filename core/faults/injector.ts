@@ -127,21 +127,19 @@ export class FaultInjector {
     if (firedAtMs === null) return { ...common, outcome: "unreached" };
     this.#answers = 0;
     const limitMs = STANDSTILL_MS + 2 * this.#hangTimeoutMs;
-    if (kind.outcome === "ended") {
-      await this.#until(() => {
-        if (kind.deed !== null && this.#page.firedAtMs(number) !== null) this.#page.arm(number, fault, kind.deed);
-        return false;
-      }, limitMs);
-      return { ...common, outcome: "absorbed" };
-    }
-    if (kind.outcome !== "recovered") {
+    if (kind.outcome === "failed" || kind.outcome === "absorbed") {
       const works = await this.settle();
       const last = restarts.at(-1);
       return restarts.length > known && last !== undefined
         ? { ...common, outcome: "recovered", cause: last.cause }
         : { ...common, outcome: works ? kind.outcome : "lost" };
     }
-    const isNoticed = (): boolean => restarts.length > known && restarts.at(-1)?.resumedAtMs !== null;
+    const isNoticed = (): boolean => {
+      // The peer may have put an index right before anybody saw that it was wrong.
+      if (restarts.length > known) this.#page.disarm();
+      else if (kind.outcome === "ended" && kind.deed !== null) this.#page.arm(number, fault, kind.deed);
+      return restarts.length > known && restarts.at(-1)?.resumedAtMs !== null;
+    };
     if (!await this.#until(isNoticed, limitMs)) {
       return { ...common, outcome: restarts.length > known ? "lost" : "absorbed" };
     }

@@ -78,9 +78,12 @@ function summarise(records: readonly FaultRecord[]): FaultSummary {
   };
 }
 
-/** Whether what must come of a fault has. A driver that is replaced without need is one that failed by the clock. */
+/**
+ * Whether what must come of a fault has. A driver that is replaced without need is one that failed by the clock; one that
+ * is replaced before the machine hears that its connection broke has done the application a service.
+ */
 function isDetected({ expected, outcome }: FaultRecord): boolean {
-  return outcome === expected || (expected === "absorbed" && outcome === "recovered");
+  return outcome === expected || (outcome === "recovered" && (expected === "absorbed" || expected === "ended"));
 }
 
 /** By the nearest rank. */
