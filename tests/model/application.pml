@@ -43,7 +43,7 @@ inline take_response(ring)
 	responses_seen--;
 	/* core/frontend.ts #takeResponse: const id = words[at]; */
 	id = ENTRY(RESPONSES(ring), consumed[RESPONSES(ring)]) - RESPONSE(0);
-	/* core/frontend.ts #takeResponse: if (slot === NONE) throw this.#broken(`answered id ${id}, not in flight`); */
+	/* core/frontend.ts #takeResponse: if (slot === NONE) throw brokenBackend(`answered id ${id}, not in flight`); */
 	assert(id < IDS && asked[ring * IDS + id]);
 	/* core/frontend.ts #takeResponse: shadow.release(id); */
 	asked[ring * IDS + id] = 0;
@@ -76,10 +76,10 @@ poll:
 		:: responses_seen == 0 ->
 			/* core/frontend.ts poll: this.#publish(); */
 			publish_requests(ring);
-			/* core/frontend.ts poll: this.#responsesSeen = this.#ring.available(); */
+			/* core/frontend.ts #seeResponses: this.#responsesSeen = this.#ring.available(); */
 			d_step {
 				responses_seen = AVAILABLE(RESPONSES(ring));
-				/* core/frontend.ts poll: if (this.#responsesSeen > asked) { */
+				/* core/frontend.ts #seeResponses: if (this.#responsesSeen > asked) { */
 				assert(responses_seen <= IN_FLIGHT(ring))
 			};
 			if
@@ -89,7 +89,7 @@ poll:
 			/* core/frontend.ts wait: if (this.inFlight === 0 || this.#stopRequested()) return -1; */
 			:: responses_seen == 0 && stop[APPLICATION(ring)] -> goto end_of_workload
 			:: sleeps && responses_seen == 0 && !stop[APPLICATION(ring)] ->
-				/* core/frontend.ts idle: this.#waiter.wait(this.#policy); */
+				/* core/frontend.ts #waitOnce: this.#waiter.wait(this.#policy); */
 				begin_wait(APPLICATION(ring), IS_THERE(RESPONSES(ring)));
 				arm_source(RESPONSES(ring), APPLICATION_DISTANCE(ring));
 				look_again(RESPONSES(ring));
@@ -112,14 +112,14 @@ end_of_rest:
 
 #ifdef LEAVE
 	:: IN_FLIGHT(ring) == 0 ->
-		/* core/frontend.ts close: store.switchTo(XenbusState.Closing); */
+		/* core/frontend_link.ts close: store.switchTo(XenbusState.Closing); */
 		leaving[ring] = 1;
 #ifndef BREAK_LEAVE_UNSAID
-		/* core/frontend.ts close: this.#end.channel.wakePeer(); */
+		/* core/frontend_link.ts close: this.#end.channel.wakePeer(); */
 		wake(DRIVER, REQUESTS(ring));
 #endif
 		do
-		/* core/link_end.ts awaitPeerState: const bell = end.events.bell; */
+		/* core/link_end.ts awaitPeerState: const { bell } = end.events; */
 		:: rung[APPLICATION(ring)] = 0;
 			/* core/link_end.ts awaitPeerState: end.channel.clear(); */
 			pending[RESPONSES(ring)] = 0;

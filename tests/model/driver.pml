@@ -1,7 +1,8 @@
 /*
  * The driver's thread: serves all its rings, hands back what the device has finished, sees who leaves, then waits.
  *
- * A driver has its rings in a loop; here each is written out, which spares the states of the loop.
+ * A driver has its rings in a loop; here each is written out, which spares the states of the loop. In which order they are
+ * served, and by how much at a time, is left out, and so are limits, which bound waits by time: neither loses a ring.
  */
 
 /* How many entries a sleeper may ask to be there before it is woken. The driver cannot know how many are to come. */
@@ -54,7 +55,7 @@ inline service(ring)
 		count = AVAILABLE(REQUESTS(ring));
 		/* core/backend.ts service: if (claimed > this.#idleCount) { */
 		assert(count + AHEAD(consumed[REQUESTS(ring)], produced[RESPONSES(ring)]) <= RING_SIZE);
-		/* core/backend.ts service: for (let i = 0; i < available; i++) this.#taken[i] = this.#take(); */
+		/* core/backend.ts service: const slot = this.#take(); */
 		index = 0;
 		do
 		:: index < count -> take(ring); taken[index] = id; index++
@@ -197,7 +198,8 @@ proctype driver()
 	/* core/domain/control.ts peekCommand: return this.#words[COMMAND]; */
 	:: stop[DRIVER] || !ANY_OPEN -> break
 	:: !MUST_SEE_STOP && ANY_OPEN ->
-		/* core/domain/driver.ts #turn: for (let i = 0; i < open.length; i++) worked = service(open[i], this.#setup) || worked; */
+		/* core/domain/driver.ts #turn: let worked = this.#serveAll(); */
+		/* core/deficit_round_robin.ts turn: worked = this.#visit(ring, nowMs) || worked; */
 		service(0);
 		SECOND_RING(service(1);)
 #ifdef DESCRIPTOR
@@ -213,7 +215,7 @@ proctype driver()
 			rung_for_look = 0;
 			BELL_SEEN(DRIVER)
 			};
-			/* core/domain/driver.ts #look: this.#open = closeUnused(this.#open, this.#setup); */
+			/* core/domain/driver.ts #look: const open = closeUnused(this.#open, this.#setup); */
 			close_if_left(0);
 			SECOND_RING(close_if_left(1);)
 		:: worked || !(waited_before || rung_for_look)
@@ -222,7 +224,7 @@ proctype driver()
 		/* core/domain/driver.ts #turn: this.#waited = !worked; */
 		waited_before = !worked;
 		worked = 0;
-		/* core/domain/driver.ts serve: if (!this.#turn()) waiter.wait(policy); */
+		/* core/domain/driver.ts serve: if (!this.#turn()) waiter.wait(this.#policy); */
 		if
 		:: !waited_before || !ANY_OPEN
 		:: waited_before && ANY_OPEN ->

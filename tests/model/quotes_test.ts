@@ -10,7 +10,7 @@ const QUOTE = /\/\* (core\/[\w/]+\.ts) (#?\w+): (.+?) \*\//g;
 /** The bodies of all functions and members of a name, up to the line that ends them. */
 function bodiesOf(source: string, name: string): string[] {
   const begins = new RegExp(
-    `^( *)(?:(?:export|protected|override|async|static|function|get) )*${name}[<(].*[<({]$`,
+    `^( *)(?:(?:export|protected|override|async|static|function|get) )*${name}[<(](?:.*[<({])?$`,
     "gm",
   );
   return [...source.matchAll(begins)].map((match) => {

@@ -192,41 +192,6 @@ end_asleep:
 	}
 }
 
-active proctype hypervisor()
-{
-	byte current;
-
-	run driver(0);
-	do
-	:: current < RESTARTS ->
-		/* It ended by itself; or it hangs, or an operator wants another: then it is ended. */
-		/* core/machine_domain.ts fence: host.kill(); */
-		killed[current] = 1;
-		/* core/machine_domain.ts fence: await host.ended; */
-		ended[current];
-		current++;
-		/* core/hypervisor.ts #restart: domain.events.reset(); */
-		pending[REQUESTS(0)] = 0;
-#ifdef BREAK_CLEAR_AFTER_TELLING
-		wanted_generation = current;
-		back_state = UNKNOWN;
-#else
-		/* core/machine_link.ts renew: clearBackend(this.#control); */
-		back_state = UNKNOWN;
-		/* core/machine_link.ts renew: front.useGeneration(this.frontPort, this.generation); */
-		wanted_generation = current;
-#endif
-		/* core/machine_domain.ts restart: if (standby === undefined) this.#hand(next, false); */
-		run driver(current);
-#ifndef BREAK_RESTART_UNRUNG
-		/* core/hypervisor.ts #restart: if (back === domain) front.events.wake(); */
-		wake(APPLICATION, RESPONSES(0))
-#endif
-	/* Or it never ends again. */
-	:: break
-	od
-}
-
 /* Begins anew: an empty ring, whose words nobody looks at meanwhile. */
 inline renew()
 {
@@ -445,5 +410,34 @@ poll:
 		/* core/frontend.ts attend: else this.#checkDriver(); */
 end_of_rest:
 		IS_REPLACED -> goto lost
+	od
+}
+
+/* It comes last: Spin tries later processes first, and so finds errors of restarts sooner. */
+active proctype hypervisor()
+{
+	byte current;
+
+	run driver(0);
+	do
+	:: current < RESTARTS ->
+		/* It ended by itself; or it hangs, or an operator wants another: then it is ended. */
+		/* core/machine_domain.ts #fence: host.kill(); */
+		killed[current] = 1;
+		/* core/machine_domain.ts #restart: await fenced; */
+		ended[current];
+		current++;
+		/* core/hypervisor.ts #restart: domain.events.reset(); */
+		pending[REQUESTS(0)] = 0;
+		/* core/machine_link.ts renew: clearBackend(this.#control); */
+		back_state = UNKNOWN;
+		/* core/machine_link.ts renew: front.useGeneration(this.frontPort, this.generation); */
+		wanted_generation = current;
+		/* core/machine_domain.ts #restart: else next.host.proceed(); */
+		run driver(current);
+		/* core/hypervisor.ts #restart: if (back === domain) front.events.wake(); */
+		wake(APPLICATION, RESPONSES(0))
+	/* Or it never ends again. */
+	:: break
 	od
 }

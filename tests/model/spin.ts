@@ -105,7 +105,7 @@ async function run(folder: string, program: string, args: readonly string[]): Pr
 
 function outcomeOf(output: string): Outcome {
   const errors = Number(/errors: (\d+)/.exec(output)?.[1] ?? NaN);
-  const states = Number(/(\d+) states, stored/.exec(output)?.[1] ?? NaN);
+  const states = Number(/^\s*([\d.e+]+) states, stored/m.exec(output)?.[1] ?? NaN);
   if (Number.isNaN(errors) || Number.isNaN(states)) {
     throw new Error(`The verifier says neither errors nor states:\n${output}`);
   }

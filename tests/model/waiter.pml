@@ -47,7 +47,7 @@ inline look_again(direction)
 {
 #ifndef BREAK_NO_LOOK_AGAIN
 	/* core/waiter.ts #anyReady: if (sources[i].ready()) return true; */
-	/* core/frontend.ts ready: return this.#ring.available() > 0; */
+	/* core/frontend.ts ready: return this.#ring.available() > 0 && !this.#change?.isDown; */
 	/* core/backend.ts ready: return !this.#abandoned && this.#ring.available() > 0; */
 	if
 	:: d_step { AVAILABLE(direction) > 0 -> SEEN(direction) } -> goto awake
@@ -114,7 +114,8 @@ awake:
 
 inline end_wait(page)
 {
-	/* core/waiter.ts #wake: this.#bellSeen = this.#events.bell; */
+	/* core/waiter.ts #wake: const { bell } = this.#events; */
+	/* core/waiter.ts #wake: this.#bellSeen = bell; */
 	d_step { rung[page] = 0; BELL_SEEN(page) };
 waited:
 	skip
