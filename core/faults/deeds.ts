@@ -152,7 +152,7 @@ function grow(): never {
 }
 
 /** Sleeps until something holds, for so long at most. */
-function sleepUntil(holds: () => boolean, timeoutMs: number): void {
+export function sleepUntil(holds: () => boolean, timeoutMs: number): void {
   const bed = new EventPage(allocateEventPage());
   const deadline = performance.now() + timeoutMs;
   while (!holds() && performance.now() < deadline) bed.sleep(bed.bell, LOOK_MS);

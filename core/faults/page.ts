@@ -51,9 +51,12 @@ export class FaultPage {
 
   /** The saboteur's side: whether something is to be done at this step, and now. Counts the pass. */
   isDue(step: Step): boolean {
-    const words = this.#words;
-    if (Atomics.load(words, ARMED) === 0 || words[STEP] !== step) return false;
-    return words[SKIP]-- <= 0;
+    return this.isArmed(step) && this.#words[SKIP]-- <= 0;
+  }
+
+  /** The saboteur's side: whether something is to be done at this step, now or at a later pass. */
+  isArmed(step: Step): boolean {
+    return Atomics.load(this.#words, ARMED) !== 0 && this.#words[STEP] === step;
   }
 
   /** The saboteur's side: what is to be done. */

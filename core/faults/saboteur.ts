@@ -12,11 +12,14 @@ import type { DomainSetup, LinkSetup } from "../domain/setup.ts";
 import type { LinkEnd } from "../link_end.ts";
 import type { Waiter } from "../waiter.ts";
 import { XenbusState } from "../xenbus.ts";
-import { doDeed, type Scene } from "./deeds.ts";
+import { doDeed, type Scene, sleepUntil } from "./deeds.ts";
 import { Step } from "./kinds.ts";
 import { FaultPage } from "./page.ts";
 import { RingView } from "./ring_view.ts";
 import { SabotagedDevice } from "./sabotaged_device.ts";
+
+/** How long a frontend is waited for that goes through the handshake. */
+const FRONTEND_WAIT_MS = 10_000;
 
 /** The step at which a driver rings for a change of its state. */
 const STEP_OF_STATE: Readonly<Record<number, Step>> = {
@@ -68,8 +71,9 @@ class PageSaboteur implements Saboteur {
     const notify = (): void => channel.notify();
     return {
       clear: () => {
-        const { backendState, frontendState } = ring;
-        if (backendState === XenbusState.InitWait && frontendState === XenbusState.Initialised) {
+        if (ring.backendState === XenbusState.InitWait && this.#page.isArmed(Step.Initialised)) {
+          // The driver looks once more after this, and may be past the step then.
+          sleepUntil(() => ring.frontendState === XenbusState.Initialised, FRONTEND_WAIT_MS);
           this.#pass(Step.Initialised);
         }
         channel.clear();
