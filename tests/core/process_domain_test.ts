@@ -206,7 +206,7 @@ processTest("what a process maps of the machine are its regions, and nothing els
     const shared = (pid: number): string[] => {
       // Deno's cache of modules is a file that every Deno maps.
       return Deno.readTextFileSync(`/proc/${pid}/maps`).split("\n")
-        .filter((line) => /^\S+ ..?.?s/.test(line) && !/ \/.*\.cache|_cache_v\d+-shm/.test(line))
+        .filter((line) => /^\S+ ..?.?s/.test(line) && !/ \/.*\.cache|_cache_v\d+(?:-shm)?$/.test(line))
         .map((line) => line.split(/\s+/).slice(4).join(" "));
     };
     const regions = (name: string): Set<string> => new Set(shared(driverPid(hypervisor, name)));
