@@ -74,4 +74,7 @@ export * from "./core/runner/run.ts";
 export type { RunningMachine } from "./core/runner/machine_process.ts";
 export * from "./core/runner/serve.ts";
 export type { Scenario, ScenarioPluginUse } from "./core/runner/scenario.ts";
+export * from "./core/runner/fault_campaign.ts";
+export * from "./core/runner/fault_report.ts";
+export type { FaultRecord } from "./core/faults/injector.ts";
 export { builtins } from "./plugins/mod.ts";

@@ -119,10 +119,12 @@ export async function readMarkedLines(
 ): Promise<void> {
   let unfinished = "";
   for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (unfinished + chunk).split("\n");
-    unfinished = (lines.pop() ?? "").slice(0, maxCharacters);
-    for (const line of lines) {
-      if (line.startsWith(mark)) take(line.slice(mark.length));
+    const [first, ...others] = chunk.split("\n");
+    // What is there already is not looked at again with each chunk: a long line would cost more than it is long.
+    if (unfinished.length < maxCharacters) unfinished = (unfinished + first).slice(0, maxCharacters);
+    for (const next of others) {
+      if (unfinished.startsWith(mark)) take(unfinished.slice(mark.length));
+      unfinished = next.slice(0, maxCharacters);
     }
   }
 }

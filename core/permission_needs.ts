@@ -11,6 +11,11 @@
 export interface SystemNeeds {
   /** Whether it makes io_urings. */
   readonly ioUring?: boolean;
+  /**
+   * Where it listens by sockets of its own: `unix:PATH`, `unix` for a socket in the folder of its run, `127.0.0.1:10809`. To
+   * listen Deno asks nothing of who may use FFI.
+   */
+  readonly listens?: readonly string[];
   /** Capabilities of Linux that it uses where the user has them: `CAP_SYS_RAWIO`. */
   readonly capabilities?: readonly string[];
 }
@@ -53,6 +58,7 @@ export function mergeNeeds(needs: readonly PermissionNeeds[]): Required<Permissi
     scratch: needs.some(({ scratch }) => scratch === true),
     system: {
       ioUring: needs.some(({ system }) => system?.ioUring === true),
+      listens: [...new Set(needs.flatMap(({ system }) => system?.listens ?? []))],
       capabilities: [...new Set(needs.flatMap(({ system }) => system?.capabilities ?? []))],
     },
   };

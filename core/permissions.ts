@@ -5,7 +5,7 @@
  */
 
 import { messageOf, PluginError } from "./errors.ts";
-import type { DevicePlugin, PermissionNeeds, Plugin } from "./plugin.ts";
+import type { DevicePlugin, PermissionNeeds, Plugin, WorkloadPlugin } from "./plugin.ts";
 
 /** A kind of permission that has a list of values. */
 export type PermissionName = Exclude<keyof PermissionNeeds, "scratch" | "system">;
@@ -94,14 +94,28 @@ export function checkPermissions(plugin: Plugin, options: unknown): void {
  * @throws {PluginError} when that is more than the plugin's permissions have, which is what the person has granted
  */
 export function driverNeeds(plugin: DevicePlugin, options: unknown): PermissionNeeds {
+  return needsAmong("driverPermissions", plugin.driverPermissions?.(options), plugin, options);
+}
+
+/** As {@link driverNeeds}, what a workload's domain may touch. */
+export function applicationNeeds(plugin: WorkloadPlugin, options: unknown): PermissionNeeds {
+  return needsAmong("applicationPermissions", plugin.applicationPermissions?.(options), plugin, options);
+}
+
+function needsAmong(
+  member: string,
+  wanted: PermissionNeeds | undefined,
+  plugin: Plugin,
+  options: unknown,
+): PermissionNeeds {
   const granted = plugin.permissions?.(options) ?? {};
-  const needs = plugin.driverPermissions?.(options) ?? granted;
+  const needs = wanted ?? granted;
   const names = ({ scratch, ...others }: PermissionNeeds): string[] => {
     return [...permissionsOf(others).map(({ name, value }) => `${name} ${value}`), ...(scratch ? ["scratch"] : [])];
   };
   const more = names(needs).filter((each) => !names(granted).includes(each));
   if (more.length === 0) return needs;
   throw new PluginError(
-    `The driverPermissions of ${plugin.name} name ${more.join(", ")}; allowed is what its permissions have`,
+    `The ${member} of ${plugin.name} name ${more.join(", ")}; allowed is what its permissions have`,
   );
 }

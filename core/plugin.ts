@@ -182,6 +182,11 @@ export interface WorkloadPlugin<Schema extends z.ZodType = z.ZodType> extends Pl
    * runs before the person has agreed to each of them. None when absent.
    */
   runs?(options: z.output<Schema>): readonly string[];
+  /**
+   * What its domain may touch, where that is less than `permissions` has: the rest is for its conductor. A domain that is a
+   * process gets this alone. All of `permissions` when absent.
+   */
+  applicationPermissions?(options: z.output<Schema>): PermissionNeeds;
   /** What its queues must have. */
   needs(options: z.output<Schema>): WorkloadNeeds;
   /**

@@ -41,7 +41,9 @@ export function definitionMistakes(
   for (const member of FUNCTIONS[kind]) expect(member, typeof plugin[member] === "function", "a function");
   const { permissions } = plugin;
   expect("permissions", permissions === undefined || typeof permissions === "function", "a function or nothing");
-  for (const member of ["closeMedium", "openAgain", "driverPermissions", "destroys", "runs"]) {
+  for (
+    const member of ["closeMedium", "openAgain", "driverPermissions", "applicationPermissions", "destroys", "runs"]
+  ) {
     expect(member, ["undefined", "function"].includes(typeof plugin[member]), "a function or nothing");
   }
   const { counters } = plugin;

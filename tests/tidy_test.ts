@@ -80,14 +80,18 @@ rule("workers are found by import.meta.resolve, which packaging rewrites", () =>
 
 rule("nothing but the command line prints", () => forbid(product, /\bconsole\.\w+\(/g, ["cli/"]));
 
-rule("nothing but the command line, a machine process, a domain's process and an attendant ends the process", () => {
-  return forbid(product, /\bDeno\.exit\(/g, [
-    "cli/",
-    "core/runner/machine.ts",
-    "core/domain/process.ts",
-    "plugins/workloads/mounted/attendant.ts",
-  ]);
-});
+rule(
+  "nothing but the command line, a machine process, a domain's process, a fault and an attendant ends the process",
+  () => {
+    return forbid(product, /\bDeno\.exit\(/g, [
+      "cli/",
+      "core/runner/machine.ts",
+      "core/domain/process.ts",
+      "core/faults/deeds.ts",
+      "plugins/workloads/mounted/attendant.ts",
+    ]);
+  },
+);
 
 rule("libraries are named in the import map, or in full in the one module that stands for them", () => {
   const standing = [

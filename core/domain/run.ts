@@ -9,7 +9,7 @@ import { runApplication } from "./application.ts";
 import type { DomainBoot } from "./boot.ts";
 import { runDriver } from "./driver.ts";
 import type { DomainReport } from "./report.ts";
-import { prepareDomain, type Proceed } from "./setup.ts";
+import { prepareDomain, type Proceed } from "./prepare.ts";
 
 /**
  * Runs a domain. Its end is reported, too: it never throws.

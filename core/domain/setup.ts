@@ -1,26 +1,18 @@
 /**
- * Turns what a domain is handed into what it works with: views of its regions, and its plugins' instances.
+ * What a domain works with.
  *
  * @module
  */
 
-import { DeviceGate } from "../device_gate.ts";
-import type { DeviceBoot, DomainBoot, LinkBoot } from "./boot.ts";
-import { DomainControl } from "./control.ts";
+import type { DeviceGate } from "../device_gate.ts";
+import type { LinkBoot } from "./boot.ts";
+import type { DomainControl } from "./control.ts";
 import type { RecoveryPlan, WorkloadPlan } from "./plan.ts";
 import type { DomainReport } from "./report.ts";
-import { EventFd } from "../event_fd.ts";
-import { EventChannel, EventPage } from "../event_channel.ts";
-import { FlushRecord } from "../flush_record.ts";
-import { FdWaiter } from "../fd_waiter.ts";
+import type { EventPage } from "../event_channel.ts";
 import type { LinkEnd } from "../link_end.ts";
-import { SharedMemory } from "../memory.ts";
 import type { NotificationPolicy } from "../notification.ts";
-import { type DevicePlugin, loadPlugin, makeDevice } from "../plugin.ts";
-import { allowedCpus, coreOffer, pinThread, threadUsage } from "../measure/thread.ts";
-import { revokeFfi } from "../sandbox/revocation.ts";
-import { AtomicsWaiter, type Waiter } from "../waiter.ts";
-import { loadSaboteur, type Saboteur } from "./saboteur.ts";
+import type { Waiter } from "../waiter.ts";
 import type { Workload } from "../workload.ts";
 
 /** A domain's workload, ready to run. */
@@ -67,129 +59,4 @@ export interface DomainSetup {
   readonly requestTimeoutMs: number | null;
   /** What happens when the driver behind its links fails; null where that is the end. */
   readonly recovery: RecoveryPlan | null;
-}
-
-/** Whether the domain goes on: a promise for one that stands by. */
-export type Proceed = () => Promise<void>;
-
-/**
- * Makes everything that a domain needs, and pins its thread. One that stands by loads its plugins and makes nothing of
- * them until it is told to.
- */
-export async function prepareDomain(
-  boot: DomainBoot,
-  report: (report: DomainReport) => void,
-  proceed: Proceed,
-): Promise<DomainSetup> {
-  const { plan } = boot;
-  const confinedTo = plan.cpus.length > 0 && pinThread(plan.cpus) ? allowedCpus() : null;
-  const transport = attachTransport(boot);
-  const { events, eventFd, control } = transport;
-  if (!mayKeepLibc(boot)) revokeFfi();
-
-  const devices = await Promise.all(boot.devices.map(({ plugin }) => loadPlugin("device", plugin.url)));
-  const policy = await loadPlugin("policy", plan.policy.url);
-  const workload = plan.workload && await loadPlugin("workload", plan.workload.url);
-  const saboteur = await loadSaboteur(plan.saboteur, boot.saboteurPage);
-  if (boot.standby) {
-    report({ type: "standby" });
-    await proceed();
-  }
-  // The first sign of life, and not sooner: until then a domain has time to load, as many may do at once.
-  control.beat();
-  if (boot.parentProcess !== null) control.watchHypervisor();
-  const gates = new Map(boot.devices.map((device, index) => {
-    return [device.name, openGate(device, devices[index], { control, report, saboteur })];
-  }));
-  const setup: DomainSetup = {
-    ...transport,
-    report,
-    waiter: makeWaiter(
-      workload?.descriptors === true || [...gates.values()].some(({ descriptor }) => descriptor !== undefined),
-      ...[events, eventFd, () => control.beat()] as const,
-    ),
-    policy: policy.create(plan.policy.options),
-    gates,
-    workload: plan.workload && workload
-      ? { workload: workload.create(plan.workload.options), plan: plan.workload }
-      : null,
-    seed: boot.seed,
-    scratchDirectory: boot.scratchDirectory,
-    confinedTo,
-    requestTimeoutMs: boot.requestTimeoutMs,
-    recovery: boot.recovery,
-  };
-  return saboteur?.setup(setup) ?? setup;
-}
-
-/** What a domain shares with others. */
-type Transport = Pick<DomainSetup, "control" | "events" | "links"> & { readonly eventFd: EventFd | null };
-
-/** Makes views of all that is shared. Of libc everything is opened here that is needed later, but by plugins. */
-function attachTransport(boot: DomainBoot): Transport {
-  const eventFd = attachEventFd(boot.eventFd);
-  if (boot.devices.some((device) => device.events === true)) eventFd?.prepareServing();
-  const events = new EventPage(SharedMemory.attach(boot.events), eventFd, boot.sleepsOn);
-  const control = new DomainControl(SharedMemory.attach(boot.control), events);
-  threadUsage();
-  return {
-    ...{ eventFd, events, control },
-    links: boot.links.map((link) => ({ boot: link, end: linkEnd(boot, link, events, control) })),
-  };
-}
-
-/** Whether the domain's plugins may call libc: in a worker the process's permissions are theirs. */
-function mayKeepLibc({ parentProcess, plan: { sandbox, needs } }: DomainBoot): boolean {
-  return parentProcess === null || sandbox === "none" || (needs?.ffi ?? []).length > 0;
-}
-
-/** Makes a device. */
-function openGate(
-  { name, plugin, medium, flushes, reopened }: DeviceBoot,
-  definition: DevicePlugin,
-  { control, report, saboteur }: Pick<DomainSetup, "control" | "report"> & { readonly saboteur: Saboteur | null },
-): DeviceGate {
-  const noted = new Set<string>();
-  let reported = false;
-  const device = makeDevice(definition, plugin.options, medium, {
-    alive: () => control.beat(),
-    note(text) {
-      if (!noted.has(text)) report({ type: "note", text: String(text) });
-      noted.add(text);
-    },
-  });
-  const failed = (message: string): void => {
-    if (!reported) report({ type: "device-error", message: `The device ${name} failed: ${message}` });
-    reported = true;
-  };
-  const record = flushes && new FlushRecord(SharedMemory.attach(flushes).words, reopened);
-  return new DeviceGate(saboteur?.device(device) ?? device, failed, { flushes: record, calls: control });
-}
-
-function attachEventFd(descriptor: number | null): EventFd | null {
-  return descriptor === null ? null : EventFd.attach(descriptor);
-}
-
-/** The waiter for what a thread waits for: only one that has descriptors to watch needs more than shared words. */
-function makeWaiter(
-  hasDescriptors: boolean,
-  events: EventPage,
-  eventFd: EventFd | null,
-  beat: () => void,
-): Waiter {
-  const watching = hasDescriptors && eventFd !== null;
-  return (watching ? FdWaiter.create(events, eventFd, beat) : null) ?? new AtomicsWaiter(events, beat, coreOffer());
-}
-
-function linkEnd(boot: DomainBoot, link: LinkBoot, events: EventPage, control: DomainControl): LinkEnd {
-  const peerEvents = new EventPage(SharedMemory.attach(link.peerEvents), attachEventFd(link.peerEventFd));
-  return {
-    memory: SharedMemory.attach(link.memory),
-    domainId: boot.domainId,
-    peerDomainId: link.peerDomainId,
-    events,
-    port: link.port,
-    channel: new EventChannel(events, link.port, peerEvents, link.peerPort),
-    generation: () => control.generation(link.port),
-  };
 }

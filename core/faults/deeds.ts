@@ -5,7 +5,7 @@
  */
 
 import { carriesData, FIRST_SEGMENT, Operation, SEGMENT_WORDS } from "../blkif.ts";
-import type { BlockRequest, RequestOwner } from "../block_device.ts";
+import type { BlockRequest } from "../block_device.ts";
 import { allocateEventPage, EventPage } from "../event_channel.ts";
 import { Deed } from "./kinds.ts";
 import type { FaultPage } from "./page.ts";
@@ -87,8 +87,6 @@ export function doDeed(scene: Scene): boolean {
   return false;
 }
 
-const NOBODY: RequestOwner = { completed() {} };
-
 /** Changes what the backend makes a response of. */
 function changeResponse(request: BlockRequest, deed: number, value: number): void {
   if (deed === Deed.ResponseId) request.idLow ^= 1 << (value % 32);
@@ -96,7 +94,6 @@ function changeResponse(request: BlockRequest, deed: number, value: number): voi
   else if (deed === Deed.ResponseOperation) request.operation ^= 1 << (value % 8);
   else if (deed === Deed.ResponseStatus) request.status = value % 2 === 0 ? 1 + value % 0x7fff : -3 - value % 0x7fff;
   else if (deed === Deed.ResponseRepeated) request.owner.completed(request);
-  else if (deed === Deed.ResponseLost) (request as { owner: RequestOwner }).owner = NOBODY;
 }
 
 /** How a request in the ring is changed, that carries data; see `blkif.ts` for its words. */

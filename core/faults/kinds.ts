@@ -61,7 +61,6 @@ export const Deed = {
   ResponseStatus: 11,
   ResponseRepeated: 12,
   ResponseIndex: 13,
-  ResponseLost: 21,
   RequestReference: 14,
   RequestSegments: 15,
   RequestId: 16,
@@ -113,8 +112,6 @@ export interface FaultKind {
 export interface FaultNeeds {
   /** Whether the next driver's process is kept ready. */
   readonly standby: boolean;
-  /** Whether it is noticed soon that a request is not answered. */
-  readonly requestTimeout: boolean;
 }
 
 function kind(
@@ -157,7 +154,6 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   kind("response-status", Deed.ResponseStatus, [Step.Done], "recovered"),
   kind("response-repeated", Deed.ResponseRepeated, [Step.Done], "recovered"),
   kind("response-index", Deed.ResponseIndex, [Step.Done], "recovered"),
-  kind("response-lost", Deed.ResponseLost, [Step.Done], "recovered", 2, "requestTimeout"),
   kind("request-reference", Deed.RequestReference, [Step.Idle], "failed"),
   kind("request-segments", Deed.RequestSegments, [Step.Idle], "failed"),
   kind("request-id", Deed.RequestId, [Step.Idle], "recovered"),

@@ -21,7 +21,6 @@ const RESPONSE_DEEDS: readonly number[] = [
   Deed.ResponseOperation,
   Deed.ResponseStatus,
   Deed.ResponseRepeated,
-  Deed.ResponseLost,
 ];
 
 /** A device with a saboteur in front of it. It can do what the device can. */

@@ -16,7 +16,7 @@ import type {
 import { cLibraryNeed } from "../libc.ts";
 import type { ChannelOptions } from "../link.ts";
 import { mergeNeeds } from "../permission_needs.ts";
-import { driverNeeds } from "../permissions.ts";
+import { applicationNeeds, driverNeeds } from "../permissions.ts";
 import type { DevicePlugin, PermissionNeeds, WorkloadNeeds, WorkloadPlugin } from "../plugin.ts";
 import type { Cell } from "./cell.ts";
 import type { ResolvedPlugin } from "./plugins.ts";
@@ -87,9 +87,10 @@ function planClient(cell: Cell, device: number, clientOfDevice: number): Applica
     domain: {
       name: threads === 1 ? name : `${name}-${thread}`,
       ...scenario.domains.application,
-      needs: mergeNeeds(
-        [workload, policy.frontend, ...(scenario.placement === "monolithic" ? devices : [])].map(pluginNeeds),
-      ),
+      needs: mergeNeeds([
+        applicationNeeds(workload.plugin as WorkloadPlugin, workload.options),
+        ...[policy.frontend, ...(scenario.placement === "monolithic" ? devices : [])].map(pluginNeeds),
+      ]),
       cpus: [],
       policy: pluginUse(policy.frontend),
       workload: {

@@ -74,10 +74,10 @@ export function confinementOf(
   if (run.length > 0) {
     throw new PluginError(
       `A strict sandbox starts no programs, and the plugin's permissions name under run ${run.join(", ")}: ` +
-        "take `sandbox: permissions`. What openMedium or conduct alone starts, leave out of driverPermissions",
+        "take `sandbox: permissions`. What openMedium or conduct alone starts, leave out of driverPermissions or applicationPermissions",
     );
   }
-  const places = (needs.net ?? []).map(readPlace);
+  const places = [...(needs.net ?? []), ...(system.listens ?? [])].map(readPlace);
   const ports = places.flatMap(({ ports }) => ports);
   const names = places.some(({ named }) => named);
   const scratch = scratchDirectory === null ? [] : [scratchDirectory];

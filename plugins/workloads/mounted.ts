@@ -11,7 +11,13 @@ import { z } from "../../core/schema.ts";
 import type { Counters } from "../../core/counters.ts";
 import { WorkloadError } from "../../core/errors.ts";
 import { cLibraryNeed } from "../../core/libc.ts";
-import { API_VERSION, type ConductContext, definePlugin, type WorkloadPlugin } from "../../core/plugin.ts";
+import {
+  API_VERSION,
+  type ConductContext,
+  definePlugin,
+  type PermissionNeeds,
+  type WorkloadPlugin,
+} from "../../core/plugin.ts";
 import { duration, formatDuration, size } from "../../core/units.ts";
 import type { Workload, WorkloadContext } from "../../core/workload.ts";
 import { NBD_COUNTERS, serveNbd } from "../exports/nbd/server.ts";
@@ -86,6 +92,9 @@ const options = z.strictObject({
   { path: ["fileSystem"], message: "must be ext2 or ext4, as a command names {mount}" },
 );
 
+/** What its domain needs. The attendant, which runs programs, is the conductor's. */
+const DOMAIN_NEEDS: PermissionNeeds = { scratch: true, ffi: [cLibraryNeed()], system: { listens: ["unix"] } };
+
 type Options = z.output<typeof options>;
 
 /** The workload `mounted`. */
@@ -98,7 +107,8 @@ const plugin: WorkloadPlugin<typeof options> = definePlugin({
   counters: { ...FIGURES, ...NBD_COUNTERS },
   figures: HEADINGS,
   descriptors: true,
-  permissions: () => ({ scratch: true, run: [UNSHARE_PROGRAM], ffi: [cLibraryNeed()] }),
+  permissions: () => ({ ...DOMAIN_NEEDS, run: [UNSHARE_PROGRAM] }),
+  applicationPermissions: () => DOMAIN_NEEDS,
   // A file system is made there, or the command has the whole disk.
   destroys: ({ uri }) => uri === undefined ? [] : [uri],
   runs: ({ prepare, command, cleanup }) => [...new Set([...prepare, command, ...cleanup].map(([program]) => program))],

@@ -53,7 +53,8 @@ const plugin: WorkloadPlugin<typeof options> = definePlugin({
     const address = listen === undefined ? undefined : parseSocketAddress(listen);
     const path = address?.kind === "unix" ? [address.path] : [];
     const read = address === undefined ? [] : pathsOf(address);
-    return { ffi: [cLibraryNeed()], read, write: path, scratch: listen === undefined };
+    const place = listen === undefined ? "unix" : listen.replace(/^tcp:/, "").replace(/:0$/, "");
+    return { ffi: [cLibraryNeed()], read, write: path, scratch: listen === undefined, system: { listens: [place] } };
   },
 
   needs: ({ queueDepth, transferSize }) => ({ queueDepth, transferBytes: transferSize, exceedsRing: true }),

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { synchronous } from "../../core/block_device.ts";
 import { addUp } from "../../core/counters.ts";
 import { DeviceGate } from "../../core/device_gate.ts";
-import type { DomainPlan, MachinePlan } from "../../core/domain/plan.ts";
+import type { DomainKind, DomainPlan, MachinePlan } from "../../core/domain/plan.ts";
 import { DeviceError, DomainError, PluginError, WorkloadError } from "../../core/errors.ts";
 import { type DomainResult, Hypervisor } from "../../core/hypervisor.ts";
 import { timedWindow } from "../../core/phases.ts";
@@ -28,8 +28,13 @@ import countingDisk from "../helpers/plugins/counting_disk.ts";
 threadUsage(); // Opens the C library for good, before a sanitizer counts what a test opens.
 
 /** A machine of threads that read and write a disk, in their own domains or over links to a driver. */
-function machine(threads: number, isolated: boolean, options: unknown = {}): MachinePlan {
-  const common = { kind: "worker", cpus: [], policy: { url: builtins.policy["interrupt"], options: {} } } as const;
+function machine(
+  threads: number,
+  isolated: boolean,
+  options: unknown = {},
+  kind: DomainKind = "worker",
+): MachinePlan {
+  const common = { kind, cpus: [], policy: { url: builtins.policy["interrupt"], options: {} } } as const;
   const url = import.meta.resolve("../helpers/plugins/threads.ts");
   const applications = Array.from({ length: threads }, (_, thread): DomainPlan => ({
     ...common,
@@ -54,23 +59,38 @@ async function run(
   return await new Hypervisor(plan, mediumContext(changes)).run(timedWindow({ warmupNs: 1e6, durationNs: 10e6 }));
 }
 
-Deno.test("the domain that drives a device reports what it counted, beside what its workload did", async () => {
-  const isolated = await run(machine(2, true));
+/** The last words of a process may still be awaited when a test is over. */
+const unwatched = { sanitizeOps: false, sanitizeResources: false };
+const KINDS = ["worker", "process"] as const;
+
+for (const kind of KINDS) {
+  const name = `a ${kind} that drives a device reports what it counted, beside what its workload did`;
+  Deno.test(name, unwatched, () => reportsCounters(kind));
+}
+
+async function reportsCounters(kind: DomainKind): Promise<void> {
+  const isolated = await run(machine(2, true, {}, kind));
   assert.deepEqual(Object.keys(isolated.get("driver")?.counters ?? {}), ["diskReads"]);
   assert(!("diskReads" in (isolated.get("application-0")?.counters ?? {})));
-  const inPlace = await run(machine(2, false));
+  const inPlace = await run(machine(2, false, {}, kind));
   for (const name of ["application-0", "application-1"]) {
     const { diskReads, threads } = inPlace.get(name)?.counters ?? {};
     assert(diskReads > 0, name);
     assert.equal(threads, 1, "what the workload counts is there too");
   }
-});
+}
 
-Deno.test("notes of the medium and of the driver arrive, each text of a domain once", async () => {
-  const notes: string[] = [];
-  await run(machine(1, true), { note: (text) => notes.push(text) });
-  assert.deepEqual(notes, ["opened", "made", "again"]);
-});
+for (const kind of KINDS) {
+  Deno.test(
+    `notes of the medium and of a driver in a ${kind} arrive, each text of a domain once`,
+    unwatched,
+    async () => {
+      const notes: string[] = [];
+      await run(machine(1, true, {}, kind), { note: (text) => notes.push(text) });
+      assert.deepEqual(notes, ["opened", "made", "again"]);
+    },
+  );
+}
 
 Deno.test("a hypervisor opens no medium that destroys what its user did not name", async () => {
   const plan = machine(1, true, { path: "/dev/old" });

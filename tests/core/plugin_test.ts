@@ -48,7 +48,17 @@ Deno.test("a schema of zod 4 is one whichever copy of zod made it; one of zod 3 
 });
 
 Deno.test("what a plugin may say of itself by a function is refused where it is none", async () => {
-  for (const member of ["permissions", "driverPermissions", "destroys", "runs", "openAgain", "closeMedium"]) {
+  for (
+    const member of [
+      "permissions",
+      "driverPermissions",
+      "applicationPermissions",
+      "destroys",
+      "runs",
+      "openAgain",
+      "closeMedium",
+    ]
+  ) {
     const url = moduleUrl(`export default {${Object.values({ ...MEMBERS, [member]: `${member}: {}` })}}`);
     const said = new RegExp(`${member} is an object, allowed is a function or nothing`);
     await assert.rejects(loadPlugin("policy", url), said);

@@ -45,14 +45,24 @@ const COMBINATIONS: readonly Combination[] = [
   },
 ];
 
-for (const [index, { policy, channel, workload }] of COMBINATIONS.entries()) {
-  const name = [policy, channel.transfer, channel.suppression, `${workload.threads} threads`].join(", ");
+/** Every combination in threads, and in processes: both ends, or the driver alone. */
+const KINDS = ["worker", "process"] as const;
+
+for (
+  const [index, { policy, channel, workload }, kind] of COMBINATIONS.flatMap((each, index) => {
+    return KINDS.map((kind) => [index, each, kind] as const);
+  })
+) {
+  const application = index % 3 === 0 ? "worker" : kind;
+  const kinds = kind === "worker" ? "in workers" : `a process for a ${application}`;
+  const name = [policy, channel.transfer, channel.suppression, `${workload.threads} threads`, kinds].join(", ");
   Deno.test(`a file holds what verify wrote, seen from outside: ${name}`, async () => {
     await withDirectory(async (directory) => {
       const disk = join(directory, "disk.img");
       await Deno.writeFile(disk, new Uint8Array(SIZE));
       const scenario = await writeScenario(directory, {
         device: { use: "loop-file", with: { path: disk } },
+        domains: { application: { kind: application }, driver: { kind } },
         policy: { use: policy },
         channel,
         workload: { use: "verify", with: { ...workload, size: "1MiB" } },

@@ -71,6 +71,27 @@ for (const use of ["interrupt", "fixed-spin", "adaptive-spin"]) {
   }
 }
 
+for (const sandbox of ["permissions", "strict"]) {
+  testUnless(
+    attachRefusal,
+    `ext2 in processes whose sandbox is ${sandbox}: made, filled, read back, clean`,
+    async () => {
+      await withDirectory(async (directory) => {
+        const fill = "dd if=/dev/urandom of=one bs=1M count=16 conv=fsync && cp one two && cmp one two";
+        const domains = { application: { kind: "process", sandbox }, driver: { kind: "process", sandbox } };
+        const { code, stderr, stdout } = await outcome(
+          await launch(directory, mounted({ command: ["sh", "-c", fill] }, { policy: { use: "interrupt" }, domains })),
+        );
+        assert.equal(code, 0, stderr + stdout);
+        const [{ samples: [sample] }] = (await savedResult(directory)).cells;
+        assert.equal(sample.errors, 0);
+        assert.ok(sample.flushes > 0, "the device was flushed");
+        await assertNothingLeft(directory);
+      });
+    },
+  );
+}
+
 testUnless(
   attachRefusal ?? programRefusal("sysbench"),
   "sysbench's figures are counters, which can be expected",

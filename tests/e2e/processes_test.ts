@@ -1,5 +1,7 @@
 // Runs whose domains are processes: whoever dies, nobody is left behind.
 import assert from "node:assert/strict";
+import { strictAvailability } from "../../core/sandbox/availability.ts";
+import { testUnless } from "../helpers/test_unless.ts";
 import { flags, outcome, processesAlive, savedResult, start, until, withDirectory, writeScenario } from "./command.ts";
 
 const PROCESSES = {
@@ -31,15 +33,40 @@ function catchesInterrupts(pid: number): boolean {
   }
 }
 
+/** The domains of a machine process that are processes: under `strict` they have no environment to be known by. */
+function domainsOf(machine: number): number[] {
+  return [...Deno.readDirSync("/proc")].map(({ name }) => Number(name)).filter((pid) => {
+    try {
+      return Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ")[1].split(" ")[1] === String(machine) &&
+        Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes("/domain/process.ts\0");
+    } catch {
+      return false; // It has ended, or is no process.
+    }
+  });
+}
+
+/** Whether a process is there, and no zombie. */
+function isAlive(pid: number): boolean {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ")[1][0] !== "Z";
+  } catch {
+    return false;
+  }
+}
+
 /** A long run, with its machine and both of its domains at work. */
-async function startLong(directory: string): Promise<{ child: Deno.ChildProcess; machine: number; domains: number[] }> {
-  const scenario = await writeScenario(directory, LONG);
+async function startLong(
+  directory: string,
+  sandbox = "permissions",
+): Promise<{ child: Deno.ChildProcess; machine: number; domains: number[] }> {
+  const [application, driver] = [{ kind: "process", sandbox }, { kind: "process", sandbox }];
+  const scenario = await writeScenario(directory, { ...LONG, domains: { application, driver } });
   const child = start([scenario, "--out", directory], flags(directory));
   let domains: number[] = [];
   let machines: number[] = [];
   await until(async () => {
     machines = await running("/runner/machine.ts");
-    domains = await running("/domain/process.ts");
+    domains = machines.length === 1 ? domainsOf(machines[0]) : [];
     return machines.length === 1 && domains.length === 2 && [...machines, ...domains].every(catchesInterrupts);
   });
   return { child, machine: machines[0], domains };
@@ -67,26 +94,31 @@ Deno.test("a run with both domains in processes ends with 0, and says what kinds
   });
 });
 
-Deno.test("when the machine process is killed its domains end, and the run says so", async () => {
-  await withDirectory(async (directory) => {
-    const { child, machine, domains } = await startLong(directory);
-    Deno.kill(machine, "SIGKILL");
-    await until(async () => (await processesAlive()).every((pid) => !domains.includes(pid)));
-    const { code, stdout } = await outcome(child);
-    assert.equal(code, 1);
-    assert.match(stdout, /The machine process was killed by SIGKILL/);
-    await assertNobodyLeft();
+const { missing } = strictAvailability();
+for (const sandbox of ["none", "permissions", "strict"]) {
+  const refusal = sandbox === "strict" && missing.length > 0 ? missing.join(". ") : null;
+  testUnless(refusal, `when the machine process is killed its domains end, whose sandbox is ${sandbox}`, async () => {
+    await withDirectory(async (directory) => {
+      const { child, machine, domains } = await startLong(directory, sandbox);
+      Deno.kill(machine, "SIGKILL");
+      await until(() => !domains.some(isAlive));
+      const { code, stdout } = await outcome(child);
+      assert.equal(code, 1);
+      assert.match(stdout, /The machine process was killed by SIGKILL/);
+      await assertNobodyLeft();
+    });
   });
-});
 
-Deno.test("when the command line is killed nobody is left", async () => {
-  await withDirectory(async (directory) => {
-    const { child } = await startLong(directory);
-    child.kill("SIGKILL");
-    await child.output();
-    await assertNobodyLeft();
+  testUnless(refusal, `when the command line is killed nobody is left, though the sandbox is ${sandbox}`, async () => {
+    await withDirectory(async (directory) => {
+      const { child, domains } = await startLong(directory, sandbox);
+      child.kill("SIGKILL");
+      await child.output();
+      await until(() => !domains.some(isAlive));
+      await assertNobodyLeft();
+    });
   });
-});
+}
 
 Deno.test("Ctrl-C, which reaches every process, ends the run in order", async () => {
   await withDirectory(async (directory) => {

@@ -38,10 +38,13 @@ Deno.test("a run prints a table, saves a result and ends with 0", async () => {
   });
 });
 
-for (const device of ["ramdisk", "loop-file", "null"]) {
-  Deno.test(`the device ${device} runs in every mode, with a full ring`, async () => {
+for (
+  const [device, kind] of ["ramdisk", "loop-file", "null"].flatMap((name) => [[name, "worker"], [name, "process"]])
+) {
+  Deno.test(`the device ${device} runs in every mode, with a full ring, its driver in a ${kind}`, async () => {
     await withDirectory(async (directory) => {
       const { code, stderr } = await run(directory, {
+        domains: { driver: { kind } },
         device: { use: device, with: { size: "1MiB" } },
         workload: { use: "sysbench-fileio", with: { blockSize: "44KiB", queueDepth: 32, files: 16 } },
         matrix: { "workload.with.mode": ["rndrd", "rndwr", "rndrw"] },

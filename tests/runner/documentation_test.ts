@@ -5,13 +5,17 @@ import { builtins } from "../../plugins/mod.ts";
 
 const text = await Deno.readTextFile(new URL("../../docs/scenarios.md", import.meta.url));
 const blocks = [...text.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, block]) => block);
-const [whole, clients, matrix, expect] = blocks;
+const [whole, recovery, clients, matrix, expect] = blocks;
 
 Deno.test("the examples of docs/scenarios.md are right, and say how often an expectation is checked", async () => {
-  assert.equal(blocks.length, 4);
+  assert.equal(blocks.length, 5);
   const expand = async (yaml: string) => await expandScenario(ScenarioDocument.parse("docs", yaml), builtins);
   assert.equal((await expand(whole)).cells.length, 1);
   assert.equal((await expand(whole + clients)).cells.length, 1);
+  // Keys that the whole example has already are replaced, not written twice.
+  const without = whole.replaceAll(/^(domains|recovery):.*\n(?:[ \t]+.*\n)*/gm, "");
+  const [restarted] = (await expand(without + recovery)).cells;
+  assert.equal(restarted.scenario.recovery.onFailure, "restart");
   const { cells, expectations } = await expand(whole + matrix + expect);
   assert.equal(cells.length, 9);
   assert.deepEqual(expectations.map(({ cases }) => cases.length), [3, 1, 3, 9]);

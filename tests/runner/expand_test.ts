@@ -98,7 +98,7 @@ Deno.test("a cell needs the permissions of its plugins, and no more", async () =
   const needs = async (device: string) => {
     return permissionNeeds((await expand(HEAD.replace("{ use: ramdisk }", device))).cells[0]);
   };
-  const system = { ioUring: false, capabilities: [] };
+  const system = { ioUring: false, capabilities: [], listens: [] };
   const nothing = { read: [], write: [], net: [], env: [], run: [], ffi: [], sys: [], scratch: false, system };
   const libc = [cLibraryNeed()];
   assert.deepEqual(await needs("{ use: ramdisk }"), nothing);

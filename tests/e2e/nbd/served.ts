@@ -18,11 +18,16 @@ export const SETUPS: readonly Readonly<Record<string, unknown>>[] = [
   { placement: "isolated", policy: { use: "fixed-spin" } },
   { placement: "isolated", policy: { use: "adaptive-spin" } },
   { placement: "monolithic", policy: { use: "interrupt" } },
+  {
+    ...{ placement: "isolated", policy: { use: "interrupt" } },
+    domains: { application: { kind: "process" }, driver: { kind: "process" } },
+  },
 ];
 
 /** A setup in a test's name. */
 export function describe(setup: Readonly<Record<string, unknown>>): string {
   const { use } = setup.policy as { use: string };
+  if (setup.domains !== undefined) return `in processes, ${use}`;
   return setup.placement === "monolithic" ? "monolithic" : `isolated, ${use}`;
 }
 
