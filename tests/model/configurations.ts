@@ -22,7 +22,7 @@ const NOTIFICATION_OF_SECOND = /^link\.pml:\d+: (?:.*\(\(2\*1\)\+1\).*|D_STEP\d+
 /** A driver that asks for a longer distance; and the end of a driver at a place that Spin counts twice. */
 const OF_RESTARTS = [/^restart\.pml:\d+: distance = \(distance\+1\)$/, /^restart\.pml:\d+: \(killed\[own\]\)$/];
 
-type More = Pick<Configuration, "large" | "unreached"> & { readonly property?: Property };
+type More = Pick<Configuration, "size" | "unreached"> & { readonly property?: Property };
 
 /** One variant for each suppression. */
 function both(file: string, name: string, defines: readonly string[], more: More = {}): Configuration[] {
@@ -74,16 +74,16 @@ export const configurations: readonly Configuration[] = [
 
 /** What takes minutes each: `deno task model`. */
 export const largeConfigurations: readonly Configuration[] = [
-  ...both(LINK, "one ring of 4 with all its variants", [ONE_RING, "RING_SIZE=4", ...ALL], { large: true }),
+  ...both(LINK, "one ring of 4 with all its variants", [ONE_RING, "RING_SIZE=4", ...ALL], { size: "large" }),
   one(LINK, "one ring of 2, asleep on descriptors", [ONE_RING, "RING_SIZE=2", "DESCRIPTOR"], EVENT_INDEX, {
-    large: true,
+    size: "large",
   }),
-  ...both(LINK, "two rings of 1, all asleep", TWO_SLEEPING, { large: true }),
-  one(LINK, "two rings of 1, applications leave", [...TWO_RINGS, "LEAVE"], SLEEP_FLAG, { large: true }),
-  one(THREADS, "two consumers of one ring of 2", ["RING_SIZE=2"], EVENT_INDEX, { large: true }),
-  one(THREADS, "two consumers of one ring of 4", ["RING_SIZE=4"], SLEEP_FLAG, { large: true }),
-  one(RESTART, "a ring of 2, one restart", ["RING_SIZE=2", "RESTARTS=1"], EVENT_INDEX, { large: true }),
-  one(RESTART, "a ring of 2, two restarts", ["RING_SIZE=2", "RESTARTS=2"], SLEEP_FLAG, { large: true }),
+  ...both(LINK, "two rings of 1, all asleep", TWO_SLEEPING, { size: "large" }),
+  one(LINK, "two rings of 1, applications leave", [...TWO_RINGS, "LEAVE"], SLEEP_FLAG, { size: "large" }),
+  one(THREADS, "two consumers of one ring of 2", ["RING_SIZE=2"], EVENT_INDEX, { size: "large" }),
+  one(THREADS, "two consumers of one ring of 4", ["RING_SIZE=4"], SLEEP_FLAG, { size: "large" }),
+  one(RESTART, "a ring of 2, one restart", ["RING_SIZE=2", "RESTARTS=1"], EVENT_INDEX, { size: "large" }),
+  one(RESTART, "a ring of 2, two restarts", ["RING_SIZE=2", "RESTARTS=2"], SLEEP_FLAG, { size: "large" }),
 ];
 
 const ASLEEP = /^invalid end state$/;
@@ -97,7 +97,7 @@ function broken(
   suppression: readonly [string, string],
   error: RegExp = ASLEEP,
 ): Mutant {
-  return { ...one(file, name, defines, suppression), error };
+  return { ...one(file, name, defines, suppression, { size: "small" }), error };
 }
 
 /** The same for each suppression. */

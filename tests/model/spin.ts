@@ -19,8 +19,8 @@ export interface Configuration {
   readonly defines: readonly string[];
   /** What is searched for. */
   readonly property: Property;
-  /** Whether there are tens of millions of states: they are kept compressed, which takes longer. */
-  readonly large?: boolean;
+  /** How many states there are at most: some hundred thousand, some ten million (default), or more. */
+  readonly size?: "small" | "usual" | "large";
   /** Statements that this variant has and cannot reach, as Spin prints them; all others must be reached. */
   readonly unreached?: readonly RegExp[];
 }
@@ -45,10 +45,13 @@ export interface Outcome {
   readonly output: string;
 }
 
-/** Most steps of a run that are remembered; one that would be longer makes the search incomplete. */
-const MAX_DEPTH = 3_000_000;
-/** The same for a configuration that is {@link Configuration.large}. */
-const MAX_DEPTH_LARGE = 20_000_000;
+/** What the compiler and the verifier are told of each size. A run of more steps than `-m` makes the search incomplete. */
+const SIZES = {
+  small: { compile: ["-O1"], search: ["-m500000", "-w20"] },
+  usual: { compile: ["-O2"], search: ["-m3000000"] },
+  /** States are kept compressed, which takes longer. */
+  large: { compile: ["-O2", "-DCOLLAPSE"], search: ["-m20000000"] },
+} as const;
 /** Most memory of a search in MB. */
 const MEMORY_MB = 16_000;
 /** Longest search: far more than the largest takes. */
@@ -75,17 +78,15 @@ export function refusal(): string | null {
  * @throws {Error} when a tool fails, with what it printed
  */
 export async function search(configuration: Configuration): Promise<Outcome> {
-  const { defines, file, large = false } = configuration;
-  const safety = configuration.property === "safety";
+  const { defines, file, property, size = "usual" } = configuration;
+  const { compile, search } = SIZES[size];
+  const [checks, options] = property === "safety" ? [["-DSAFETY", "-DNOCLAIM"], []] : [["-DNFAIR=4"], ["-a", "-f"]];
   const folder = await Deno.makeTempDir({ prefix: "iddr-model-" });
   try {
     const model = fileURLToPath(new URL(file, import.meta.url));
     await run(folder, "spin", ["-a", ...defines.map((define) => `-D${define}`), model]);
-    const kind = safety ? ["-DSAFETY", "-DNOCLAIM"] : ["-DNFAIR=4"];
-    if (large) kind.push("-DCOLLAPSE");
-    await run(folder, "cc", ["-O2", "-w", `-DMEMLIM=${MEMORY_MB}`, ...kind, "-o", "pan", "pan.c"]);
-    const depth = large ? MAX_DEPTH_LARGE : MAX_DEPTH;
-    return outcomeOf(await run(folder, "./pan", [`-m${depth}`, ...(safety ? [] : ["-a", "-f"])]));
+    await run(folder, "cc", [...compile, "-w", `-DMEMLIM=${MEMORY_MB}`, ...checks, "-o", "pan", "pan.c"]);
+    return outcomeOf(await run(folder, "./pan", [...search, ...options]));
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
