@@ -143,13 +143,18 @@ Deno.test("options that make no sense together are refused", () => {
 
 Deno.test("a loop file asks for its path, and for libc where that is to be had; its driver then for libc alone", () => {
   const ffi = [cLibraryNeed()];
+  const calls = (ioUring: boolean) => ({ ffi, system: { ioUring } });
   const needs = (given: unknown) => loopFile.permissions?.(loopFile.options.parse(given));
-  assert.deepEqual(needs({}), { scratch: true, ffi });
-  assert.deepEqual(needs({ path: "/x", direct: true }), { read: ["/x"], write: ["/x"], ffi });
-  assert.deepEqual(needs({ path: "/x", readOnly: true }), { read: ["/x"], write: [], ffi });
-  assert.deepEqual(needs({ path: "/x", readOnly: true, create: true }), { read: ["/x"], write: ["/x"], ffi });
-  for (const given of [{}, { path: "/x" }, { engine: "io-uring" }]) {
-    assert.deepEqual(driverNeeds(loopFile as unknown as DevicePlugin, loopFile.options.parse(given)), { ffi });
+  assert.deepEqual(needs({}), { scratch: true, ...calls(false) });
+  assert.deepEqual(needs({ path: "/x", direct: true }), { read: ["/x"], write: ["/x"], ...calls(true) });
+  assert.deepEqual(needs({ path: "/x", readOnly: true }), { read: ["/x"], write: [], ...calls(false) });
+  assert.deepEqual(needs({ path: "/x", readOnly: true, create: true }), {
+    ...{ read: ["/x"], write: ["/x"] },
+    ...calls(false),
+  });
+  for (const [given, ioUring] of [[{}, false], [{ path: "/x" }, false], [{ engine: "io-uring" }, true]] as const) {
+    const driver = driverNeeds(loopFile as unknown as DevicePlugin, loopFile.options.parse(given));
+    assert.deepEqual(driver, calls(ioUring));
   }
 });
 
