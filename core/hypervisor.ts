@@ -20,6 +20,7 @@ import { MachineMemory } from "./machine_memory.ts";
 import { type Conductor, type Phases, unlessAborted } from "./phases.ts";
 import type { MachineContext } from "./plugin.ts";
 import { recoveryOf } from "./restarts.ts";
+import { isWithin } from "./within.ts";
 
 const NS_PER_MS = 1e6;
 /** How long domains have for an orderly end once they were told to stop. */
@@ -29,7 +30,7 @@ const STOP_GRACE_MS = 500;
 export interface DomainResult {
   /** What it measured in the window. */
   readonly sample: DomainSample;
-  /** What its workload and its devices counted from start to end. */
+  /** What its workload and its devices counted from start to end; of a driver that was started anew, the last one. */
   readonly counters: Counters;
   /** How often it was started anew, and why. */
   readonly restarts: readonly Restart[];
@@ -372,12 +373,8 @@ export class Hypervisor {
     this.#stopped = true;
     this.#watch.stop();
     this.#send(Command.Stop);
-    const grace = Promise.withResolvers<boolean>();
-    const timer = setTimeout(() => grace.resolve(false), STOP_GRACE_MS);
     const used = this.#booted ? this.#domains : [];
-    const ended = Promise.all(used.map((domain) => domain.current.host.ended)).then(() => true);
-    const allEnded = await Promise.race([ended, grace.promise]);
-    clearTimeout(timer);
+    const allEnded = await isWithin(Promise.all(used.map(({ current }) => current.host.ended)), STOP_GRACE_MS);
     const killed = await Promise.all(this.#domains.map((domain) => domain.end()));
     const nobodyLeft = allEnded || !this.#booted || killed.every((dead) => dead);
     for (const domain of this.#domains) domain.release(nobodyLeft);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { addUp, type Counters } from "./counters.ts";
+import type { Counters } from "./counters.ts";
 import type { LinkBoot } from "./domain/boot.ts";
 import { Command, DomainControl } from "./domain/control.ts";
 import type { DomainHost, DomainListener } from "./domain/host.ts";
@@ -94,7 +94,7 @@ export class MachineDomain implements LinkedDomain {
   readonly measuring: PromiseWithResolvers<void> = Promise.withResolvers();
   /** Settled with what it has measured; null where it was lost. */
   readonly sampled: PromiseWithResolvers<DomainSample | null> = Promise.withResolvers();
-  /** Settled with what it has counted. */
+  /** Settled with what it has counted; of a driver that was started anew, the last one. */
   readonly closed: PromiseWithResolvers<Counters> = Promise.withResolvers();
   /** Settled when the machine goes on without it. */
   readonly lost: PromiseWithResolvers<null> = Promise.withResolvers();
@@ -115,7 +115,6 @@ export class MachineDomain implements LinkedDomain {
   #restarted: Promise<unknown> = Promise.resolve();
   /** Aborted when the domain has ended for good. */
   readonly #ended = new AbortController();
-  #counted: Counters = {};
 
   /** A domain that has nothing yet. A worker begins to load at once. */
   constructor(plan: DomainPlan, id: number, drives: readonly DevicePlan[], context: MachineDomainContext) {
@@ -183,7 +182,7 @@ export class MachineDomain implements LinkedDomain {
   /** It has ended in order. */
   ended(counters: Counters): void {
     this.sampled.resolve(NOTHING_MEASURED); // A driver that took over after the window has measured nothing of it.
-    this.closed.resolve(addUp([this.#counted, counters]));
+    this.closed.resolve(counters);
   }
 
   /** The machine goes on without it: nobody waits for it. */
@@ -330,7 +329,7 @@ export class MachineDomain implements LinkedDomain {
       ? new WorkerHost(this.plan.name, listener)
       : new ProcessHost(listener, this.#context.memory);
     const control = new DomainControl(this.#context.memory.allocateFrames(1), this.events);
-    const incarnation = new Incarnation(host, control);
+    const incarnation = new Incarnation(host, control); // The listener names it, before it has anything to say.
     return incarnation;
   }
 
