@@ -165,7 +165,11 @@ export class DeviceGate implements DeviceView, WaitSource {
    * unless it watches the {@link descriptor}.
    */
   arm(): boolean {
-    if (this.inFlight === 0) this.#device.idle?.();
+    if (this.inFlight === 0 && this.#device.idle !== undefined) {
+      if (this.#callMs !== 0) this.#calls.blockingMs = this.#callMs;
+      this.#device.idle();
+      if (this.#callMs !== 0) this.#calls.blockingMs = 0;
+    }
     return this.inFlight === 0 || this.eventDriven;
   }
 
@@ -180,19 +184,16 @@ export class DeviceGate implements DeviceView, WaitSource {
   }
 
   #start(request: BlockRequest): void {
+    if (this.#flushes !== null && makesDurable(request) && !this.#flushes.begin()) {
+      request.status = Status.Error;
+      this.#report("a flush failed, or was interrupted, in the driver that was here before");
+      this.#answer(request);
+      return;
+    }
     this.inFlight++;
     if (request.extentCount > 0) this.inFlightBytes += request.byteLength;
     request.atDevice = true;
     let done = true;
-    if (this.#flushes !== null && makesDurable(request) && !this.#flushes.begin()) {
-      request.status = Status.Error;
-      this.#report("a flush failed, or was interrupted, in the driver that was here before");
-      request.atDevice = false;
-      this.inFlight--;
-      if (request.extentCount > 0) this.inFlightBytes -= request.byteLength;
-      this.#answer(request);
-      return;
-    }
     if (this.#callMs !== 0) this.#calls.blockingMs = this.#callMs;
     try {
       done = this.#device.submit(request);
