@@ -244,6 +244,11 @@ export class Backend implements WaitSource, RequestOwner {
     if (this.#ring.unpushed) pushAndNotify(this.#ring, this.#end.channel, this.pushes);
   }
 
+  /** Requests that were taken off the ring so far. */
+  get taken(): number {
+    return this.#ring.consumed;
+  }
+
   /** Whether there seem to be requests. */
   peek(): boolean {
     return !this.#abandoned && this.#ring.peek();

@@ -57,6 +57,11 @@ export class ServedRing implements WaitSource {
     this.#turns = turns;
   }
 
+  /** See {@link Backend.taken}. */
+  get taken(): number {
+    return this.backend.taken;
+  }
+
   /** Whether there seem to be requests that may be taken. */
   peek(): boolean {
     return !this.#held && this.backend.peek();

@@ -20,6 +20,8 @@ const PENDING = 16;
 const MASKED = PENDING + MAX_PORTS;
 /** Not 0 while the owner sleeps on descriptors, its eventfd among them. */
 const ON_DESCRIPTOR = MASKED + MAX_PORTS;
+/** When the bell was rung last: a double, nanoseconds of the ringers' clock. On a cache line of its own. */
+const RUNG_AT = (ON_DESCRIPTOR + 16) / 2;
 
 /** A word that nobody rings. */
 const QUIET = new Int32Array(new SharedArrayBuffer(4));
@@ -33,8 +35,10 @@ export type SleepsOn = "word" | "descriptor";
 /** The words by which one domain is woken: one frame, which each peer can write. */
 export class EventPage {
   readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #times: Float64Array<SharedArrayBuffer>;
   readonly #eventFd: EventFd | null;
   readonly #sleepsOn: SleepsOn;
+  readonly #clock: (() => number) | null;
 
   /**
    * A view of a page.
@@ -42,11 +46,19 @@ export class EventPage {
    * @param memory a region of one frame
    * @param eventFd the owner's, to ring while it sleeps on descriptors; an owner that never does needs none
    * @param sleepsOn what the owner sleeps on when it sleeps by this view; on a descriptor only with an `eventFd`
+   * @param clock by which rings are timed, in nanoseconds: the same for all who ring and for the owner. Null: they are not
    */
-  constructor(memory: SharedMemory, eventFd: EventFd | null = null, sleepsOn: SleepsOn = "word") {
+  constructor(
+    memory: SharedMemory,
+    eventFd: EventFd | null = null,
+    sleepsOn: SleepsOn = "word",
+    clock: (() => number) | null = null,
+  ) {
     this.#words = memory.frameWords(0, 1);
+    this.#times = new Float64Array(this.#words.buffer, this.#words.byteOffset, this.#words.length / 2);
     this.#eventFd = eventFd;
     this.#sleepsOn = sleepsOn;
+    this.#clock = clock;
   }
 
   /** Counts every ring; it only ever changes. */
@@ -56,9 +68,15 @@ export class EventPage {
 
   /** Rings the bell: wakes the owner, whatever it waits for. */
   wake(): void {
+    if (this.#clock !== null) this.#times[RUNG_AT] = this.#clock();
     Atomics.add(this.#words, BELL, 1);
     Atomics.notify(this.#words, BELL);
     if (this.#eventFd !== null && this.isOnDescriptor) this.#eventFd.ring();
+  }
+
+  /** How long ago the bell was rung last, in nanoseconds, by the word of whoever rang; NaN where rings are not timed. */
+  sinceRungNs(): number {
+    return this.#clock === null ? NaN : this.#clock() - this.#times[RUNG_AT];
   }
 
   /** Whether the owner sleeps on descriptors. */

@@ -54,7 +54,6 @@ export class Frontend implements BlockQueue, WaitSource {
   readonly #issuer: RequestIssuer;
   /** Submissions after which to publish. */
   readonly #batch: number;
-  /** The slots' memory. */
   readonly #buffers: SlotBuffers;
   readonly #patience: Patience;
   /** Operations that were submitted since the last push. */
@@ -118,10 +117,7 @@ export class Frontend implements BlockQueue, WaitSource {
     }
   }
 
-  /**
-   * Ends the connection; nothing may be in flight. Returns when the backend has let go of the frames, or when that is gone
-   * and another would come.
-   */
+  /** Ends the connection; nothing may be in flight. Returns when the backend has let go of the frames, or is gone. */
   close(): void {
     this.#unusable = new ConnectionError("The frontend is closed");
     this.#shadow.setUsable(false);
@@ -221,6 +217,11 @@ export class Frontend implements BlockQueue, WaitSource {
     } catch (thrown) {
       this.#lose(thrown);
     }
+  }
+
+  /** Responses that were taken off the ring so far. */
+  get taken(): number {
+    return this.#ring.consumed;
   }
 
   /** Whether a response seems to be there. */

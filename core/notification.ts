@@ -38,6 +38,21 @@ export interface WaitOutcome {
   lostNs: number;
   /** Time spent asleep, in nanoseconds. */
   sleptNs: number;
+  /**
+   * From the ring of the doorbell that ended the sleep until this thread ran again, in nanoseconds: what the sleep added to
+   * the wait. 0 where no ring ended one, or where it cannot be known (`--allow-ffi` is missing).
+   */
+  wakeNs: number;
+  /** Whether there was work when the wait ended. If not, its time was up, or the bell rang for something else. */
+  found: boolean;
+}
+
+/** What a policy can ask about the thread that it serves. */
+export interface PolicyContext {
+  /** Entries that the thread has taken from its rings so far, modulo 2³². A few loads. */
+  taken(): number;
+  /** CPU time that the thread has used so far, in nanoseconds; NaN where it cannot be known. A system call. */
+  threadCpuNs(): number;
 }
 
 /** Decides how one side of a ring waits. One instance serves one side; it lives as long as its domain. */
@@ -59,3 +74,6 @@ export function resetPlan(plan: WaitPlan): void {
   plan.armDistance = 1;
   plan.blockNs = Infinity;
 }
+
+/** The context of a policy that serves no thread, as in a simulation: nothing is known. */
+export const NO_CONTEXT: PolicyContext = { taken: () => 0, threadCpuNs: () => NaN };

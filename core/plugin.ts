@@ -13,7 +13,7 @@ import type { z } from "./schema.ts";
 import type { BlockDevice } from "./block_device.ts";
 import type { Counters } from "./counters.ts";
 import { DeviceError, messageOf, PluginError, WorkloadError } from "./errors.ts";
-import type { NotificationPolicy } from "./notification.ts";
+import type { NotificationPolicy, PolicyContext } from "./notification.ts";
 import type { PermissionNeeds } from "./permission_needs.ts";
 import type { Phases } from "./phases.ts";
 import { definitionMistakes } from "./plugin_definition.ts";
@@ -42,8 +42,8 @@ export interface PluginBase<Kind extends string, Schema extends z.ZodType> {
 
 /** A notification policy. */
 export interface PolicyPlugin<Schema extends z.ZodType = z.ZodType> extends PluginBase<"policy", Schema> {
-  /** Makes the policy of one side of a link. */
-  create(options: z.output<Schema>): NotificationPolicy;
+  /** Makes the policy of one thread. */
+  create(options: z.output<Schema>, context: PolicyContext): NotificationPolicy;
 }
 
 /** What the person who runs a scenario has agreed to. */

@@ -21,26 +21,9 @@ import { setImmediate } from "node:timers";
 import type { EventPage } from "./event_channel.ts";
 import { FloodGuard } from "./flood_guard.ts";
 import { type NotificationPolicy, resetPlan, type WaitOutcome, type WaitPlan } from "./notification.ts";
+import type { WaitSource } from "./wait_source.ts";
 
-/** Something that can give a thread work. */
-export interface WaitSource {
-  /** Whether there seems to be work: what a spin looks at. It may be late, and it may be wrong. On the hot path. */
-  peek(): boolean;
-  /** Whether there is work, by an atomic access: what decides before a sleep. */
-  ready(): boolean;
-  /**
-   * Asks for the doorbell to be rung once `distance` more entries are there. Looking again is the waiter's task.
-   *
-   * @returns false when this source cannot ring: then the thread does not sleep but goes on looking
-   */
-  arm(distance: number): boolean;
-  /** Takes the request back after a sleep. Only for sources that keep on ringing otherwise. */
-  disarm?(): void;
-  /** What a {@link peek} costs, in nanoseconds, where it is more than a load: a system call's, say. */
-  readonly peekNs?: number;
-  /** A file descriptor that is readable when there is work. A thread that watches it needs no ring from this source. */
-  readonly descriptor?: number;
-}
+export type { WaitSource };
 
 /** What a waiter counts. Times in nanoseconds. */
 export interface WaitCounters {
@@ -102,7 +85,7 @@ export abstract class LookingWaiter implements Waiter {
   readonly #offerCore: (() => void) | null;
   readonly #sources: WaitSource[] = [];
   readonly #plan: WaitPlan = { spinNs: 0, yieldNs: 0, preSleepNs: 0, armDistance: 1, blockNs: Infinity };
-  readonly #outcome: WaitOutcome = { spinHit: false, spunNs: 0, lostNs: 0, sleptNs: 0 };
+  readonly #outcome: WaitOutcome = { spinHit: false, spunNs: 0, lostNs: 0, sleptNs: 0, wakeNs: 0, found: false };
   /** The bell as it was when the last wait ended. A ring since then ends the next wait, so none is overlooked. */
   #bellSeen: number;
   readonly #flood: FloodGuard;
@@ -138,6 +121,14 @@ export abstract class LookingWaiter implements Waiter {
 
   /** Lets go of what it sleeps by. */
   close(): void {}
+
+  /** How many entries were taken from all sources so far, modulo 2³². */
+  get taken(): number {
+    const sources = this.#sources;
+    let taken = 0;
+    for (let i = 0; i < sources.length; i++) taken += sources[i].taken ?? 0;
+    return taken >>> 0;
+  }
 
   add(source: WaitSource): void {
     this.#sources.push(source);
@@ -181,6 +172,8 @@ export abstract class LookingWaiter implements Waiter {
     this.#outcome.spunNs = 0;
     this.#outcome.lostNs = 0;
     this.#outcome.sleptNs = 0;
+    this.#outcome.wakeNs = 0;
+    this.#outcome.found = false;
   }
 
   /**
@@ -197,10 +190,20 @@ export abstract class LookingWaiter implements Waiter {
     const sources = this.#sources;
     for (let i = 0; i < sources.length; i++) sources[i].disarm?.();
     const { bell } = this.#events;
-    if (bell === this.#bellSeen || this.#peekAny()) this.#flood.calm();
-    else this.#flood.idleRing();
+    const rung = bell !== this.#bellSeen;
+    if (rung) this.#outcome.wakeNs = this.#wokenAfterNs();
+    this.#outcome.found = this.#peekAny();
+    if (rung && !this.#outcome.found) this.#flood.idleRing();
+    else this.#flood.calm();
     this.#bellSeen = bell;
     this.#beat();
+  }
+
+  /** How long ago the ring was that ended the sleep; 0 if there was none: what had rung before it kept the thread awake. */
+  #wokenAfterNs(): number {
+    const sinceRungNs = this.#events.sinceRungNs();
+    // A peer may have written anything, NaN too.
+    return sinceRungNs > 0 && sinceRungNs < this.#outcome.sleptNs ? sinceRungNs : 0;
   }
 
   #peekAny(): boolean {
@@ -244,6 +247,7 @@ export abstract class LookingWaiter implements Waiter {
 
   #countSpin(found: boolean): void {
     this.#outcome.spinHit = found;
+    this.#outcome.found = found;
     if (found) {
       this.counters.spinHits++;
       this.#flood.calm();

@@ -15,9 +15,9 @@ import { FdWaiter } from "../fd_waiter.ts";
 import type { LinkEnd } from "../link_end.ts";
 import { SharedMemory } from "../memory.ts";
 import { type DevicePlugin, loadPlugin, makeDevice } from "../plugin.ts";
-import { allowedCpus, coreOffer, pinThread, threadUsage } from "../measure/thread.ts";
+import { allowedCpus, coreOffer, monotonicClock, pinThread, threadCpuClock, threadUsage } from "../measure/thread.ts";
 import { revokeFfi } from "../sandbox/revocation.ts";
-import { AtomicsWaiter, type Waiter } from "../waiter.ts";
+import { AtomicsWaiter, type LookingWaiter } from "../waiter.ts";
 import { loadSaboteur, type Saboteur } from "./saboteur.ts";
 import type { DomainSetup } from "./setup.ts";
 
@@ -53,14 +53,18 @@ export async function prepareDomain(
   const gates = new Map(boot.devices.map((device, index) => {
     return [device.name, openGate(device, devices[index], { control, report, saboteur })];
   }));
+  const waiter = makeWaiter(
+    workload?.descriptors === true || [...gates.values()].some(({ descriptor }) => descriptor !== undefined),
+    ...[events, eventFd, () => control.beat()] as const,
+  );
   const setup: DomainSetup = {
     ...transport,
     report,
-    waiter: makeWaiter(
-      workload?.descriptors === true || [...gates.values()].some(({ descriptor }) => descriptor !== undefined),
-      ...[events, eventFd, () => control.beat()] as const,
-    ),
-    policy: policy.create(plan.policy.options),
+    waiter,
+    policy: policy.create(plan.policy.options, {
+      taken: () => waiter.taken,
+      threadCpuNs: threadCpuClock() ?? (() => NaN),
+    }),
     gates,
     workload: plan.workload && workload
       ? { workload: workload.create(plan.workload.options), plan: plan.workload }
@@ -81,7 +85,7 @@ type Transport = Pick<DomainSetup, "control" | "events" | "links"> & { readonly 
 function attachTransport(boot: DomainBoot): Transport {
   const eventFd = attachEventFd(boot.eventFd);
   if (boot.devices.some((device) => device.events === true)) eventFd?.prepareServing();
-  const events = new EventPage(SharedMemory.attach(boot.events), eventFd, boot.sleepsOn);
+  const events = new EventPage(SharedMemory.attach(boot.events), eventFd, boot.sleepsOn, monotonicClock());
   const control = new DomainControl(SharedMemory.attach(boot.control), events);
   threadUsage();
   return {
@@ -128,13 +132,14 @@ function makeWaiter(
   events: EventPage,
   eventFd: EventFd | null,
   beat: () => void,
-): Waiter {
+): LookingWaiter {
   const watching = hasDescriptors && eventFd !== null;
   return (watching ? FdWaiter.create(events, eventFd, beat) : null) ?? new AtomicsWaiter(events, beat, coreOffer());
 }
 
 function linkEnd(boot: DomainBoot, link: LinkBoot, events: EventPage, control: DomainControl): LinkEnd {
-  const peerEvents = new EventPage(SharedMemory.attach(link.peerEvents), attachEventFd(link.peerEventFd));
+  const peerFd = attachEventFd(link.peerEventFd);
+  const peerEvents = new EventPage(SharedMemory.attach(link.peerEvents), peerFd, "word", monotonicClock());
   return {
     memory: SharedMemory.attach(link.memory),
     domainId: boot.domainId,

@@ -28,11 +28,14 @@ const SYMBOLS = {
   sched_getcpu: { parameters: [], result: "i32" },
   sched_getaffinity: { parameters: ["i32", "usize", "buffer"], result: "i32" },
   sched_setaffinity: { parameters: ["i32", "usize", "buffer"], result: "i32" },
+  clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
 } as const;
 
 const RUSAGE_SELF = 0;
 const RUSAGE_THREAD = 1;
 const RUSAGE_BYTES = 144;
+const CLOCK_MONOTONIC = 1;
+const CLOCK_THREAD_CPUTIME_ID = 3;
 const CPU_SET_BYTES = 128;
 
 let libc: CLibrary<typeof SYMBOLS> | null | undefined;
@@ -52,6 +55,28 @@ export function cLibraryPath(): string | null {
 export function coreOffer(): (() => void) | null {
   const symbols = openLibC()?.symbols;
   return symbols === undefined ? null : () => void symbols.sched_yield();
+}
+
+/** The machine's monotonic clock, in nanoseconds: the same in all threads and processes. Null where it cannot be read. */
+export function monotonicClock(): (() => number) | null {
+  return clock(CLOCK_MONOTONIC);
+}
+
+/** The calling thread's own CPU time, in nanoseconds; null where it cannot be read. */
+export function threadCpuClock(): (() => number) | null {
+  return clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+/** Reads a clock (clock_gettime(2)): two longs, whose low words are enough for 68 years since the start. */
+function clock(id: number): (() => number) | null {
+  const symbols = openLibC()?.symbols;
+  if (symbols === undefined) return null;
+  const words = new Uint32Array(4);
+  const bytes = new Uint8Array(words.buffer);
+  return () => {
+    symbols.clock_gettime(id, bytes);
+    return words[0] * 1e9 + words[2];
+  };
 }
 
 /** The cores that the calling thread may run on, ascending; null where that cannot be known. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { NO_CONTEXT } from "../../core/notification.ts";
 import { loadPlugin } from "../../core/plugin.ts";
 import { EchoEnd, type EchoJob } from "./echo.ts";
 
@@ -13,7 +14,7 @@ const scope = self as unknown as {
 };
 
 scope.onmessage = async ({ data: { ring, events, peerEvents, policy, count } }) => {
-  const waiting = (await loadPlugin("policy", policy.url)).create(policy.options);
+  const waiting = (await loadPlugin("policy", policy.url)).create(policy.options, NO_CONTEXT);
   const end = new EchoEnd("back", ring, events, peerEvents);
   scope.postMessage("ready");
   for (let answered = 0; answered < count; answered++) {

@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { resetPlan, type WaitOutcome, type WaitPlan } from "../../core/notification.ts";
+import { NO_CONTEXT, resetPlan, type WaitOutcome, type WaitPlan } from "../../core/notification.ts";
 import { loadPlugin, type PolicyPlugin } from "../../core/plugin.ts";
 import { testDefinition } from "./definition.ts";
 import { roundTrips } from "./echo.ts";
@@ -19,6 +19,8 @@ export const outcomes: fc.Arbitrary<WaitOutcome> = fc.record({
   spunNs: duration,
   lostNs: duration,
   sleptNs: duration,
+  wakeNs: duration,
+  found: fc.boolean(),
 });
 
 function freshPlan(): WaitPlan {
@@ -55,7 +57,7 @@ export function testPolicy(name: string, url: string, examples: readonly unknown
     const plugin = await load();
     for (const example of [{}, ...examples]) {
       fc.assert(fc.property(fc.array(outcomes, { maxLength: 100 }), (sequence) => {
-        const policy = plugin.create(plugin.options.parse(example));
+        const policy = plugin.create(plugin.options.parse(example), NO_CONTEXT);
         for (const outcome of sequence) {
           const plan = freshPlan();
           policy.plan(plan);
@@ -68,12 +70,19 @@ export function testPolicy(name: string, url: string, examples: readonly unknown
 
   Deno.test(`${name}: it fills the plan that it is given, and keeps neither plan nor outcome`, async () => {
     const plugin = await load();
-    const policy = plugin.create(plugin.options.parse({}));
+    const policy = plugin.create(plugin.options.parse({}), NO_CONTEXT);
     const plan = freshPlan();
     for (let i = 0; i < 10; i++) {
       assert.equal(policy.plan(plan), undefined, "there is no other plan than the one that was given");
       const before = { ...plan };
-      const outcome = Object.freeze({ spinHit: i % 2 === 0, spunNs: 100, lostNs: 0, sleptNs: 50_000 });
+      const outcome = Object.freeze({
+        spinHit: i % 2 === 0,
+        spunNs: 100,
+        lostNs: 0,
+        sleptNs: 50_000,
+        wakeNs: 0,
+        found: i % 2 === 0,
+      });
       policy.waited?.(outcome);
       assert.deepEqual(plan, before, "the outcome changes the next plan, not this one");
       resetPlan(plan);
@@ -83,7 +92,7 @@ export function testPolicy(name: string, url: string, examples: readonly unknown
   Deno.test(`${name}: two sides with the same policy do not influence each other`, async () => {
     const plugin = await load();
     fc.assert(fc.property(fc.array(outcomes, { maxLength: 30 }), (sequence) => {
-      const [taught, untaught, reference] = [1, 2, 3].map(() => plugin.create(plugin.options.parse({})));
+      const [taught, untaught, reference] = [1, 2, 3].map(() => plugin.create(plugin.options.parse({}), NO_CONTEXT));
       const [plan, expected] = [freshPlan(), freshPlan()];
       for (const outcome of sequence) {
         taught.plan(freshPlan());
@@ -99,7 +108,7 @@ export function testPolicy(name: string, url: string, examples: readonly unknown
     const plugin = await load();
     fc.assert(fc.property(fc.array(outcomes, { maxLength: 30 }), (sequence) => {
       const plans = [1, 2].map(() => {
-        const policy = plugin.create(plugin.options.parse({}));
+        const policy = plugin.create(plugin.options.parse({}), NO_CONTEXT);
         return sequence.map((outcome) => {
           const plan = freshPlan();
           policy.plan(plan);
@@ -117,7 +126,7 @@ export function testPolicy(name: string, url: string, examples: readonly unknown
       const plugin = await load();
       for (const example of [{}, ...examples]) {
         const options = plugin.options.parse(example);
-        assert.equal(await roundTrips(plugin.create(options), { url, options }, 40, serving), 40);
+        assert.equal(await roundTrips(plugin.create(options, NO_CONTEXT), { url, options }, 40, serving), 40);
       }
     });
   }

@@ -28,7 +28,7 @@ Deno.test("no wait takes longer than is left, and within that it is as the polic
 });
 
 Deno.test("a policy that is bounded learns how its waits went", () => {
-  const outcome = { spinHit: true, spunNs: 5, lostNs: 0, sleptNs: 7 };
+  const outcome = { spinHit: true, spunNs: 5, lostNs: 0, sleptNs: 7, wakeNs: 0, found: true };
   const told: unknown[] = [];
   new BoundedPolicy({ plan() {}, waited: (each) => void told.push(each) }).waited(outcome);
   new BoundedPolicy({ plan() {} }).waited(outcome);

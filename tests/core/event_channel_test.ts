@@ -108,3 +108,16 @@ Deno.test("waking the peer rings its bell even when its port is pending and mask
   channel.wakePeer();
   assert.notEqual(remote.bell, seen);
 });
+
+Deno.test("a page tells how long ago its bell was rung, by the ringer's clock", () => {
+  const memory = allocateEventPage();
+  let now = 1000;
+  const clock = (): number => now;
+  const [owner, ringer] = [1, 2].map(() => new EventPage(memory, null, "word", clock));
+  ringer.wake();
+  now = 1234.5;
+  assert.equal(owner.sinceRungNs(), 234.5);
+  new EventPage(memory).wake();
+  assert.equal(owner.sinceRungNs(), 234.5, "who has no clock says nothing");
+  assert.equal(new EventPage(memory).sinceRungNs(), NaN);
+});

@@ -22,9 +22,13 @@ Deno.test("a wait arms, looks again, only then sleeps, and disarms after it", ()
 });
 
 Deno.test("a wait without a spin does not look before it arms", () => {
-  const { source, waiter } = setup();
-  source.onPeek = () => assert.fail("peeked");
+  const { log, source, waiter } = setup();
+  source.onPeek = () => {
+    log.push("peek");
+    return false;
+  };
   waiter.wait(policy());
+  assert.deepEqual(log, ["arm", "ready", "sleep", "disarm", "peek"]);
 });
 
 Deno.test("work that comes between looking and arming is not slept upon", () => {
@@ -170,6 +174,58 @@ Deno.test("a policy is told how each wait went", () => {
   assert.equal(missed.spinHit, false);
   assert(missed.spunNs > 0 && missed.sleptNs >= 0);
   assert.deepEqual([hit.spinHit, hit.sleptNs], [true, 0]);
+});
+
+/** Its sleeps take 2 ms, at whose end it is rung; its clock says that this was so long ago, in nanoseconds. */
+class RungEventPage extends EventPage {
+  rings = true;
+  constructor(sinceRungNs: number) {
+    let readings = 0;
+    super(allocateEventPage(), null, "word", () => readings++ * sinceRungNs);
+  }
+
+  override sleep(): void {
+    this.rest(2);
+    if (this.rings) this.wake();
+  }
+}
+
+for (const [sinceRungNs, wakeNs] of [[1500, 1500], [0, 0], [1e12, 0], [-5, 0], [NaN, 0]]) {
+  Deno.test(`a sleep that a ring ended ${sinceRungNs} ns ago has taken ${wakeNs} ns to end`, () => {
+    const events = new RungEventPage(sinceRungNs);
+    const waiter = new AtomicsWaiter(events, () => {});
+    waiter.add(new TestSource());
+    const told = policy();
+    waiter.wait(told);
+    events.rings = false;
+    waiter.wait(told);
+    assert.deepEqual(told.outcomes.map((outcome) => outcome.wakeNs), [wakeNs, 0], "the second was not rung");
+  });
+}
+
+Deno.test("a policy is told whether there was work at the end", () => {
+  const { source, waiter } = setup();
+  const told = policy({ spinNs: 1 });
+  waiter.wait(told);
+  let asked = 0;
+  source.onReady = () => {
+    source.onPeek = () => true; // It comes as the thread is about to sleep.
+    return ++asked > 0;
+  };
+  waiter.wait(told);
+  waiter.wait(told);
+  assert.deepEqual(told.outcomes.map(({ found, spinHit }) => [found, spinHit]), [
+    [false, false],
+    [true, false],
+    [true, true],
+  ]);
+});
+
+Deno.test("what was taken is the sum over the sources that count it", () => {
+  const { waiter } = setup();
+  const rings = [2 ** 32 - 1, 3].map((taken) => Object.assign(new TestSource(), { taken }));
+  for (const ring of rings) waiter.add(ring);
+  assert.equal(waiter.taken, 2);
 });
 
 Deno.test("counters are the sums of what the policies were told", () => {

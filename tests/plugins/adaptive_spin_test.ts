@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { resetPlan, type WaitPlan } from "../../core/notification.ts";
+import { NO_CONTEXT, resetPlan, type WaitPlan } from "../../core/notification.ts";
 import adaptiveSpin from "../../plugins/policies/adaptive_spin.ts";
 
 const US = 1000;
@@ -12,7 +12,7 @@ const TIMEOUT = 100_000 * US;
 /** A policy with the default options, and a thread that waits by it: for work that comes so long after a wait began. */
 class Thread {
   spunNs = 0;
-  readonly #policy = adaptiveSpin.create(adaptiveSpin.options.parse({}));
+  readonly #policy = adaptiveSpin.create(adaptiveSpin.options.parse({}), NO_CONTEXT);
   readonly #plan: WaitPlan = { spinNs: 0, yieldNs: 0, preSleepNs: 0, armDistance: 1, blockNs: 0 };
   readonly #wakeNs: number;
 
@@ -32,7 +32,8 @@ class Thread {
     const spinHit = arrivalNs <= spinNs;
     const spunNs = Math.min(spinNs, arrivalNs);
     this.spunNs += spunNs;
-    this.#policy.waited?.({ spinHit, spunNs, lostNs: 0, sleptNs: spinHit ? 0 : arrivalNs - spunNs + this.#wakeNs });
+    const sleptNs = spinHit ? 0 : arrivalNs - spunNs + this.#wakeNs;
+    this.#policy.waited?.({ spinHit, spunNs, lostNs: 0, sleptNs, wakeNs: 0, found: true });
     return spinHit;
   }
 
@@ -103,22 +104,24 @@ Deno.test("adaptive-spin does not begin again where a wake takes longer than its
   const thread = new Thread(CEILING);
   thread.waits(10, TIMEOUT);
   assert(thread.waits(100, 2 * US).every((hit) => !hit));
-  const higher = adaptiveSpin.create(adaptiveSpin.options.parse({ ceiling: "500us" }));
+  const higher = adaptiveSpin.create(adaptiveSpin.options.parse({ ceiling: "500us" }), NO_CONTEXT);
   const plan: WaitPlan = { spinNs: 0, yieldNs: 0, preSleepNs: 0, armDistance: 1, blockNs: 0 };
-  for (let i = 0; i < 10; i++) higher.waited?.({ spinHit: false, spunNs: 0, lostNs: 0, sleptNs: TIMEOUT });
-  higher.waited?.({ spinHit: false, spunNs: 0, lostNs: 0, sleptNs: CEILING + 2 * US });
+  for (let i = 0; i < 10; i++) {
+    higher.waited?.({ spinHit: false, spunNs: 0, lostNs: 0, sleptNs: TIMEOUT, wakeNs: 0, found: false });
+  }
+  higher.waited?.({ spinHit: false, spunNs: 0, lostNs: 0, sleptNs: CEILING + 2 * US, wakeNs: 0, found: false });
   higher.plan(plan);
   assert.equal(plan.spinNs + plan.yieldNs, FLOOR);
 });
 
 Deno.test("adaptive-spin keeps the core for its first looks, and offers it at once for a while after others took it", () => {
-  const policy = adaptiveSpin.create(adaptiveSpin.options.parse({}));
+  const policy = adaptiveSpin.create(adaptiveSpin.options.parse({}), NO_CONTEXT);
   const plan: WaitPlan = { spinNs: 0, yieldNs: 0, preSleepNs: 0, armDistance: 1, blockNs: 0 };
   const planned = (): number[] => {
     policy.plan(plan);
     return [plan.spinNs, plan.yieldNs];
   };
-  const found = { spinHit: true, spunNs: 30 * US, lostNs: 0, sleptNs: 0 };
+  const found = { spinHit: true, spunNs: 30 * US, lostNs: 0, sleptNs: 0, wakeNs: 0, found: true };
   assert.deepEqual(planned(), [10 * US, CEILING - 10 * US]);
   policy.waited?.({ ...found, lostNs: 5 * US });
   for (let wait = 0; wait < 10; wait++) {
@@ -129,13 +132,13 @@ Deno.test("adaptive-spin keeps the core for its first looks, and offers it at on
 });
 
 Deno.test("adaptive-spin does not offer its core to who keeps it, for longer each time that this goes on", () => {
-  const policy = adaptiveSpin.create(adaptiveSpin.options.parse({}));
+  const policy = adaptiveSpin.create(adaptiveSpin.options.parse({}), NO_CONTEXT);
   const plan: WaitPlan = { spinNs: 0, yieldNs: 0, preSleepNs: 0, armDistance: 1, blockNs: 0 };
   const offers = (): boolean => {
     policy.plan(plan);
     return plan.yieldNs > 0;
   };
-  const found = { spinHit: true, spunNs: 30 * US, lostNs: 0, sleptNs: 0 };
+  const found = { spinHit: true, spunNs: 30 * US, lostNs: 0, sleptNs: 0, wakeNs: 0, found: true };
   for (const waits of [100, 200, 400]) {
     assert(offers());
     policy.waited?.({ ...found, lostNs: 3000 * US });

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { type NotificationPolicy, resetPlan, type WaitOutcome, type WaitPlan } from "../../core/notification.ts";
+import {
+  NO_CONTEXT,
+  type NotificationPolicy,
+  resetPlan,
+  type WaitOutcome,
+  type WaitPlan,
+} from "../../core/notification.ts";
 import { formatDuration } from "../../core/units.ts";
 import adaptiveSpin from "../../plugins/policies/adaptive_spin.ts";
 import fixedSpin from "../../plugins/policies/fixed_spin.ts";
@@ -29,12 +35,12 @@ function spinOf(policy: NotificationPolicy): number {
 }
 
 Deno.test("interrupt sleeps at once, for as long as it takes", () => {
-  const policy = interrupt.create(interrupt.options.parse({}));
+  const policy = interrupt.create(interrupt.options.parse({}), NO_CONTEXT);
   assert.deepEqual(planOf(policy), { spinNs: 0, yieldNs: 0, preSleepNs: 0, armDistance: 1, blockNs: Infinity });
 });
 
 Deno.test("fixed-spin spins for the time that it was given, whatever happens", () => {
-  const policy = fixedSpin.create(fixedSpin.options.parse({ spin: "7us" }));
+  const policy = fixedSpin.create(fixedSpin.options.parse({ spin: "7us" }), NO_CONTEXT);
   fc.assert(fc.property(outcomes, (outcome) => {
     policy.waited?.(outcome);
     assert.deepEqual(planOf(policy), { spinNs: 7000, yieldNs: 0, preSleepNs: 0, armDistance: 1, blockNs: Infinity });
@@ -49,7 +55,7 @@ const undisturbed = outcomes.map((outcome) => ({ ...outcome, lostNs: 0 }));
 
 /** An adaptive policy with the default options, and its spin after each of some outcomes. */
 function adaptive() {
-  const policy = adaptiveSpin.create(adaptiveSpin.options.parse({}));
+  const policy = adaptiveSpin.create(adaptiveSpin.options.parse({}), NO_CONTEXT);
   const spin = (): number => spinOf(policy);
   const after = (...sequence: WaitOutcome[]): number[] => {
     return sequence.map((outcome) => {
@@ -62,7 +68,7 @@ function adaptive() {
 
 /** A wait that ended after a sleep, `totalNs` after it began. */
 function slept(totalNs: number): WaitOutcome {
-  return { spinHit: false, spunNs: totalNs / 2, lostNs: 0, sleptNs: totalNs / 2 };
+  return { spinHit: false, spunNs: totalNs / 2, lostNs: 0, sleptNs: totalNs / 2, wakeNs: 0, found: false };
 }
 
 Deno.test("adaptive-spin begins with its longest spin", () => {
@@ -85,9 +91,9 @@ Deno.test("adaptive-spin changes nothing when the spin found work, or nobody sle
   const { after } = adaptive();
   after(slept(10 * CEILING));
   const unchanged = [
-    { spinHit: true, spunNs: 5, lostNs: 0, sleptNs: 0 },
-    { spinHit: true, spunNs: CEILING, lostNs: 0, sleptNs: 10 * CEILING },
-    { spinHit: false, spunNs: 10 * CEILING, lostNs: 0, sleptNs: 0 },
+    { spinHit: true, spunNs: 5, lostNs: 0, sleptNs: 0, wakeNs: 0, found: true },
+    { spinHit: true, spunNs: CEILING, lostNs: 0, sleptNs: 10 * CEILING, wakeNs: 0, found: true },
+    { spinHit: false, spunNs: 10 * CEILING, lostNs: 0, sleptNs: 0, wakeNs: 0, found: false },
   ];
   assert.deepEqual(after(...unchanged), [100_000, 100_000, 100_000]);
 });
@@ -97,7 +103,7 @@ Deno.test("adaptive-spin never spins outside of 0 or floor to ceiling, for any f
   const bounds = fc.tuple(bound, bound).map((pair) => pair.sort((a, b) => a - b));
   fc.assert(fc.property(bounds, fc.array(undisturbed, { maxLength: 60 }), ([floor, ceiling], sequence) => {
     const options = { floor: formatDuration(floor), ceiling: formatDuration(ceiling) };
-    const policy = adaptiveSpin.create(adaptiveSpin.options.parse(options));
+    const policy = adaptiveSpin.create(adaptiveSpin.options.parse(options), NO_CONTEXT);
     for (const outcome of sequence) {
       const spinNs = spinOf(policy);
       assert(spinNs === 0 || (spinNs >= floor && spinNs <= ceiling), `spins ${spinNs}`);
