@@ -49,7 +49,11 @@ export interface WaitOutcome {
 
 /** What a policy can ask about the thread that it serves. */
 export interface PolicyContext {
-  /** Entries that the thread has taken from its rings so far, modulo 2³². A few loads. */
+  /** The time, in nanoseconds from some moment on. It costs about 100 ns. */
+  nowNs(): number;
+  /**
+   * Entries that the thread has taken from its rings so far, modulo 2³²; it goes back when a ring begins anew. A few loads.
+   */
   taken(): number;
   /** CPU time that the thread has used so far, in nanoseconds; NaN where it cannot be known. A system call. */
   threadCpuNs(): number;
@@ -76,4 +80,4 @@ export function resetPlan(plan: WaitPlan): void {
 }
 
 /** The context of a policy that serves no thread, as in a simulation: nothing is known. */
-export const NO_CONTEXT: PolicyContext = { taken: () => 0, threadCpuNs: () => NaN };
+export const NO_CONTEXT: PolicyContext = { nowNs: () => 0, taken: () => 0, threadCpuNs: () => NaN };

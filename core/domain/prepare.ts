@@ -21,6 +21,8 @@ import { AtomicsWaiter, type LookingWaiter } from "../waiter.ts";
 import { loadSaboteur, type Saboteur } from "./saboteur.ts";
 import type { DomainSetup } from "./setup.ts";
 
+const NS_PER_MS = 1e6;
+
 /** Whether the domain goes on: a promise for one that stands by. */
 export type Proceed = () => Promise<void>;
 
@@ -62,6 +64,7 @@ export async function prepareDomain(
     report,
     waiter,
     policy: policy.create(plan.policy.options, {
+      nowNs: () => performance.now() * NS_PER_MS,
       taken: () => waiter.taken,
       threadCpuNs: threadCpuClock() ?? (() => NaN),
     }),
