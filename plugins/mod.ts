@@ -12,6 +12,7 @@ export const builtins: PluginTable = {
     "interrupt": import.meta.resolve("./policies/interrupt.ts"),
     "fixed-spin": import.meta.resolve("./policies/fixed_spin.ts"),
     "adaptive-spin": import.meta.resolve("./policies/adaptive_spin.ts"),
+    "auto": import.meta.resolve("./policies/auto.ts"),
   },
   device: {
     "null": import.meta.resolve("./devices/null.ts"),

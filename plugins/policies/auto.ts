@@ -1,0 +1,108 @@
+/**
+ * Finds out by itself how to wait.
+ *
+ * It tries several ways for some milliseconds each (`auto/candidates.ts`: spinning, spinning with the core offered to others,
+ * spinning for as long as a wake costs, sleeping, sleeping until several entries are there, sleeping for a time) and keeps
+ * the one with the best score, which is measured and not computed from assumptions: entries that the thread takes from its
+ * rings in a second, divided by the cores that it uses to the power of `cpuPrice`. So at 0 throughput counts alone, and at
+ * 1 the work that is done for the CPU time. When the trials are repeated is in `auto/trials.ts`.
+ *
+ * What is waited for, how long that takes, what a wake costs on this machine, and whether others want the core: all of it
+ * shows in the score, and none of it has to be known.
+ *
+ * @module
+ */
+
+import { z } from "../../core/schema.ts";
+import type { NotificationPolicy, PolicyContext, WaitOutcome, WaitPlan } from "../../core/notification.ts";
+import { API_VERSION, definePlugin, type PolicyPlugin } from "../../core/plugin.ts";
+import { CANDIDATES } from "./auto/candidates.ts";
+import { Trials } from "./auto/trials.ts";
+
+const options = z.strictObject({
+  cpuPrice: z.number().min(0).max(1).default(0.5).describe(
+    "What CPU time counts: from 0, only throughput matters, to 1, only what is done for each second of CPU time.",
+  ),
+});
+
+/** The policy `auto`. */
+const plugin: PolicyPlugin<typeof options> = definePlugin({
+  apiVersion: API_VERSION,
+  kind: "policy",
+  name: "auto",
+  description: "Tries several ways of waiting and keeps the best, by throughput and by what CPU time is worth.",
+  options,
+  create: ({ cpuPrice }, context) => new Auto(cpuPrice, context),
+});
+
+export default plugin;
+
+/** Time between two looks at the clock. */
+const LOOK_NS = 5e5;
+const MAX_WAITS = 4096;
+const TWO_32 = 2 ** 32;
+
+class Auto implements NotificationPolicy {
+  readonly #context: PolicyContext;
+  readonly #trials: Trials;
+  /** What was done since the present epoch began. */
+  readonly #progress = { elapsedNs: 0, entries: 0, cpuNs: 0 };
+  #way = CANDIDATES[0].plan;
+  /** Waits until the clock is read again, and how many that were. */
+  #waitsLeft = 1;
+  #waits = 1;
+  #lookedAt: number;
+  /** When the epoch began, and what had been taken, used and slept by then. */
+  #startedAt: number;
+  #taken: number;
+  #cpuNs: number;
+  #sleptNs = 0;
+
+  constructor(cpuPrice: number, context: PolicyContext) {
+    this.#context = context;
+    this.#trials = new Trials(CANDIDATES.length, cpuPrice);
+    this.#startedAt = this.#lookedAt = context.nowNs();
+    this.#taken = context.taken();
+    this.#cpuNs = context.threadCpuNs();
+  }
+
+  plan(plan: WaitPlan): void {
+    const way = this.#way;
+    if (way.spinNs !== undefined) plan.spinNs = way.spinNs;
+    if (way.yieldNs !== undefined) plan.yieldNs = way.yieldNs;
+    if (way.preSleepNs !== undefined) plan.preSleepNs = way.preSleepNs;
+    if (way.armDistance !== undefined) plan.armDistance = way.armDistance;
+    if (way.blockNs !== undefined) plan.blockNs = way.blockNs;
+  }
+
+  waited(outcome: WaitOutcome): void {
+    this.#sleptNs += outcome.sleptNs;
+    if (--this.#waitsLeft === 0) this.#look();
+  }
+
+  /** Sees how it goes. About every half a millisecond, or at each wait where they are longer. */
+  #look(): void {
+    const now = this.#context.nowNs();
+    const { elapsedNs } = this.#see(now);
+    this.#waits = Math.ceil(Math.min(MAX_WAITS, 2 * this.#waits, this.#waits * LOOK_NS / (now - this.#lookedAt + 1)));
+    this.#waitsLeft = this.#waits;
+    this.#lookedAt = now;
+    if (elapsedNs <= 0 || !this.#trials.advance(this.#progress)) return;
+    this.#way = CANDIDATES[this.#trials.current].plan;
+    this.#startedAt = now;
+    this.#taken = this.#context.taken();
+    this.#cpuNs = this.#context.threadCpuNs();
+    this.#sleptNs = 0;
+  }
+
+  #see(now: number): { readonly elapsedNs: number } {
+    const progress = this.#progress;
+    progress.elapsedNs = now - this.#startedAt;
+    const entries = (this.#context.taken() - this.#taken + TWO_32) % TWO_32;
+    // A ring that begins anew goes back.
+    progress.entries = entries < TWO_32 / 2 ? entries : 0;
+    const cpuNs = this.#context.threadCpuNs() - this.#cpuNs;
+    progress.cpuNs = Number.isNaN(cpuNs) ? progress.elapsedNs - this.#sleptNs : cpuNs;
+    return progress;
+  }
+}
