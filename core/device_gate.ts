@@ -59,6 +59,8 @@ export class DeviceGate implements DeviceView, WaitSource {
   inFlight = 0;
   /** Bytes that those read or write. */
   inFlightBytes = 0;
+  /** Requests that the device has completed so far. */
+  taken = 0;
   readonly #device: BlockDevice;
   readonly #report: (message: string) => void;
   readonly #flushes: FlushRecord | null;
@@ -225,6 +227,7 @@ export class DeviceGate implements DeviceView, WaitSource {
     }
     request.atDevice = false;
     this.inFlight--;
+    this.taken++;
     if (this.#flushes !== null && makesDurable(request)) this.#flushes.end(request.status === Status.Okay);
     if (request.extentCount > 0) this.inFlightBytes -= request.byteLength;
     if (request.status !== Status.Okay && request.cause !== undefined) {

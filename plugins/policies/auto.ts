@@ -46,21 +46,23 @@ class Auto implements NotificationPolicy {
   readonly #context: PolicyContext;
   readonly #trials: Trials;
   /** What was done since the present epoch began. */
-  readonly #progress = { elapsedNs: 0, entries: 0, cpuNs: 0 };
-  #way = CANDIDATES[0].plan;
+  readonly #progress = { elapsedNs: 0, entries: 0, cpuNs: (): number => this.#usedNs() };
+  #way: Readonly<WaitPlan>;
   /** Waits until the clock is read again, and how many that were. */
   #waitsLeft = 1;
   #waits = 1;
   #lookedAt: number;
-  /** When the epoch began, and what had been taken, used and slept by then. */
+  /** When the epoch began, and what had been taken and used by then. */
   #startedAt: number;
   #taken: number;
   #cpuNs: number;
+  /** Time asleep since then. */
   #sleptNs = 0;
 
   constructor(cpuPrice: number, context: PolicyContext) {
     this.#context = context;
     this.#trials = new Trials(CANDIDATES.length, cpuPrice);
+    this.#way = CANDIDATES[0].plan;
     this.#startedAt = this.#lookedAt = context.nowNs();
     this.#taken = context.taken();
     this.#cpuNs = context.threadCpuNs();
@@ -68,11 +70,11 @@ class Auto implements NotificationPolicy {
 
   plan(plan: WaitPlan): void {
     const way = this.#way;
-    if (way.spinNs !== undefined) plan.spinNs = way.spinNs;
-    if (way.yieldNs !== undefined) plan.yieldNs = way.yieldNs;
-    if (way.preSleepNs !== undefined) plan.preSleepNs = way.preSleepNs;
-    if (way.armDistance !== undefined) plan.armDistance = way.armDistance;
-    if (way.blockNs !== undefined) plan.blockNs = way.blockNs;
+    plan.spinNs = way.spinNs;
+    plan.yieldNs = way.yieldNs;
+    plan.preSleepNs = way.preSleepNs;
+    plan.armDistance = way.armDistance;
+    plan.blockNs = way.blockNs;
   }
 
   waited(outcome: WaitOutcome): void {
@@ -80,29 +82,28 @@ class Auto implements NotificationPolicy {
     if (--this.#waitsLeft === 0) this.#look();
   }
 
-  /** Sees how it goes. About every half a millisecond, or at each wait where they are longer. */
+  /** Sees how it goes: about every half a millisecond, or at each wait where they are longer. */
   #look(): void {
     const now = this.#context.nowNs();
-    const { elapsedNs } = this.#see(now);
     this.#waits = Math.ceil(Math.min(MAX_WAITS, 2 * this.#waits, this.#waits * LOOK_NS / (now - this.#lookedAt + 1)));
     this.#waitsLeft = this.#waits;
     this.#lookedAt = now;
-    if (elapsedNs <= 0 || !this.#trials.advance(this.#progress)) return;
+    const taken = this.#context.taken();
+    const entries = (taken - this.#taken + TWO_32) % TWO_32;
+    this.#progress.elapsedNs = now - this.#startedAt;
+    // A ring that begins anew goes back.
+    this.#progress.entries = entries < TWO_32 / 2 ? entries : 0;
+    if (this.#progress.elapsedNs <= 0 || !this.#trials.advance(this.#progress)) return;
     this.#way = CANDIDATES[this.#trials.current].plan;
     this.#startedAt = now;
-    this.#taken = this.#context.taken();
+    this.#taken = taken;
     this.#cpuNs = this.#context.threadCpuNs();
     this.#sleptNs = 0;
   }
 
-  #see(now: number): { readonly elapsedNs: number } {
-    const progress = this.#progress;
-    progress.elapsedNs = now - this.#startedAt;
-    const entries = (this.#context.taken() - this.#taken + TWO_32) % TWO_32;
-    // A ring that begins anew goes back.
-    progress.entries = entries < TWO_32 / 2 ? entries : 0;
-    const cpuNs = this.#context.threadCpuNs() - this.#cpuNs;
-    progress.cpuNs = Number.isNaN(cpuNs) ? progress.elapsedNs - this.#sleptNs : cpuNs;
-    return progress;
+  /** CPU time since the epoch began. Where it cannot be known: all the time that the thread was awake. */
+  #usedNs(): number {
+    const usedNs = this.#context.threadCpuNs() - this.#cpuNs;
+    return Number.isNaN(usedNs) ? this.#progress.elapsedNs - this.#sleptNs : usedNs;
   }
 }

@@ -10,8 +10,8 @@ import type { WaitPlan } from "../../../core/notification.ts";
 export interface Candidate {
   /** What it is called in tests and figures. */
   readonly name: string;
-  /** What it does with a wait, of what `resetPlan` leaves. */
-  readonly plan: Readonly<Partial<WaitPlan>>;
+  /** What it does with a wait. */
+  readonly plan: Readonly<WaitPlan>;
 }
 
 /** How long a wait is looked for at most: a wake costs 2 % of it, and so hardly counts where waits are longer. */
@@ -22,21 +22,25 @@ const WAKE_NS = 50_000;
 const COALESCED_NS = 200_000;
 
 /** Looks for as long as it may be worth it. */
-export const SPIN: Candidate = { name: "spin", plan: { spinNs: LONG_NS } };
+export const SPIN: Candidate = candidate("spin", { spinNs: LONG_NS });
 /** Looks, with the core offered to others: best where whoever is waited for needs this core. */
-export const YIELD: Candidate = { name: "yield", plan: { spinNs: 1000, yieldNs: LONG_NS } };
+export const YIELD: Candidate = candidate("yield", { spinNs: 1000, yieldNs: LONG_NS });
 /** Looks for as long as a wake costs (Karlin et al., SOSP 1991). */
-export const SPIN_THEN_SLEEP: Candidate = { name: "spin-then-sleep", plan: { spinNs: WAKE_NS } };
+export const SPIN_THEN_SLEEP: Candidate = candidate("spin-then-sleep", { spinNs: WAKE_NS });
 /** Sleeps at once. */
-export const SLEEP: Candidate = { name: "sleep", plan: {} };
+export const SLEEP: Candidate = candidate("sleep", {});
 /** Sleeps until a few entries are there. */
-export const COALESCE: Candidate = { name: "coalesce", plan: { armDistance: 4, blockNs: COALESCED_NS } };
+export const COALESCE: Candidate = candidate("coalesce", { armDistance: 4, blockNs: COALESCED_NS });
 /** Sleeps until many are. */
-export const COALESCE_MANY: Candidate = { name: "coalesce-many", plan: { armDistance: 16, blockNs: COALESCED_NS } };
+export const COALESCE_MANY: Candidate = candidate("coalesce-many", { armDistance: 16, blockNs: COALESCED_NS });
 /** Sleeps for a time whatever happens, so that more is done at once: what a device completes cannot be coalesced else. */
-export const NAP: Candidate = { name: "nap", plan: { preSleepNs: 100_000 } };
+export const NAP: Candidate = candidate("nap", { preSleepNs: 100_000 });
 
 /** All, the shortest delays first. */
 export const CANDIDATES: readonly Candidate[] = [
   ...[SPIN, YIELD, SPIN_THEN_SLEEP, SLEEP, COALESCE, COALESCE_MANY, NAP],
 ];
+
+function candidate(name: string, plan: Partial<WaitPlan>): Candidate {
+  return { name, plan: { spinNs: 0, yieldNs: 0, preSleepNs: 0, armDistance: 1, blockNs: Infinity, ...plan } };
+}

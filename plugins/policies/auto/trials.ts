@@ -1,16 +1,18 @@
 /**
  * Which of several ways of waiting is best here and now, found by trying them.
  *
- * Each way is followed for a while, of which the first part does not count, as the peer must get used to it; the rest gives
- * its score. When all have been tried the best is kept. Later one other is tried now and then, the less often the longer
- * the choice stands; and all are tried again when the load has become another.
+ * Each is followed for some milliseconds, of which the first do not count, as the peer must get used to it. What it scores
+ * decides a tournament; the winner is kept. Later it has to defend itself against one other now and then, the less often the
+ * longer it stands; and when the load has become another, all are tried again.
  *
  * Both ends of a ring do this, each for itself, and what is best for one depends on what the other does: where both sleep,
- * none gains by spinning alone. So a round of trials begins with the way that looks longest: both ends notice a new load at
- * about the same time, and so go through the ways together.
+ * none gains by spinning alone. So the trials begin with the way that looks longest: both ends notice a new load at about
+ * the same time, and so go through the ways together.
  *
  * @module
  */
+
+import { Tournament } from "./tournament.ts";
 
 /** What a thread has done in some time. */
 export interface Progress {
@@ -19,54 +21,42 @@ export interface Progress {
   /** Entries that it has taken from its rings. */
   readonly entries: number;
   /** CPU time that it has used, in nanoseconds. */
-  readonly cpuNs: number;
+  cpuNs(): number;
 }
 
 /** How long a trial does not count, and how long it does, in nanoseconds. */
-export const SETTLE_NS = 2e6;
-/** See {@link SETTLE_NS}. */
-export const TRIAL_NS = 6e6;
-/** Longer trials, where few entries come. */
-const MAX_TRIAL_NS = 60e6;
+const SETTLE_NS = 1e6;
+const TRIAL_NS = 4e6;
+/** Longest trial, where few entries come. */
+const MAX_TRIAL_NS = 40e6;
 /** Entries that a trial must see, unless it takes too long. */
-const MIN_ENTRIES = 16;
-/** Below this rate, in entries a second, one round of trials must do. */
-const SLOW_RATE = 2000;
-/** Length of a look at how the way that was chosen goes. */
-const HOLD_EPOCH_NS = 20e6;
-/** Rate by which it must have changed for the load to be another. */
+const MIN_ENTRIES = 8;
+/** Length of a look at how the winner does. */
+const HOLD_NS = 20e6;
+/** Factor by which its rate must have changed for the load to be another, and for how many looks in a row. */
 const OTHER_LOAD = 2;
-/** Times in a row that this must be so. */
-const OTHER_LOAD_EPOCHS = 3;
-/** How much better another way must be, as a share, to be preferred to one with a shorter delay or to the present one. */
-const BETTER = 0.03;
-/** Time until another way is tried: at first, and at most. */
-const FIRST_RETRY_NS = 1e9;
-const MAX_RETRY_NS = 16e9;
-/** A way that was so much worse is left out of most of these. */
-const HOPELESS = 0.5;
-const HOPELESS_EVERY = 8;
+const OTHER_LOAD_LOOKS = 3;
+/** Time until the winner is challenged: at first, and at most. */
+const FIRST_CHALLENGE_NS = 1e9;
+const MAX_CHALLENGE_NS = 16e9;
 
-/** Chooses among `count` ways, which are numbers from 0; a smaller number stands for a shorter delay. */
+/** Chooses among `count` ways, which are numbers from 0; a smaller one is preferred where two cannot be told apart. */
 export class Trials {
   /** The way to follow now. */
   current = 0;
-  readonly #scores: Float64Array;
+  readonly #all: readonly number[];
   readonly #cpuPrice: number;
-  /** The way that is best as far as is known, while others are tried. */
-  #chosen = 0;
-  /** Rounds of trials that are left; 0: a way was chosen. */
-  #rounds = 2;
-  /** Whether the present epoch counts yet. */
-  #settled = false;
+  /** What goes on; null while the winner is kept. */
+  #tournament: Tournament | null;
+  /** Whether the present epoch counts. */
+  #counts = false;
   #epochNs = SETTLE_NS;
-  /** The rate of the way that was chosen, in entries a second; 0: not known yet. */
+  /** The winner's rate, in entries a second; 0: not known yet. */
   #rate = 0;
   #otherLoad = 0;
-  #sinceRetryNs = 0;
-  #retryNs = FIRST_RETRY_NS;
-  #retries = 0;
-  #lastTried = 0;
+  #keptNs = 0;
+  #challengeNs = FIRST_CHALLENGE_NS;
+  #challenger = 0;
 
   /**
    * Trials that have not begun.
@@ -74,128 +64,90 @@ export class Trials {
    * @param cpuPrice from 0, entries a second count alone, to 1, entries for each second of CPU time
    */
   constructor(count: number, cpuPrice: number) {
-    this.#scores = new Float64Array(count);
+    this.#all = Array.from({ length: count }, (_, way) => way);
     this.#cpuPrice = cpuPrice;
+    this.#tournament = new Tournament(this.#all);
   }
 
   /** Whether a way was chosen, and is followed. */
   get decided(): boolean {
-    return this.#rounds === 0 && this.current === this.#chosen;
-  }
-
-  /** What each way scored when it was tried last: entries a second, divided by cores to the power of the price. */
-  get scores(): Readonly<Float64Array> {
-    return this.#scores;
+    return this.#tournament === null;
   }
 
   /**
    * Goes on.
    *
    * @param progress since the last time that this returned true
-   * @returns whether the epoch is over, so that progress is counted anew
+   * @returns whether an epoch is over, so that progress is counted anew
    */
   advance(progress: Progress): boolean {
     const { elapsedNs, entries } = progress;
-    if (!this.#settled) {
-      if (elapsedNs < this.#epochNs) return false;
-      // Nothing is learnt while nothing is to be done.
-      this.#settled = entries > 0;
-      this.#epochNs = this.decided ? HOLD_EPOCH_NS : TRIAL_NS;
-      return true;
-    }
-    if (elapsedNs < this.#epochNs || (entries < MIN_ENTRIES && elapsedNs < MAX_TRIAL_NS)) return false;
-    if (entries === 0) this.#settled = false;
-    else if (this.decided) this.#hold(progress);
-    else if (this.#rounds > 0) this.#next(progress);
-    else this.#endRetry(progress);
+    if (elapsedNs < this.#epochNs) return false;
+    // Nothing is learnt while there is nothing to do.
+    if (!this.#counts) this.#begin(entries > 0);
+    else if (entries === 0) this.#begin(false);
+    else if (this.#tournament === null) this.#kept(progress);
+    else if (entries < MIN_ENTRIES && elapsedNs < MAX_TRIAL_NS) return false;
+    else this.#tried(progress, this.#tournament);
     return true;
   }
 
-  /** One trial of a round is over. */
-  #next(progress: Progress): void {
-    this.#scores[this.current] = this.#score(progress);
-    const slow = progress.entries / progress.elapsedNs * 1e9 < SLOW_RATE;
-    this.current++;
-    this.#settle();
-    if (this.current < this.#scores.length) return;
-    this.#rounds = slow ? 0 : this.#rounds - 1;
-    this.current = 0;
-    if (this.#rounds === 0) this.#choose();
+  /** Begins an epoch of the present way. */
+  #begin(counts: boolean): void {
+    this.#counts = counts;
+    this.#epochNs = !counts ? SETTLE_NS : this.#tournament === null ? HOLD_NS : TRIAL_NS;
   }
 
-  #choose(): void {
-    const scores = this.#scores;
-    let best = 0;
-    for (let way = 1; way < scores.length; way++) {
-      if (scores[way] > scores[best] * (1 + BETTER)) best = way;
+  #follow(way: number): void {
+    if (way === this.current) return this.#begin(true);
+    this.current = way;
+    this.#begin(false);
+  }
+
+  #tried({ entries, elapsedNs, cpuNs }: Progress, tournament: Tournament): void {
+    const cores = Math.max(1e-4, cpuNs() / elapsedNs);
+    tournament.scored(rateOf(entries, elapsedNs) / cores ** this.#cpuPrice);
+    const { winner } = tournament;
+    if (winner !== null) {
+      this.#tournament = null;
+      this.#rate = 0;
+      this.#otherLoad = 0;
+      this.#keptNs = 0;
     }
-    this.current = this.#chosen = best;
-    this.#rate = 0;
-    this.#otherLoad = 0;
-    this.#sinceRetryNs = 0;
+    this.#follow(winner ?? tournament.current);
   }
 
-  /** The way that was chosen was followed for an epoch. */
-  #hold(progress: Progress): void {
-    const rate = progress.entries / progress.elapsedNs * 1e9;
-    this.#scores[this.#chosen] = this.#score(progress);
+  #kept({ entries, elapsedNs }: Progress): void {
+    const rate = rateOf(entries, elapsedNs);
     if (this.#rate === 0) this.#rate = rate;
     const change = rate / this.#rate;
     if (change > OTHER_LOAD || change < 1 / OTHER_LOAD) {
-      if (++this.#otherLoad < OTHER_LOAD_EPOCHS) return;
-      this.#begin();
+      if (++this.#otherLoad === OTHER_LOAD_LOOKS) {
+        this.#challengeNs = FIRST_CHALLENGE_NS;
+        this.#compete(this.#all);
+      }
       return;
     }
     this.#otherLoad = 0;
     this.#rate += (rate - this.#rate) * 0.2;
-    this.#sinceRetryNs += progress.elapsedNs;
-    if (this.#sinceRetryNs >= this.#retryNs) this.#retry();
+    this.#keptNs += elapsedNs;
+    if (this.#keptNs >= this.#challengeNs) this.#challenge();
   }
 
-  /** Tries all from the start. */
-  #begin(): void {
-    this.#rounds = 1;
-    this.current = 0;
-    this.#retryNs = FIRST_RETRY_NS;
-    this.#settle();
+  /** The winner has to defend itself. */
+  #challenge(): void {
+    this.#challengeNs = Math.min(MAX_CHALLENGE_NS, this.#challengeNs * 2);
+    this.#challenger = (this.#challenger + 1) % this.#all.length;
+    if (this.#challenger === this.current) this.#challenger = (this.#challenger + 1) % this.#all.length;
+    this.#compete(this.#all.filter((way) => way === this.#challenger || way === this.current));
   }
 
-  /** Tries one other way. */
-  #retry(): void {
-    this.#sinceRetryNs = 0;
-    this.#retries++;
-    const least = this.#retries % HOPELESS_EVERY === 0 ? 0 : this.#scores[this.#chosen] * HOPELESS;
-    const count = this.#scores.length;
-    for (let step = 1; step <= count; step++) {
-      const way = (this.#lastTried + step) % count;
-      if (way === this.#chosen || this.#scores[way] < least) continue;
-      this.#lastTried = this.current = way;
-      this.#settle();
-      return;
-    }
+  #compete(ways: readonly number[]): void {
+    this.#tournament = new Tournament(ways);
+    this.#follow(this.#tournament.current);
   }
+}
 
-  /** The other way was tried. */
-  #endRetry(progress: Progress): void {
-    const score = this.#scores[this.current] = this.#score(progress);
-    if (score > this.#scores[this.#chosen] * (1 + 2 * BETTER)) {
-      this.#chosen = this.current;
-      this.#rate = 0;
-      this.#retryNs = FIRST_RETRY_NS;
-    } else {
-      this.current = this.#chosen;
-      this.#retryNs = Math.min(MAX_RETRY_NS, this.#retryNs * 2);
-    }
-    this.#settle();
-  }
-
-  #settle(): void {
-    this.#settled = false;
-    this.#epochNs = SETTLE_NS;
-  }
-
-  #score({ entries, elapsedNs, cpuNs }: Progress): number {
-    const cores = Math.max(0.001, cpuNs / elapsedNs);
-    return entries / elapsedNs * 1e9 / cores ** this.#cpuPrice;
-  }
+function rateOf(entries: number, elapsedNs: number): number {
+  return entries / elapsedNs * 1e9;
 }
