@@ -124,10 +124,8 @@ Deno.test("nbd: without a connection for so long, what waits fails and what come
   for (let slot = 0; slot < 700; slot++) bench.submit(slot, slot % 2 === 0 ? Read : Write, slot * 128 & ~511, [512]);
   bench.finish();
   assert(bench.requests.every(({ status }) => status === Status.Error));
-  assert.match(
-    bench.reports[0],
-    /^There has been no connection to nbd\+unix:.* for 60ms: it closed the connection before its greeting/,
-  );
+  // How far the last attempt had come by then is a matter of chance.
+  assert.match(bench.reports[0], /^There has been no connection to nbd\+unix:.* for 60ms: .*(closed|greeting)/);
   const before = performance.now();
   assert.equal(bench.run(Read, 0, [512]), Status.Error);
   assert(performance.now() - before < 10_000);
