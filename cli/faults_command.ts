@@ -19,6 +19,7 @@ import { interruptible } from "./interruption.ts";
 import { counted } from "./labels.ts";
 import { ensurePermissions, filePermissions, mediaPermissions } from "./permissions.ts";
 import { pluginPermissions } from "./plugin_permissions.ts";
+import { prepareFile, saveFile } from "./report_file.ts";
 import { DEFAULT_OUT, prepareOut } from "./result_file.ts";
 import { printMistakes, readScenarios } from "./scenarios.ts";
 
@@ -46,6 +47,8 @@ export async function faultsCommand(args: FaultsArguments, plugins: PluginTable)
   if (!ensurePermissions([...media, ...report, ...pluginPermissions(scenario.cells)])) return ExitStatus.Invalid;
   const unwritable = scratch ? prepareOut(DEFAULT_OUT) : undefined;
   if (unwritable !== undefined) return refuse(`no medium can be made in ${DEFAULT_OUT}: ${unwritable}`);
+  const unsaved = args.json === undefined ? undefined : prepareFile(args.json);
+  if (unsaved !== undefined) return refuse(`the report cannot be saved in ${args.json}: ${unsaved}`);
   return await tryFaults(scenario, args);
 }
 
@@ -59,9 +62,11 @@ async function tryFaults(scenario: ExpandedScenario, args: FaultsArguments): Pro
       onFault: progress.fault,
     });
     progress.end();
-    if (args.json !== undefined) Deno.writeTextFileSync(args.json, `${JSON.stringify(report, undefined, 2)}\n`);
     console.log(renderFaults(report));
-    return statusOf(report);
+    const unsaved = args.json === undefined ? undefined : saveFile(args.json, `${JSON.stringify(report, null, 2)}\n`);
+    if (unsaved === undefined) return statusOf(report);
+    console.error(`iddr: the report could not be saved in ${args.json}: ${unsaved}`);
+    return ExitStatus.Failed;
   } catch (thrown) {
     progress.end();
     console.error(`iddr: ${messageOf(thrown)}`);

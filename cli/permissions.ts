@@ -6,6 +6,7 @@
 
 import { cLibraryNeed } from "../core/libc.ts";
 import { dirname, fromFileUrl } from "./paths.ts";
+import { missingFolder } from "./report_file.ts";
 import { DEFAULT_OUT, resultDirectory } from "./result_file.ts";
 
 /** One permission. */
@@ -85,8 +86,9 @@ function faultPermissions(): PermissionNeed[] {
   ];
 }
 
-/** What it takes to save a report. */
-export function filePermissions(path: string): PermissionNeed[] {
+/** What it takes to save a report, and to make the folder for it where there is none. */
+export function filePermissions(file: string): PermissionNeed[] {
+  const path = missingFolder(file) ?? file;
   return [{ descriptor: { name: "write", path }, flag: `--allow-write=${path}`, reason: "save the report" }];
 }
 

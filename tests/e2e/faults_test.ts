@@ -18,7 +18,7 @@ testUnless(
   `of ${FAULTS} faults all are detected, and nothing is lost, corrupted or left behind`,
   () =>
     withDirectory(async (directory) => {
-      const file = join(directory, "faults.json");
+      const file = join(directory, "made/for it/faults.json");
       const args = ["faults", SCENARIO, "--faults", String(FAULTS), "--seed", "20", "--json", file, ...PATIENT];
       const { code, stdout, stderr } = await outcome(start(args, flags(directory)));
       const report: FaultReport = JSON.parse(await Deno.readTextFile(file));
@@ -45,5 +45,20 @@ testUnless(
       const { code, stderr } = await outcome(start(["faults", SCENARIO, ...set], flags(directory)));
       assert.equal(code, 2);
       assert.match(stderr, /cannot try faults on .*ramdisk\.yaml: domains\.driver\.kind must be process/);
+    }),
+);
+
+testUnless(
+  withoutLibc,
+  "a report that could not be saved is found out before anything is tried",
+  () =>
+    withDirectory(async (directory) => {
+      await Deno.writeTextFile(join(directory, "file"), "kept");
+      for (const path of [directory, join(directory, "file/report.json")]) {
+        const { code, stderr } = await outcome(start(["faults", SCENARIO, "--json", path], flags(directory)));
+        assert.equal(code, 2);
+        assert.match(stderr, /the report cannot be saved in .*: (Is a directory|Not a directory)/);
+      }
+      assert.equal(await Deno.readTextFile(join(directory, "file")), "kept");
     }),
 );
