@@ -9,7 +9,10 @@
 
 /** What a policy decides about one wait: look for a while, then arm the ring's event and sleep. */
 export interface WaitPlan {
-  /** How long to look again and again before sleeping, in nanoseconds. 0: not at all; Infinity: never sleep. */
+  /**
+   * How long to look again and again before sleeping, in nanoseconds. 0: not at all; Infinity: never sleep, nor arm. Such a
+   * wait ends after 100 ms without work, for its thread to see whether to go on.
+   */
   spinNs: number;
   /**
    * How long to go on looking after that, with the core offered to other threads between looks, in nanoseconds: a look
@@ -81,3 +84,9 @@ export function resetPlan(plan: WaitPlan): void {
 
 /** The context of a policy that serves no thread, as in a simulation: nothing is known. */
 export const NO_CONTEXT: PolicyContext = { nowNs: () => 0, taken: () => 0, threadCpuNs: () => NaN };
+
+/** Has looks that would never end last for `limitNs` nanoseconds. */
+export function endLooks(plan: WaitPlan, limitNs: number): void {
+  plan.yieldNs = plan.spinNs < Infinity ? limitNs : 0;
+  plan.spinNs = Math.min(plan.spinNs, limitNs);
+}

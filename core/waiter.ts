@@ -20,7 +20,7 @@
 import { setImmediate } from "node:timers";
 import type { EventPage } from "./event_channel.ts";
 import { FloodGuard } from "./flood_guard.ts";
-import { type NotificationPolicy, resetPlan, type WaitOutcome, type WaitPlan } from "./notification.ts";
+import { endLooks, type NotificationPolicy, resetPlan, type WaitOutcome, type WaitPlan } from "./notification.ts";
 import type { WaitSource } from "./wait_source.ts";
 
 export type { WaitSource };
@@ -61,7 +61,10 @@ export interface Waiter {
   spin(spinNs: number): void;
 }
 
-/** No sleep lasts longer, whatever happens: a thread shows that it lives, and a lost notification costs no more. */
+/**
+ * No sleep lasts longer, whatever happens: a thread shows that it lives, and a lost notification costs no more. Nor does a
+ * wait that never sleeps: its thread has to see whether to go on.
+ */
 export const MAX_SLEEP_MS = 100;
 
 /**
@@ -95,6 +98,8 @@ export abstract class LookingWaiter implements Waiter {
   #looksPerCheck = NS_PER_CHECK / NS_PER_LOAD;
   /** What a look costs after the loop begins to pause, learnt from looks that were timed. */
   #nsPerPausedLook = 40;
+  /** Whether the wait's plan has an end of looking, after which to sleep. */
+  #mayBlock = true;
 
   /**
    * A waiter without sources.
@@ -166,8 +171,11 @@ export abstract class LookingWaiter implements Waiter {
   }
 
   #begin(policy: NotificationPolicy): void {
-    resetPlan(this.#plan);
-    policy.plan(this.#plan);
+    const plan = this.#plan;
+    resetPlan(plan);
+    policy.plan(plan);
+    this.#mayBlock = plan.spinNs + plan.yieldNs < Infinity;
+    if (!this.#mayBlock) endLooks(plan, MAX_SLEEP_MS * NS_PER_MS);
     this.#outcome.spinHit = false;
     this.#outcome.spunNs = 0;
     this.#outcome.lostNs = 0;
@@ -183,7 +191,8 @@ export abstract class LookingWaiter implements Waiter {
    */
   #maySleep(armDistance: number, byDescriptor: boolean): boolean {
     // A bell that rang meanwhile may be for something else than a ring: the caller sees to that first.
-    return this.#events.bell === this.#bellSeen && this.#arm(armDistance, byDescriptor) && !this.#anyReady();
+    return this.#mayBlock && this.#events.bell === this.#bellSeen && this.#arm(armDistance, byDescriptor) &&
+      !this.#anyReady();
   }
 
   #wake(): void {

@@ -99,6 +99,25 @@ Deno.test("a ring ends a spin that would last for ever", () => {
   assert.deepEqual([waiter.counters.spinMisses, waiter.counters.sleeps], [1, 0]);
 });
 
+Deno.test("a plan that never sleeps neither arms nor sleeps, and its wait ends after a while without work", () => {
+  for (const plan of [{ spinNs: Infinity }, { yieldNs: Infinity }, { spinNs: Infinity, yieldNs: Infinity }]) {
+    const { log, waiter } = setup();
+    const told = policy({ ...plan, blockNs: 5 });
+    waiter.wait(told);
+    assert.deepEqual([log, waiter.counters.sleeps, waiter.counters.spinMisses], [["disarm"], 0, 1]);
+    assert.equal(told.outcomes[0].found, false);
+    // That it was no shorter holds at any load.
+    assert(waiter.counters.spunNs + waiter.counters.lostNs >= MAX_SLEEP_MS * 1e6);
+  }
+});
+
+Deno.test("a plan that never sleeps gives way to events, and its wait ends after a while without work", async () => {
+  const { log, waiter } = setup();
+  await waiter.waitServingEvents(policy({ spinNs: Infinity }));
+  assert.deepEqual([log, waiter.counters.sleeps, waiter.counters.spinMisses], [["disarm"], 0, 1]);
+  assert(waiter.counters.spunNs >= MAX_SLEEP_MS * 1e6);
+});
+
 Deno.test("a source that cannot arm keeps the thread from sleeping, and the others are armed all the same", () => {
   for (const order of [0, 1]) {
     const { log, source, waiter } = setup();
