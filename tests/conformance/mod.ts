@@ -6,5 +6,6 @@
 
 export * from "./device.ts";
 export * from "./policy.ts";
+export * from "./wait_simulator.ts";
 export * from "./workload.ts";
 export * from "./peer/mod.ts";

@@ -9,6 +9,7 @@ import { NO_CONTEXT, resetPlan, type WaitOutcome, type WaitPlan } from "../../co
 import { loadPlugin, type PolicyPlugin } from "../../core/plugin.ts";
 import { testDefinition } from "./definition.ts";
 import { roundTrips } from "./echo.ts";
+import { assertAllocatesNothing, assertFindsWork, assertSleepsWhenIdle } from "./policy_behaviour.ts";
 import { fc } from "./properties.ts";
 
 const duration = fc.oneof(fc.constantFrom(0, 1, 1e3, 75e3, 1e8), fc.double({ min: 0, max: 1e9, noNaN: true }));
@@ -118,6 +119,27 @@ export function testPolicy(name: string, url: string, examples: readonly unknown
       });
       assert.deepEqual(plans[0], plans[1]);
     }));
+  });
+
+  Deno.test(`${name}: work that comes is found, whenever it comes and whoever else wants the core`, async () => {
+    const plugin = await load();
+    for (const example of [{}, ...examples]) {
+      assertFindsWork((context) => plugin.create(plugin.options.parse(example), context), assertInRange);
+    }
+  });
+
+  Deno.test(`${name}: without work it sleeps, unless its plan says that it never does`, async () => {
+    const plugin = await load();
+    for (const example of [{}, ...examples]) {
+      assertSleepsWhenIdle((context) => plugin.create(plugin.options.parse(example), context));
+    }
+  });
+
+  Deno.test(`${name}: a wait takes no memory`, async () => {
+    const plugin = await load();
+    for (const example of [{}, ...examples]) {
+      assertAllocatesNothing(plugin.create(plugin.options.parse(example), NO_CONTEXT));
+    }
   });
 
   for (const serving of [false, true]) {
