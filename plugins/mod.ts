@@ -13,6 +13,11 @@ export const builtins: PluginTable = {
     "fixed-spin": import.meta.resolve("./policies/fixed_spin.ts"),
     "adaptive-spin": import.meta.resolve("./policies/adaptive_spin.ts"),
     "auto": import.meta.resolve("./policies/auto.ts"),
+    "busy-poll": import.meta.resolve("./policies/busy_poll.ts"),
+    "hybrid-poll": import.meta.resolve("./policies/hybrid_poll.ts"),
+    "halt-poll": import.meta.resolve("./policies/halt_poll.ts"),
+    "competitive-spin": import.meta.resolve("./policies/competitive_spin.ts"),
+    "coalesce": import.meta.resolve("./policies/coalesce.ts"),
   },
   device: {
     "null": import.meta.resolve("./devices/null.ts"),

@@ -17,6 +17,14 @@ import { fc } from "../conformance/properties.ts";
 /** Options to try beside the defaults; a policy that is not here is tried with its defaults alone. */
 const examples: Readonly<Record<string, readonly unknown[]>> = {
   "fixed-spin": [{ spin: "0ns" }, { spin: "1s" }],
+  "hybrid-poll": [{ io_poll_delay: -1 }, { io_poll_delay: 20 }],
+  "halt-poll": [
+    { halt_poll_ns: 0 },
+    { halt_poll_ns: 32_768, halt_poll_ns_grow_start: 4000, halt_poll_ns_shrink: 0 },
+    { halt_poll_ns: 50_000, halt_poll_ns_grow: 0, halt_poll_ns_grow_start: 0 },
+  ],
+  "competitive-spin": [{ algorithm: "randomised" }, { cost: "20us" }, { initialCost: "1us", maxCost: "1us" }],
+  "coalesce": [{ "rx-frames": 1, "rx-usecs": 0 }, { "rx-frames": 8, "rx-usecs": 200 }, { "rx-frames": 0 }],
   "adaptive-spin": [{ floor: "100ns" }, { floor: "1us", ceiling: "1ms" }, { floor: "50us", ceiling: "50us" }],
 };
 for (const [name, url] of Object.entries(builtins.policy)) testPolicy(name, url, examples[name] ?? []);
