@@ -7,7 +7,8 @@
  * a discrete-event simulation: time goes from event to event (an arrival, the end of a spin, a timer, the end of a
  * time slice), so the length of a wait costs nothing. What a look, a sleep, a wake and a timer cost is a parameter.
  *
- * `wait_simulator_model_test.ts` plays the same on the real waiter with a clock that it moves. What is left out: caches, the peer's cost of a notification, several sources, rings of the doorbell without work.
+ * That it goes as the real waiter does is checked against that (`wait_simulator_model_test.ts`). What is left out: caches,
+ * the peer's cost of a notification, several sources, rings of the doorbell without work.
  *
  * @module
  */
