@@ -38,7 +38,7 @@ const NS_PER_US = 1000;
 const options = z.strictObject({
   "rx-frames": z.int().min(0).max(MAX_FRAMES).default(32)
     .describe("Entries after which the sleeper is woken; 0: by the time alone."),
-  "rx-usecs": z.int().min(0).max(100_000).default(16)
+  "rx-usecs": z.int().min(0).max(50_000).default(16)
     .describe("Microseconds after which it wakes with fewer; 0 only with rx-frames: 1, which is not to moderate."),
 }).refine((choice) => choice["rx-usecs"] > 0 || choice["rx-frames"] === 1, {
   path: ["rx-usecs"],
