@@ -33,6 +33,7 @@ export * from "./core/plugin.ts";
 export * from "./core/notification.ts";
 export * from "./core/block_device.ts";
 export * from "./core/promise_device.ts";
+export * from "./core/filter.ts";
 export * from "./core/block_queue.ts";
 export * from "./core/workload.ts";
 export { ENTRY_BYTES, entryWord, Operation, Status } from "./core/blkif.ts";

@@ -149,8 +149,8 @@ const list = command(
   "list",
   object({
     command: constant("list"),
-    kind: optional(argument(choice(["policy", "device", "workload"], { metavar: "KIND" }), {
-      description: message`Plugins of this kind alone: policy, device or workload.`,
+    kind: optional(argument(choice(["policy", "device", "filter", "workload"], { metavar: "KIND" }), {
+      description: message`Plugins of this kind alone: policy, device, filter or workload.`,
     })),
     name: optional(argument(string({ metavar: "NAME" }), { description: message`This plugin alone.` })),
     json: map(optional(flag("--json", { description: message`Print a JSON array.` })), (on) => on === true),

@@ -13,6 +13,7 @@ import { ExitStatus } from "./exit_status.ts";
 const HEADINGS: Readonly<Record<PluginKind, string>> = {
   policy: "policies",
   device: "devices",
+  filter: "filters",
   workload: "workloads",
 };
 

@@ -5,6 +5,7 @@
  */
 
 import type { Cell } from "../core/runner/cell.ts";
+import { stackOf } from "../core/runner/plugins.ts";
 import { permissionFlags, permissionsOf } from "../core/permissions.ts";
 import type { PermissionNeed } from "./permissions.ts";
 
@@ -22,7 +23,7 @@ const VERBS = {
 /** What the plugins of some cells need. */
 export function pluginPermissions(cells: readonly Cell[]): PermissionNeed[] {
   return cells.flatMap(({ devices, workload, policy }) =>
-    [...devices, workload, policy.frontend, policy.backend].flatMap(({ plugin, options }) =>
+    [...devices.flatMap(stackOf), workload, policy.frontend, policy.backend].flatMap(({ plugin, options }) =>
       permissionsOf(plugin.permissions?.(options) ?? {}).map((permission) => ({
         descriptor: permission.descriptor,
         flag: permissionFlags([permission])[0],

@@ -62,6 +62,12 @@ export class BlockRequest {
   /** Whether a flush follows before it is answered: the gate's own note. */
   flushFollows = false;
 
+  /**
+   * A number for each filter that the request passes, at the filter's layer: what it must know of the request when that
+   * comes back. Undefined until the filter has put one there.
+   */
+  readonly marks: number[] = [];
+
   /** Who gets the request back. */
   readonly owner: RequestOwner;
   /** What the owner needs to answer: for a backend, the low and high word of the ring's id. */
@@ -149,6 +155,11 @@ export interface BlockDevice {
    * spins. Whatever makes the {@link descriptor} readable then must be seen to here: the thread would not sleep.
    */
   idle?(): void;
+  /**
+   * Called before the thread sleeps while the device has requests: what makes the {@link descriptor} readable, or calls
+   * what {@link listen} was given, once {@link poll} has something new must be seen to by the end of it.
+   */
+  arm?(): void;
   /**
    * Only for a device that completes requests by events (promises, timers): takes a function to call whenever
    * {@link poll} has something new. A driver domain then serves its event loop between looks; an application domain

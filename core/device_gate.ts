@@ -167,12 +167,16 @@ export class DeviceGate implements DeviceView, WaitSource {
    * unless it watches the {@link descriptor}.
    */
   arm(): boolean {
-    if (this.inFlight === 0 && this.#device.idle !== undefined) {
+    if (this.inFlight > 0) {
+      this.#device.arm?.();
+      return this.eventDriven;
+    }
+    if (this.#device.idle !== undefined) {
       if (this.#callMs !== 0) this.#calls.blockingMs = this.#callMs;
       this.#device.idle();
       if (this.#callMs !== 0) this.#calls.blockingMs = 0;
     }
-    return this.inFlight === 0 || this.eventDriven;
+    return true;
   }
 
   /** What the device has counted; nothing when it does not count. */

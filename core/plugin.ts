@@ -7,12 +7,11 @@
  * @module
  */
 
-import { fileURLToPath } from "node:url";
-import { stripVTControlCharacters } from "node:util";
 import type { z } from "./schema.ts";
 import type { BlockDevice } from "./block_device.ts";
 import type { Counters } from "./counters.ts";
-import { DeviceError, messageOf, PluginError, WorkloadError } from "./errors.ts";
+import { DeviceError, PluginError, WorkloadError } from "./errors.ts";
+import { importFailure } from "./import_failure.ts";
 import type { NotificationPolicy, PolicyContext } from "./notification.ts";
 import type { PermissionNeeds } from "./permission_needs.ts";
 import type { Phases } from "./phases.ts";
@@ -141,6 +140,25 @@ export interface DevicePlugin<Schema extends z.ZodType = z.ZodType, Medium = unk
   create(options: z.output<Schema>, medium: Medium, context: CreateContext): BlockDevice;
 }
 
+/** What a filter's domain is there to be told while the filter is made. */
+export interface FilterContext extends CreateContext {
+  /** Which filter of its device it is, from 0, nearest to the application: its own place in `BlockRequest.marks`. */
+  readonly layer: number;
+}
+
+/** A filter: a device made of another, which requests pass on their way to that one. It has no medium. */
+export interface FilterPlugin<Schema extends z.ZodType = z.ZodType> extends PluginBase<"filter", Schema> {
+  /** True if it completes requests by events where the device below does not; see {@link DevicePlugin.events}. */
+  readonly events?: boolean;
+  /** Names of what it counts, each with one sentence; nothing else of the cell must have any of them. */
+  readonly counters?: Readonly<Record<string, string>>;
+  /**
+   * Makes the filter in front of a device: runs in the domain that drives this one. What it makes answers for `next`, too:
+   * it closes that, counts what that counts, and completes what that completes. `passThrough` does so.
+   */
+  create(options: z.output<Schema>, next: BlockDevice, context: FilterContext): BlockDevice;
+}
+
 /** What a workload's conductor is given. */
 export interface ConductContext extends Phases, DeviceContext {
   /** A folder for this run alone, the same that the workload is given; null unless the permissions ask for it. */
@@ -203,7 +221,7 @@ export interface WorkloadPlugin<Schema extends z.ZodType = z.ZodType> extends Pl
 }
 
 /** Any plugin. */
-export type Plugin = PolicyPlugin | DevicePlugin | WorkloadPlugin;
+export type Plugin = PolicyPlugin | DevicePlugin | FilterPlugin | WorkloadPlugin;
 /** What a plugin plugs into. */
 export type PluginKind = Plugin["kind"];
 
@@ -216,6 +234,8 @@ export function definePlugin<Schema extends z.ZodType>(plugin: PolicyPlugin<Sche
 export function definePlugin<Schema extends z.ZodType, Medium>(
   plugin: DevicePlugin<Schema, Medium>,
 ): DevicePlugin<Schema, Medium>;
+/** Defines a filter. */
+export function definePlugin<Schema extends z.ZodType>(plugin: FilterPlugin<Schema>): FilterPlugin<Schema>;
 /** Defines a workload. */
 export function definePlugin<Schema extends z.ZodType>(plugin: WorkloadPlugin<Schema>): WorkloadPlugin<Schema>;
 export function definePlugin(plugin: Plugin): Plugin {
@@ -330,22 +350,4 @@ export function makeDevice(
     );
   }
   return device;
-}
-
-/** What Deno says of an import that failed, in one line; in our words where its own would send people astray. */
-function importFailure(url: string, cause: unknown): string {
-  const said = stripVTControlCharacters(messageOf(cause));
-  const unreadable = /^Requires read access to "(.*?)"/.exec(said)?.[1];
-  if (unreadable !== undefined && url.startsWith("file:")) {
-    const folder = fileURLToPath(new URL(".", url));
-    return `it needs ${unreadable}, which may not be read. A domain reads the plugin's own folder, ${folder}, and ` +
-      "what the plugin's permissions name, so that a plugin reaches nothing else of the disk";
-  }
-  if (said.startsWith("The lockfile is out of date")) {
-    return "it comes from npm, and iddr's lock file, which must not change, does not have it. Run deno with --no-lock, " +
-      "or with a lock file of your own: --lock=FILE --frozen=false";
-  }
-  // A second import of the same module repeats the last line; the drawing below a line of code says nothing alone.
-  const lines = said.split("\n").map((line) => line.trim()).filter((line) => /[^\s|~^]/.test(line));
-  return [...new Set(lines)].join(" ");
 }

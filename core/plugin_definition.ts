@@ -9,6 +9,7 @@
 const FUNCTIONS = {
   policy: ["create"],
   device: ["openMedium", "create"],
+  filter: ["create"],
   workload: ["needs", "create"],
 } as const;
 

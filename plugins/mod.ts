@@ -26,12 +26,20 @@ export const builtins: PluginTable = {
     "sata": import.meta.resolve("./devices/sata.ts"),
     "nbd": import.meta.resolve("./devices/nbd.ts"),
   },
+  filter: {
+    "delay": import.meta.resolve("./filters/delay.ts"),
+    "rate": import.meta.resolve("./filters/rate.ts"),
+    "error": import.meta.resolve("./filters/error.ts"),
+    "readonly": import.meta.resolve("./filters/readonly.ts"),
+    "trace": import.meta.resolve("./filters/trace.ts"),
+  },
   workload: {
     "sysbench-fileio": import.meta.resolve("./workloads/sysbench_fileio.ts"),
     "dd": import.meta.resolve("./workloads/dd.ts"),
     "verify": import.meta.resolve("./workloads/verify.ts"),
     "nbd-export": import.meta.resolve("./workloads/nbd_export.ts"),
     "mounted": import.meta.resolve("./workloads/mounted.ts"),
+    "replay": import.meta.resolve("./workloads/replay.ts"),
     "idle": import.meta.resolve("./workloads/idle.ts"),
   },
 };

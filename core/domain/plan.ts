@@ -85,7 +85,9 @@ export interface DevicePlan {
   readonly domains: readonly string[];
   /** Its plugin. */
   readonly plugin: PluginUse;
-  /** Whether it may complete requests by events, as its plugin says. The machine's process must be made for that. */
+  /** What requests pass before it, the first of them nearest to the application; nothing when absent. */
+  readonly filters?: readonly PluginUse[];
+  /** Whether it may complete requests by events, as its plugin or a filter's says. The machine's process must be made for that. */
   readonly events?: boolean;
 }
 
@@ -142,6 +144,11 @@ export interface MachinePlan {
   readonly requestTimeoutNs?: number;
   /** What happens when a driver that is a process fails; absent: the machine fails. */
   readonly recovery?: RecoveryPlan;
+}
+
+/** The modules of a device and its filters. */
+export function modulesOf({ plugin, filters = [] }: DevicePlan): string[] {
+  return [plugin, ...filters].map(({ url }) => url);
 }
 
 /** Which of all clients' threads a domain runs, from 0; 0 for a driver. */

@@ -11,10 +11,11 @@ import type { DomainReport } from "./report.ts";
 import { EventFd } from "../event_fd.ts";
 import { EventChannel, EventPage } from "../event_channel.ts";
 import { FlushRecord } from "../flush_record.ts";
+import { type FilterUse, stackFilters } from "../filter.ts";
 import { FdWaiter } from "../fd_waiter.ts";
 import type { LinkEnd } from "../link_end.ts";
 import { SharedMemory } from "../memory.ts";
-import { type DevicePlugin, loadPlugin, makeDevice } from "../plugin.ts";
+import { type CreateContext, type DevicePlugin, loadPlugin, makeDevice } from "../plugin.ts";
 import { allowedCpus, coreOffer, monotonicClock, pinThread, threadCpuClock, threadUsage } from "../measure/thread.ts";
 import { revokeFfi } from "../sandbox/revocation.ts";
 import { AtomicsWaiter, type LookingWaiter } from "../waiter.ts";
@@ -42,6 +43,7 @@ export async function prepareDomain(
   if (!mayKeepLibc(boot)) revokeFfi();
 
   const devices = await Promise.all(boot.devices.map(({ plugin }) => loadPlugin("device", plugin.url)));
+  const filters = await Promise.all(boot.devices.map(loadFilters));
   const policy = await loadPlugin("policy", plan.policy.url);
   const workload = plan.workload && await loadPlugin("workload", plan.workload.url);
   const saboteur = await loadSaboteur(plan.saboteur, boot.saboteurPage);
@@ -53,7 +55,7 @@ export async function prepareDomain(
   control.beat();
   if (boot.parentProcess !== null) control.watchHypervisor();
   const gates = new Map(boot.devices.map((device, index) => {
-    return [device.name, openGate(device, devices[index], { control, report, saboteur })];
+    return [device.name, openGate(device, devices[index], filters[index], { control, report, saboteur })];
   }));
   const waiter = makeWaiter(
     workload?.descriptors === true || [...gates.values()].some(({ descriptor }) => descriptor !== undefined),
@@ -102,21 +104,29 @@ function mayKeepLibc({ parentProcess, plan: { sandbox, needs } }: DomainBoot): b
   return parentProcess === null || sandbox === "none" || (needs?.ffi ?? []).length > 0;
 }
 
-/** Makes a device. */
+async function loadFilters({ filters = [] }: DeviceBoot): Promise<FilterUse[]> {
+  return await Promise.all(
+    filters.map(async ({ url, options }) => ({ plugin: await loadPlugin("filter", url), options })),
+  );
+}
+
+/** Makes a device, and its filters before it. */
 function openGate(
   { name, plugin, medium, flushes, reopened }: DeviceBoot,
   definition: DevicePlugin,
+  filters: readonly FilterUse[],
   { control, report, saboteur }: Pick<DomainSetup, "control" | "report"> & { readonly saboteur: Saboteur | null },
 ): DeviceGate {
   const noted = new Set<string>();
   let reported = false;
-  const device = makeDevice(definition, plugin.options, medium, {
+  const context: CreateContext = {
     alive: () => control.beat(),
     note(text) {
       if (!noted.has(text)) report({ type: "note", text: String(text) });
       noted.add(text);
     },
-  });
+  };
+  const device = stackFilters(makeDevice(definition, plugin.options, medium, context), filters, context);
   const failed = (message: string): void => {
     if (!reported) report({ type: "device-error", message: `The device ${name} failed: ${message}` });
     reported = true;

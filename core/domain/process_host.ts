@@ -14,6 +14,7 @@ import { confinedCommand } from "../sandbox/launch.ts";
 import type { MachineMemory } from "../machine_memory.ts";
 import { limitGrowth } from "../memory_limit.ts";
 import type { DomainBoot } from "./boot.ts";
+import { modulesOf } from "./plan.ts";
 import type { DomainHost, DomainListener } from "./host.ts";
 import { parseReport, RECORD } from "./report_text.ts";
 import { isWithin } from "../within.ts";
@@ -119,7 +120,7 @@ function startDomain(
   descriptors: readonly number[],
 ): Deno.ChildProcess {
   const workload = plan.workload === undefined ? [] : [plan.workload.url];
-  const plugins = [plan.policy.url, ...workload, ...devices.map(({ plugin }) => plugin.url)];
+  const plugins = [plan.policy.url, ...workload, ...devices.flatMap(modulesOf)];
   const needs = plan.needs ?? {};
   const program = Deno.execPath();
   const args = denoArguments({

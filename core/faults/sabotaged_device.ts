@@ -74,6 +74,10 @@ export class SabotagedDevice implements BlockDevice {
     this.#device.idle?.();
   }
 
+  arm(): void {
+    this.#device.arm?.();
+  }
+
   counters(): Counters {
     return this.#device.counters?.() ?? {};
   }

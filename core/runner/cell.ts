@@ -6,7 +6,7 @@
 
 import type { Demand } from "./consent.ts";
 import type { CheckedExpectation } from "./expectation_result.ts";
-import type { ResolvedPlugin } from "./plugins.ts";
+import type { ResolvedDevice, ResolvedPlugin } from "./plugins.ts";
 import type { Scenario } from "./scenario.ts";
 
 /** One combination of the matrix: what is measured. */
@@ -18,7 +18,7 @@ export interface Cell {
   /** The scenario of this cell. */
   readonly scenario: Scenario;
   /** The devices, as a rule one. */
-  readonly devices: readonly ResolvedPlugin[];
+  readonly devices: readonly ResolvedDevice[];
   /** The policies of both sides. */
   readonly policy: { readonly frontend: ResolvedPlugin; readonly backend: ResolvedPlugin };
   /** The workload. */

@@ -7,27 +7,20 @@
 
 import { createHash } from "node:crypto";
 import { ENTRY_BYTES } from "../blkif.ts";
-import type { DevicePlugin, PluginKind, PluginTable, WorkloadPlugin } from "../plugin.ts";
+import type { PluginTable } from "../plugin.ts";
 import { ringEntryCount } from "../ring.ts";
 import { type Demand, demandsOf, type PluginDemand } from "./consent.ts";
-import type { Path, ScenarioDocument } from "./load.ts";
+import type { ScenarioDocument } from "./load.ts";
 import { ExpectationError, parseExpectation } from "./expectation.ts";
 import { casesOf, checkNames } from "./expectation_cases.ts";
 import type { CheckedExpectation } from "./expectation_result.ts";
 import type { Cell, ExpandedScenario } from "./cell.ts";
+import { countersOf, devicePath, type Resolve, resolveDevices, sharedCounters } from "./devices.ts";
 import { applyChoices, checkMatrixKeys, combine, firstChoices, matrixKeys, tooManyCells } from "./matrix.ts";
 import { type Choice, Mistakes } from "./mistakes.ts";
 import { workloadNeeds } from "./plan.ts";
-import { type PluginSources, type ResolvedPlugin, resolvePlugin } from "./plugins.ts";
-import {
-  clientLabel,
-  clientOptions,
-  deviceUses,
-  parseParts,
-  parseScenario,
-  type Scenario,
-  type ScenarioPluginUse,
-} from "./scenario.ts";
+import { filterLabel, type PluginSources, type ResolvedPlugin, resolvePlugin, stackOf } from "./plugins.ts";
+import { clientLabel, clientOptions, parseParts, parseScenario, type Scenario } from "./scenario.ts";
 import { checkClients } from "./client_mistakes.ts";
 
 /** Labels that every cell has. */
@@ -105,7 +98,7 @@ async function resolveParts(
   sources: PluginSources,
   mistakes: Mistakes,
 ): Promise<ResolvedParts> {
-  const resolve = async (kind: PluginKind, use: ScenarioPluginUse | undefined, ...path: Path) => {
+  const resolve: Resolve = async (kind, use, ...path) => {
     return use === undefined ? undefined : await resolvePlugin(kind, use, sources, {
       add: (within, message) => mistakes.add([...path, ...within], choices, message),
       addIssue: (issue, within, allowed) => mistakes.addIssue(issue, choices, [...path, ...within], allowed),
@@ -117,8 +110,12 @@ async function resolveParts(
   const workload = await resolve("workload", parts.workload, "workload");
   const frontend = await resolve("policy", both ? policy : policy?.frontend, "policy", ...(both ? [] : ["frontend"]));
   const backend = await resolve("policy", both ? policy : policy?.backend, "policy", ...(both ? [] : ["backend"]));
-  for (const name of new Set(devices?.flatMap(countersOf).filter((name) => countersOf(workload).includes(name)))) {
+  const below = devices?.flatMap(stackOf).flatMap(countersOf);
+  for (const name of new Set(below?.filter((name) => countersOf(workload).includes(name)))) {
     mistakes.add(["workload"], choices, `counts ${name}, and so does the device: use another of either`);
+  }
+  for (const { path, name, other } of sharedCounters(devices ?? [], parts.device as Scenario["device"])) {
+    mistakes.add(path, choices, `counts ${name}, and so does ${other} below it: use another of either`);
   }
   if (workload !== undefined && channel !== undefined && parts.placement === "isolated") {
     const { queueDepth: slots, exceedsRing = false } = workloadNeeds({ workload });
@@ -133,23 +130,6 @@ async function resolveParts(
     }
   }
   return { devices, workload, frontend, backend };
-}
-
-/** All devices, or nothing if one of them is wrong. */
-async function resolveDevices(
-  device: Scenario["device"],
-  resolve: (kind: PluginKind, use: ScenarioPluginUse, ...path: Path) => Promise<ResolvedPlugin | undefined>,
-): Promise<readonly ResolvedPlugin[] | undefined> {
-  const resolved: (ResolvedPlugin | undefined)[] = [];
-  for (const [index, use] of deviceUses({ device }).entries()) {
-    resolved.push(await resolve("device", use, ...devicePath(device, index)));
-  }
-  return resolved.every((each) => each !== undefined) ? resolved : undefined;
-}
-
-/** Where a device stands in the scenario: one that is in no list is written without its index. */
-function devicePath(device: Scenario["device"], index: number): Path {
-  return Array.isArray(device) ? ["device", index] : ["device"];
 }
 
 /** What a cell's devices and its workload need consent for. */
@@ -179,6 +159,9 @@ async function resolveCell(
     "policy.frontend": frontend.label,
     "policy.backend": backend.label,
     clients: clientLabel(scenario),
+    ...Object.fromEntries(devices.map(({ filters }, index) => {
+      return [[...devicePath(scenario.device, index), "filters"].join("."), filterLabel(filters) || "none"];
+    })),
   };
   for (const { key, value } of choices) labels[key] ??= others[key] ?? labelOf(value, key, scenario);
   return { id: cellId(scenario, resolved), labels, scenario, ...resolved };
@@ -196,7 +179,7 @@ function checkExpectations(
 ): CheckedExpectation[] {
   const complete = !mistakes.any;
   const selectable = cells.map(({ labels, workload, devices }) => {
-    return { labels, counters: [workload, ...devices].flatMap(countersOf) };
+    return { labels, counters: [workload, ...devices.flatMap(stackOf)].flatMap(countersOf) };
   });
   return (Array.isArray(written) ? written : []).flatMap((text: unknown, index) => {
     if (typeof text !== "string" || text === "") return []; // The schema has found that already.
@@ -210,11 +193,6 @@ function checkExpectations(
     }
     return [];
   });
-}
-
-/** What a workload or a device says that it counts. */
-function countersOf(use: ResolvedPlugin | undefined): readonly string[] {
-  return Object.keys((use?.plugin as WorkloadPlugin | DevicePlugin | undefined)?.counters ?? {});
 }
 
 /** The label of a matrix value that is not one of the plugins: a scalar as it is, a plugin's option as written. */
@@ -247,7 +225,9 @@ function cellId(
       clients: clientOptions(scenario),
       run: { warmup, duration, seed },
     },
-    devices: devices.map(use),
+    devices: devices.map((device) => {
+      return device.filters.length === 0 ? use(device) : { ...use(device), filters: device.filters.map(use) };
+    }),
     workload: use(workload),
     policy: { frontend: use(policy.frontend), backend: use(policy.backend) },
   });

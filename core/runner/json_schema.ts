@@ -8,7 +8,7 @@
 import type { PluginKind, PluginTable } from "../plugin.ts";
 import { type JsonSchema, loadPlugins, optionsSchema, tidy } from "./describe.ts";
 import { CELL_KEYS, CELL_RUN_KEYS } from "./matrix.ts";
-import { baseJsonSchema, pluginKinds } from "./scenario.ts";
+import { baseJsonSchema, MAX_FILTERS, pluginKinds } from "./scenario.ts";
 
 type Schemas = Record<string, JsonSchema>;
 
@@ -17,6 +17,14 @@ const THIRD_PARTY: JsonSchema = {
   type: "string",
   pattern: "^(\\./|\\.\\./|/|file:|npm:)",
   description: "A plugin of your own: a path relative to this file, a file: URL, or npm:package@range.",
+};
+
+/** What a device has beside its name and options. */
+const FILTERS: JsonSchema = {
+  type: "array",
+  maxItems: MAX_FILTERS,
+  items: { $ref: "#/$defs/filter" },
+  description: "What requests pass on their way to it, the first of them nearest to the application.",
 };
 
 /**
@@ -60,6 +68,7 @@ async function pluginDefinitions(plugins: PluginTable): Promise<Record<PluginKin
   const define = (kind: PluginKind): PluginDefinition => {
     const ofKind = loaded.filter(({ plugin }) => plugin.kind === kind)
       .map(({ name, plugin }) => ({ name, description: plugin.description, schema: optionsSchema(plugin) }));
+    const others: Schemas = kind === "device" ? { filters: FILTERS } : {};
     const options: Record<string, JsonSchema[]> = {};
     for (const { schema } of ofKind) {
       for (const [name, option] of Object.entries(schema.properties ?? {})) {
@@ -68,20 +77,25 @@ async function pluginDefinitions(plugins: PluginTable): Promise<Record<PluginKin
     }
     return {
       anyOf: [
-        ...ofKind.map(({ name, description, schema }) => useSchema({ const: name, description }, schema)),
-        useSchema(THIRD_PARTY, { type: "object" }),
+        ...ofKind.map(({ name, description, schema }) => useSchema({ const: name, description }, schema, others)),
+        useSchema(THIRD_PARTY, { type: "object" }, others),
       ],
       options,
     };
   };
-  return { device: define("device"), policy: define("policy"), workload: define("workload") };
+  return {
+    device: define("device"),
+    filter: define("filter"),
+    policy: define("policy"),
+    workload: define("workload"),
+  };
 }
 
 /** Nothing is required: a matrix may give any part. */
-function useSchema(name: JsonSchema, { required: _, ...options }: JsonSchema): JsonSchema {
+function useSchema(name: JsonSchema, { required: _, ...options }: JsonSchema, others: Schemas): JsonSchema {
   return {
     type: "object",
-    properties: { use: name, with: { description: "Options of the plugin.", ...options } },
+    properties: { use: name, with: { description: "Options of the plugin.", ...options }, ...others },
     additionalProperties: false,
   };
 }
@@ -101,6 +115,7 @@ function matrixSchema(properties: Schemas, definitions: Record<string, PluginDef
       keys[`${key}.with.${name}`] = listOf({ description: schemas[0].description, ...anyOf(schemas) });
     }
   }
+  keys["device.filters"] = listOf(FILTERS);
   for (const key of CELL_RUN_KEYS) {
     keys[key] = listOf((properties.run.properties as Schemas)[key.slice("run.".length)]);
   }

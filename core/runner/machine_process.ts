@@ -5,6 +5,7 @@
  * @module
  */
 
+import { modulesOf } from "../domain/plan.ts";
 import { DomainError } from "../errors.ts";
 import type { FaultedMachine } from "../faults/conductor.ts";
 import type { FaultRecord } from "../faults/injector.ts";
@@ -190,7 +191,7 @@ function whenAborted(signal: AbortSignal | undefined, act: () => void): void {
 
 function pluginUrls({ plan }: MachineJob): string[] {
   return [
-    ...plan.devices.map(({ plugin }) => plugin.url),
+    ...plan.devices.flatMap(modulesOf),
     ...plan.domains.flatMap(({ policy, workload }) => workload === undefined ? policy.url : [policy.url, workload.url]),
   ];
 }

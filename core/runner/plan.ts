@@ -17,9 +17,9 @@ import { cLibraryNeed } from "../libc.ts";
 import type { ChannelOptions } from "../link.ts";
 import { mergeNeeds } from "../permission_needs.ts";
 import { applicationNeeds, driverNeeds } from "../permissions.ts";
-import type { DevicePlugin, PermissionNeeds, WorkloadNeeds, WorkloadPlugin } from "../plugin.ts";
+import type { DevicePlugin, FilterPlugin, PermissionNeeds, WorkloadNeeds, WorkloadPlugin } from "../plugin.ts";
 import type { Cell } from "./cell.ts";
-import type { ResolvedPlugin } from "./plugins.ts";
+import { type ResolvedPlugin, stackOf } from "./plugins.ts";
 import { clientOptions, type Scenario } from "./scenario.ts";
 
 /**
@@ -41,7 +41,8 @@ export function planMachine(cell: Cell): MachinePlan {
       name: deviceName(cell, index),
       domains: isolated ? [drivers[index % drivers.length].name] : usersOf(index),
       plugin: pluginUse(use),
-      events: (use.plugin as DevicePlugin).events ?? false,
+      ...(use.filters.length === 0 ? {} : { filters: use.filters.map(pluginUse) }),
+      events: stackOf(use).some(({ plugin }) => (plugin as DevicePlugin | FilterPlugin).events === true),
     })),
     links: !isolated ? [] : applications.map(({ domain, device }): LinkPlan => {
       return { frontend: domain.name, device: deviceName(cell, device), channel };
@@ -89,7 +90,7 @@ function planClient(cell: Cell, device: number, clientOfDevice: number): Applica
       ...scenario.domains.application,
       needs: mergeNeeds([
         applicationNeeds(workload.plugin as WorkloadPlugin, workload.options),
-        ...[policy.frontend, ...(scenario.placement === "monolithic" ? devices : [])].map(pluginNeeds),
+        ...[policy.frontend, ...(scenario.placement === "monolithic" ? devices.flatMap(stackOf) : [])].map(pluginNeeds),
       ]),
       cpus: [],
       policy: pluginUse(policy.frontend),
@@ -114,7 +115,9 @@ function planDrivers({ scenario, policy, devices }: Cell): DomainPlan[] {
     needs: mergeNeeds([
       pluginNeeds(policy.backend),
       ...devices.filter((_, device) => device % count === index)
-        .map(({ plugin, options }) => driverNeeds(plugin as DevicePlugin, options)),
+        .flatMap(({ plugin, options, filters }) => {
+          return [driverNeeds(plugin as DevicePlugin, options), ...filters.map(pluginNeeds)];
+        }),
     ]),
     cpus: [],
     policy: pluginUse(policy.backend),
@@ -141,7 +144,7 @@ export function mostLinks(cell: Pick<Cell, "scenario" | "devices" | "workload">)
 /** What a cell's plugins need to touch, and what it takes to start its processes. */
 export function permissionNeeds(cell: Cell): Required<PermissionNeeds> {
   const { devices, workload, policy, scenario: { domains, placement } } = cell;
-  const needs = mergeNeeds([...devices, workload, policy.frontend, policy.backend].map(pluginNeeds));
+  const needs = mergeNeeds([...devices.flatMap(stackOf), workload, policy.frontend, policy.backend].map(pluginNeeds));
   const isolated = placement === "isolated" && domains.driver.kind === "process";
   if (domains.application.kind !== "process" && !isolated) return needs;
   return { ...needs, run: [...needs.run, Deno.execPath()], ffi: [...new Set([...needs.ffi, cLibraryNeed()])] };

@@ -39,6 +39,22 @@ export interface ResolvedPlugin {
   readonly label: string;
 }
 
+/** A device as one cell uses it. Its label names its filters, too: `delay(time=10us) > ramdisk`. */
+export interface ResolvedDevice extends ResolvedPlugin {
+  /** What requests pass before it, the first of them nearest to the application. */
+  readonly filters: readonly ResolvedPlugin[];
+}
+
+/** A device's plugin and those of its filters. */
+export function stackOf(device: ResolvedDevice): readonly ResolvedPlugin[] {
+  return [...device.filters, device];
+}
+
+/** Filters as labels name them, as requests pass them; empty where there are none. */
+export function filterLabel(filters: readonly ResolvedPlugin[]): string {
+  return filters.map(({ label }) => label).join(" > ");
+}
+
 /** Where plugins may come from. */
 export interface PluginSources {
   /** The built-in ones, which are trusted. */
@@ -85,7 +101,7 @@ export async function resolvePlugin(
     }
     checkPermissions(plugin, parsed.data);
     if (plugin.kind === "workload") checkNeeds(plugin, parsed.data);
-    if (plugin.kind !== "policy") destroyedPaths(plugin, parsed.data);
+    if (plugin.kind === "device" || plugin.kind === "workload") destroyedPaths(plugin, parsed.data);
     if (plugin.kind === "workload") programsRun(plugin, parsed.data);
     const written = writeOptions(plugin, parsed.data);
     const label = pluginLabel(plugin, written);
@@ -104,7 +120,7 @@ async function findModule(
   { builtins, file, allowed }: PluginSources,
   sink: MistakeSink,
 ): Promise<string | undefined> {
-  const table = builtins[kind];
+  const table = builtins[kind] ?? {}; // One that was made before there were filters has none.
   if (Object.hasOwn(table, name)) return table[name];
   if (!isReference(name)) {
     const elsewhere = /[.:/]/.test(name) ? "; a file is named ./file.ts, a package npm:package@range" : "";

@@ -23,6 +23,19 @@ function pluginUse(kind: PluginKind, description: string): typeof use {
   return use.describe(description).register(pluginKinds, { kind });
 }
 
+/** Most filters before one device. */
+export const MAX_FILTERS = 16;
+
+const deviceShape = {
+  ...use.shape,
+  filters: z.array(pluginUse("filter", "One of the filters.")).max(MAX_FILTERS).optional()
+    .describe("What requests pass on their way to it, the first of them nearest to the application."),
+};
+
+function deviceUse(description: string): z.ZodObject<typeof deviceShape, z.core.$strict> {
+  return z.strictObject(deviceShape).describe(description).register(pluginKinds, { kind: "device" });
+}
+
 const policyUse = z.union([
   pluginUse("policy", "How both sides wait."),
   z.strictObject({
@@ -94,8 +107,8 @@ const scenarioSchema = z.strictObject({
   affinity: affinity.default("spread")
     .describe("Domains on different cores, on the same core, wherever the kernel puts them, or on lists of cores."),
   device: z.union([
-    pluginUse("device", "What the driver drives."),
-    z.array(pluginUse("device", "One of several devices.")).min(1).max(16),
+    deviceUse("What the driver drives."),
+    z.array(deviceUse("One of several devices.")).min(1).max(16),
   ]).describe("What the driver drives; several are a list."),
   drivers: z.enum(["consolidated", "isolated"]).default("consolidated")
     .describe("Whether one driver domain drives all devices, or each has one of its own."),
@@ -169,6 +182,8 @@ const scenarioSchema = z.strictObject({
 export type Scenario = z.output<typeof scenarioSchema>;
 /** A plugin's name and options in a scenario. */
 export type ScenarioPluginUse = z.output<typeof use>;
+/** A device's name, options and filters in a scenario. */
+export type ScenarioDeviceUse = z.output<ReturnType<typeof deviceUse>>;
 
 /** What is said of the clients, in full. */
 export interface ClientOptions {
@@ -203,7 +218,7 @@ export function clientLabel(scenario: Pick<Scenario, "clients">): string {
 }
 
 /** The devices of a scenario, whose short form is one that is no list. */
-export function deviceUses({ device }: Pick<Scenario, "device">): readonly ScenarioPluginUse[] {
+export function deviceUses({ device }: Pick<Scenario, "device">): readonly ScenarioDeviceUse[] {
   return Array.isArray(device) ? device : [device];
 }
 
@@ -236,14 +251,16 @@ export function encodeScenario(scenario: Scenario): Record<string, unknown> {
 export function knownKeys(path: readonly PropertyKey[]): readonly string[] | undefined {
   let mappings: readonly z.ZodObject[] = [scenarioSchema];
   for (const key of path) {
+    if (typeof key === "number") continue; // All entries of a list may have the same.
     mappings = mappings.flatMap(({ shape }) => key in shape ? mappingsIn(shape[key as string]) : []);
   }
-  return mappings.length === 0 ? undefined : mappings.flatMap(({ shape }) => Object.keys(shape));
+  return mappings.length === 0 ? undefined : [...new Set(mappings.flatMap(({ shape }) => Object.keys(shape)))];
 }
 
 /** The mappings that a value may be. */
 function mappingsIn(schema: z.core.$ZodType): z.ZodObject[] {
   if (schema instanceof z.ZodObject) return [schema];
+  if (schema instanceof z.ZodArray) return mappingsIn(schema.element);
   if (schema instanceof z.ZodUnion) return schema.options.flatMap(mappingsIn);
   if (schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault || schema instanceof z.ZodOptional) {
     return mappingsIn(schema.unwrap());

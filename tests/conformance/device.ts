@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { Operation, Status } from "../../core/blkif.ts";
 import { type DevicePlugin, loadPlugin } from "../../core/plugin.ts";
+import type { FilterUse } from "../../core/filter.ts";
 import { fillPattern } from "../helpers/devices.ts";
 import { assertSameBytes, diskSteps, runDiskSteps } from "./disk_model.ts";
 import { type DeviceOptions, openDevice, type OpenedDevice, withDevice } from "./opened_device.ts";
@@ -32,6 +33,8 @@ export interface DeviceExpectation {
   readonly keepsNothing?: string;
   /** Why its drivers can live in workers alone, if so. */
   readonly workersOnly?: string;
+  /** What requests pass before it: made anew for each test, in a folder that is removed afterwards. */
+  readonly filters?: (directory: string) => Promise<readonly FilterUse[]>;
 }
 
 /**
@@ -42,11 +45,12 @@ export interface DeviceExpectation {
  */
 export function testDevice(name: string, url: string, expectation: DeviceExpectation): void {
   const { options, sizeBytes = 128 * 1024, readOnlyOptions, keepsNothing, workersOnly, variant } = expectation;
+  const { filters = () => Promise.resolve([]) } = expectation;
   const title = variant === undefined ? name : `${name} (${variant})`;
   const load = (): Promise<DevicePlugin> => loadPlugin("device", url);
   type Body = (device: OpenedDevice) => void | Promise<void>;
   const test = (what: string, body: Body): void => {
-    Deno.test(`${title}: ${what}`, async () => await withDevice(await load(), options, body));
+    Deno.test(`${title}: ${what}`, async () => await withDevice(await load(), options, body, filters));
   };
   const testKeeper = (what: string, body: Body): void => {
     if (keepsNothing === undefined) test(what, body);
@@ -113,7 +117,7 @@ export function testDevice(name: string, url: string, expectation: DeviceExpecta
   testKeeper("nothing acknowledged is lost with its driver, flushed or not: a successor reads it", async () => {
     const plugin = await load();
     await withMedia(plugin, options, async (media) => {
-      using dead = driverOn(media.first, plugin, media);
+      using dead = await driverOn(media.first, plugin, media, filters);
       const { canDiscard, sectorSize } = dead.queue.info;
       const disk = await fillDisk(dead, 3);
       const unflushed = canDiscard ? [WriteZeroes, Discard, WriteFua] : [WriteZeroes, WriteFua];
@@ -124,7 +128,7 @@ export function testDevice(name: string, url: string, expectation: DeviceExpecta
         assert.equal(await dead.run(operation, start, length), Status.Okay);
       }
       // It is not closed by now: a driver that dies closes nothing.
-      using successor = driverOn(media.second, plugin, media);
+      using successor = await driverOn(media.second, plugin, media, filters);
       assertSameBytes(await successor.content(), disk, "the disk");
     });
   });
@@ -133,11 +137,11 @@ export function testDevice(name: string, url: string, expectation: DeviceExpecta
     const plugin = await load();
     await withMedia(plugin, options, async (media) => {
       {
-        using driver = driverOn(media.first, plugin, media);
+        using driver = await driverOn(media.first, plugin, media, filters);
         assert.equal(await driver.run(Write, 0, driver.queue.info.sectorSize), Status.Okay);
       }
       if (media.second !== media.first) media.first.close();
-      using successor = driverOn(media.second, plugin, media);
+      using successor = await driverOn(media.second, plugin, media, filters);
       for (const operation of [Read, Write, WriteFua, Read]) {
         const status = await successor.run(operation, 0, successor.queue.info.sectorSize);
         assert.equal(status, Status.Okay, successor.reports.join());
@@ -169,14 +173,19 @@ export function testDevice(name: string, url: string, expectation: DeviceExpecta
           assert.notEqual(await device.run(operation, 0, info.sectorSize), Status.Okay, `operation ${operation}`);
         }
         assertSameBytes(await device.content(), before, "the disk");
-      });
+      }, filters);
     });
   }
 }
 
 /** A device on one of a medium's openings, closed at the end. */
-function driverOn({ medium }: Opening, plugin: DevicePlugin, { options }: OpenedMedia): OpenedDevice & Disposable {
-  const device = openDevice(plugin, options, structuredClone(medium));
+async function driverOn(
+  { medium }: Opening,
+  plugin: DevicePlugin,
+  { options, directory }: OpenedMedia,
+  filters: NonNullable<DeviceExpectation["filters"]>,
+): Promise<OpenedDevice & Disposable> {
+  const device = openDevice(plugin, options, structuredClone(medium), await filters(directory));
   return { ...device, [Symbol.dispose]: () => device.gate.close() };
 }
 

@@ -5,6 +5,7 @@
  */
 
 export * from "./device.ts";
+export * from "./filter.ts";
 export * from "./policy.ts";
 export * from "./wait_simulator.ts";
 export * from "./workload.ts";

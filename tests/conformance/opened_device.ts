@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { Operation, Status } from "../../core/blkif.ts";
 import { DeviceGate } from "../../core/device_gate.ts";
+import { type FilterUse, stackFilters } from "../../core/filter.ts";
 import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
 import { OperationMeter } from "../../core/measure/meter.ts";
 import { MonolithicQueue } from "../../core/monolithic_queue.ts";
@@ -45,15 +46,21 @@ export interface OpenedDevice {
 }
 
 /**
- * Makes the device of a medium.
+ * Makes the device of a medium, with filters before it.
  *
- * @throws what the plugin throws, or a `DeviceError` for a device that cannot be
+ * @throws what a plugin throws, or a `DeviceError` for a device that cannot be
  */
-export function openDevice(plugin: DevicePlugin, options: unknown, medium: unknown): OpenedDevice {
+export function openDevice(
+  plugin: DevicePlugin,
+  options: unknown,
+  medium: unknown,
+  filters: readonly FilterUse[] = [],
+): OpenedDevice {
   const reports: string[] = [];
   const events = new EventPage(allocateEventPage());
   const waiter = new AtomicsWaiter(events, () => {});
-  const gate = new DeviceGate(makeDevice(plugin, options, medium, mediumContext()), (message) => reports.push(message));
+  const device = stackFilters(makeDevice(plugin, options, medium, mediumContext()), filters, mediumContext());
+  const gate = new DeviceGate(device, (message) => reports.push(message));
   gate.listen(() => events.wake());
   const queue = new MonolithicQueue({
     gate,
@@ -106,10 +113,12 @@ export async function withDevice(
   plugin: DevicePlugin,
   given: DeviceOptions,
   body: (device: OpenedDevice, directory: string) => void | Promise<void>,
+  filters: (directory: string) => Promise<readonly FilterUse[]> = () => Promise.resolve([]),
 ): Promise<void> {
   await withMedia(plugin, given, async (media) => {
     // A medium reaches its driver by a message; the copy must do.
-    const device = openDevice(plugin, media.options, structuredClone(media.first.medium));
+    const before = await filters(media.directory);
+    const device = openDevice(plugin, media.options, structuredClone(media.first.medium), before);
     try {
       await body(device, media.directory);
     } finally {

@@ -20,6 +20,7 @@ export async function generate(): Promise<ReadonlyMap<string, string>> {
     keys: keyTable(schema),
     policies: plugins.filter(({ kind }) => kind === "policy").map(pluginSection).join("\n"),
     devices: plugins.filter(({ kind }) => kind === "device").map(pluginSection).join("\n"),
+    filters: plugins.filter(({ kind }) => kind === "filter").map(pluginSection).join("\n"),
     workloads: plugins.filter(({ kind }) => kind === "workload").map(pluginSection).join("\n"),
   };
   const document = (await Deno.readTextFile(DOCUMENT)).replaceAll(
@@ -54,14 +55,18 @@ function keyTable(schema: JsonSchema): string {
 }
 
 function allowedInWords(schema: JsonSchema): string {
-  if (schema.$ref !== undefined) return "`{ use, with }`";
+  if (schema.$ref !== undefined) return useInWords(schema.$ref);
   if (schema.anyOf === undefined) return typeInWords(schema);
   return schema.anyOf.map((each) => {
     const { $ref, properties, ...other } = each as JsonSchema;
-    if ($ref !== undefined) return "`{ use, with }`";
+    if ($ref !== undefined) return useInWords($ref);
     if (other.type === "array" && (other.items as JsonSchema).$ref !== undefined) return "a list of such";
     return properties === undefined ? typeInWords(other) : `\`{ ${Object.keys(properties).join(", ")} }\``;
   }).join(" or ");
+}
+
+function useInWords(definition: string): string {
+  return definition === "#/$defs/device" ? "`{ use, with, filters }`" : "`{ use, with }`";
 }
 
 function pluginSection({ name, description, options, counters }: PluginDescription): string {

@@ -4,10 +4,14 @@ import { DeviceError } from "../../../core/errors.ts";
 import { API_VERSION, definePlugin, type DevicePlugin } from "../../../core/plugin.ts";
 import { promised } from "../../../core/promise_device.ts";
 import { z } from "../../../core/schema.ts";
+import { size } from "../../../core/units.ts";
 import { giveWay } from "../../../core/waiter.ts";
 
-const SIZE = 1 << 20;
-const options = z.strictObject({ failing: z.boolean().default(false), crashing: z.boolean().default(false) });
+const options = z.strictObject({
+  size: size().prefault("1MiB"),
+  failing: z.boolean().default(false),
+  crashing: z.boolean().default(false),
+});
 
 const plugin: DevicePlugin<typeof options, SharedArrayBuffer> = definePlugin({
   apiVersion: API_VERSION,
@@ -16,11 +20,11 @@ const plugin: DevicePlugin<typeof options, SharedArrayBuffer> = definePlugin({
   description: "A device for tests.",
   events: true,
   options,
-  openMedium: (_, { allocate }) => allocate(SIZE),
-  create({ failing, crashing }, medium) {
-    const disk = new Uint8Array(medium);
+  openMedium: ({ size }, { allocate }) => allocate(size),
+  create({ size, failing, crashing }, medium) {
+    const disk = new Uint8Array(medium, 0, size);
     return promised({
-      info: { sizeBytes: SIZE, sectorSize: 512, readOnly: false, canFlush: true, canDiscard: false },
+      info: { sizeBytes: size, sectorSize: 512, readOnly: false, canFlush: true, canDiscard: false },
       async read(offsetBytes, into) {
         await giveWay();
         if (crashing) setTimeout(() => misplaced());
