@@ -21,9 +21,9 @@ export interface FilterUse {
 }
 
 /**
- * A device that does what `next` does, but for what is overridden. An own `idle`, `arm` and `close` run before those of
- * `next` and not in their place; own `counters` are added to those of `next`. A member that is given as undefined is left
- * out: so a filter withholds the descriptor of `next`.
+ * A device that does what `next` does, but for what is overridden: an own member calls that of `next` where it wants it. Two
+ * go without saying: `next` is closed after an own `close`, and what it counts is added to own `counters`. A member that is
+ * given as undefined is left out: so a filter withholds the descriptor of `next`.
  *
  * @example Reads sectors as zeroes
  * ```ts
@@ -50,8 +50,8 @@ export function passThrough(next: BlockDevice, own: Partial<BlockDevice> = {}): 
     pollNs: "pollNs" in own ? own.pollNs : next.pollNs,
     operationTimeoutNs: "operationTimeoutNs" in own ? own.operationTimeoutNs : next.operationTimeoutNs,
     listen: "listen" in own ? own.listen : next.listen?.bind(next),
-    idle: inTurn(own.idle, next.idle?.bind(next)),
-    arm: inTurn(own.arm, next.arm?.bind(next)),
+    idle: "idle" in own ? own.idle : next.idle?.bind(next),
+    arm: "arm" in own ? own.arm : next.arm?.bind(next),
     counters: own.counters === undefined ? next.counters?.bind(next) : () => countersOf(own, next),
     close: inTurn(own.close, next.close?.bind(next)),
   };

@@ -224,7 +224,7 @@ function testStack(title: string, url: string, given: FilterOptions, way: Way, c
   test("before the thread sleeps, the device hears whether it has requests", async (stack) => {
     const { next, gate } = stack;
     gate.arm();
-    assert(next.calls.includes("idle"));
+    assert.deepEqual(next.calls.filter((each) => each !== "listen"), ["idle"]);
     if (way === "synchronous") return;
     next.pick = () => -1;
     const deadline = performance.now() + 60_000;
@@ -235,7 +235,7 @@ function testStack(title: string, url: string, given: FilterOptions, way: Way, c
     }
     next.calls.length = 0;
     gate.arm();
-    assert(next.calls.includes("arm") && !next.calls.includes("idle"), `${next.calls}`);
+    assert.deepEqual(next.calls, ["arm"]);
     next.pick = () => 0;
     await stack.settle();
   });
