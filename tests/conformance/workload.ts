@@ -12,6 +12,8 @@ import { RecordingQueue, runRecorded } from "../helpers/recording_queue.ts";
 
 /** What a workload is held to. */
 export interface WorkloadExpectation {
+  /** Options without which it cannot be. */
+  readonly required?: Readonly<Record<string, unknown>>;
   /** Options to try, beside the defaults; the disk has 4 MiB. */
   readonly examples?: readonly unknown[];
   /** Why it asks nothing of the device, if so. */
@@ -24,7 +26,7 @@ export interface WorkloadExpectation {
 
 /** Registers the tests for one workload: a plugin that is called `name` and whose module is at `url`. */
 export function testWorkload(name: string, url: string, expectation: WorkloadExpectation = {}): void {
-  const { examples = [], submitsNothing, finishesLater, ignoresSeed } = expectation;
+  const { required = {}, examples = [], submitsNothing, finishesLater, ignoresSeed } = expectation;
   const load = (): Promise<WorkloadPlugin> => loadPlugin("workload", url);
   const test = (what: string, body: (plugin: WorkloadPlugin, given: unknown) => void, notHeldTo?: string): void => {
     if (notHeldTo !== undefined) {
@@ -33,7 +35,7 @@ export function testWorkload(name: string, url: string, expectation: WorkloadExp
     }
     Deno.test(`${name}: ${what}`, async () => {
       const plugin = await load();
-      for (const given of [{}, ...examples]) body(plugin, given);
+      for (const given of [{}, ...examples]) body(plugin, { ...required, ...given as object });
     });
   };
   const needsOf = (plugin: WorkloadPlugin, given: unknown) => plugin.needs(plugin.options.parse(given));

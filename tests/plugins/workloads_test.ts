@@ -28,6 +28,10 @@ const expectations: Readonly<Record<string, WorkloadExpectation>> = {
     ],
     finishesLater: "it reads everything back",
   },
+  "replay": {
+    required: { file: new URL("./fixtures/version-1.trace", import.meta.url).pathname },
+    examples: [{ queueDepth: 1 }, { queueDepth: 100, maxTransfer: "16KiB" }],
+  },
   "idle": { submitsNothing: "it is to wait" },
 };
 
