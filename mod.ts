@@ -78,4 +78,4 @@ export type { Scenario, ScenarioPluginUse } from "./core/runner/scenario.ts";
 export * from "./core/runner/fault_campaign.ts";
 export * from "./core/runner/fault_report.ts";
 export type { FaultRecord } from "./core/faults/injector.ts";
-export { builtins } from "./plugins/mod.ts";
+export { builtins, Trace, TraceError, type TraceHeader, type TraceRecord } from "./plugins/mod.ts";

@@ -225,8 +225,10 @@ export type Plugin = PolicyPlugin | DevicePlugin | FilterPlugin | WorkloadPlugin
 /** What a plugin plugs into. */
 export type PluginKind = Plugin["kind"];
 
-/** Where the plugins are that scenarios may name: kind, then name, then the URL of the module. */
-export type PluginTable = Readonly<Record<PluginKind, Readonly<Record<string, string>>>>;
+/** Where the plugins are that scenarios may name: kind, then name, then the URL of the module. It may have no filters. */
+export type PluginTable =
+  & Readonly<Record<Exclude<PluginKind, "filter">, Readonly<Record<string, string>>>>
+  & { readonly filter?: Readonly<Record<string, string>> };
 
 /** Defines a policy. As every `definePlugin`, it returns its argument: it is there for the types. */
 export function definePlugin<Schema extends z.ZodType>(plugin: PolicyPlugin<Schema>): PolicyPlugin<Schema>;

@@ -6,8 +6,10 @@
 
 import type { PluginTable } from "../core/plugin.ts";
 
+export { Trace, TraceError, type TraceHeader, type TraceRecord } from "./trace/format.ts";
+
 /** Where each built-in plugin is. A name in a scenario is a name here; to add a plugin is to add a file and a line. */
-export const builtins: PluginTable = {
+export const builtins: Required<PluginTable> = {
   policy: {
     "interrupt": import.meta.resolve("./policies/interrupt.ts"),
     "fixed-spin": import.meta.resolve("./policies/fixed_spin.ts"),

@@ -120,7 +120,7 @@ async function findModule(
   { builtins, file, allowed }: PluginSources,
   sink: MistakeSink,
 ): Promise<string | undefined> {
-  const table = builtins[kind] ?? {}; // One that was made before there were filters has none.
+  const table = builtins[kind] ?? {};
   if (Object.hasOwn(table, name)) return table[name];
   if (!isReference(name)) {
     const elsewhere = /[.:/]/.test(name) ? "; a file is named ./file.ts, a package npm:package@range" : "";

@@ -134,12 +134,15 @@ function cellResult({ cell, samples, notes, error }: CellState, repetitions: num
 /** The scenario as one would write it, with every default. */
 function writtenScenario({ scenario, cells }: ExpandedScenario): unknown {
   const [{ devices, workload, policy }] = cells;
-  const use = ({ plugin, reference, written }: Cell["workload"]): unknown => {
+  const use = ({ plugin, reference, written }: Cell["workload"]) => {
     return { use: reference ?? plugin.name, with: written };
+  };
+  const useDevice = ({ filters, ...device }: Cell["devices"][number]): unknown => {
+    return { ...use(device), ...(filters.length === 0 ? {} : { filters: filters.map(use) }) };
   };
   return {
     ...encodeScenario(scenario),
-    device: devices.length === 1 ? use(devices[0]) : devices.map(use),
+    device: devices.length === 1 ? useDevice(devices[0]) : devices.map(useDevice),
     workload: use(workload),
     policy: { frontend: use(policy.frontend), backend: use(policy.backend) },
   };

@@ -29,10 +29,18 @@ Deno.test("the plugins of the document run from a scenario in another folder, as
     assert.equal(code, 0, stderr);
     const { cells } = JSON.parse(stdout);
     assert.deepEqual(cells.map(({ labels }: { labels: unknown }) => labels), [
-      { policy: "busy-then-nap", device: "xor-disk(size=1MiB, key=7)", workload: "hotspot", placement: "isolated" },
+      {
+        policy: "busy-then-nap",
+        device: "request-sizes > xor-disk(size=1MiB, key=7)",
+        workload: "hotspot",
+        placement: "isolated",
+      },
       { policy: "busy-then-nap", device: "file-promises(size=1MiB)", workload: "hotspot", placement: "isolated" },
     ]);
     for (const { samples } of cells) assert(samples[0].operations > 0);
+    const { counters, operations } = cells[0].samples[0]; // Of blocks of 4 KiB, counted from start to end.
+    assert.equal(counters.longRequests, 0);
+    assert(counters.shortRequests >= operations);
   });
 });
 
@@ -42,7 +50,7 @@ Deno.test("the document's tests pass in a project of their own, which knows iddr
     const { code, stdout, stderr } = await runDeno(["test", "--allow-all"], { cwd: `${folder}/plugins` });
     assert.equal(code, 0, stdout + stderr);
     const passed = Number(/(\d+) passed/.exec(stdout)?.[1]);
-    for (const name of ["busy-then-nap", "hotspot", "xor-disk", "file-promises"]) {
+    for (const name of ["busy-then-nap", "hotspot", "xor-disk", "file-promises", "request-sizes"]) {
       assert.match(stdout, new RegExp(name));
     }
     assert(passed >= 39, `only ${passed} tests ran`);

@@ -7,7 +7,7 @@ import {
   mistakeInShape,
   serviceTimes,
 } from "../../plugins/filters/delay/service_time.ts";
-import { chosenOperations, OPERATION_CHOICES } from "../../plugins/filters/operations.ts";
+import { chosenOperations, type OPERATION_CHOICES } from "../../plugins/filters/operations.ts";
 
 const COUNT = 100_000;
 const MEAN = 50_000;
