@@ -7,6 +7,7 @@ import { z } from "../../../core/schema.ts";
 import { size } from "../../../core/units.ts";
 import { giveWay } from "../../../core/waiter.ts";
 
+const SIZE = 1 << 20;
 const options = z.strictObject({
   size: size().prefault("1MiB"),
   failing: z.boolean().default(false),
@@ -20,9 +21,10 @@ const plugin: DevicePlugin<typeof options, SharedArrayBuffer> = definePlugin({
   description: "A device for tests.",
   events: true,
   options,
-  openMedium: ({ size }, { allocate }) => allocate(size),
-  create({ size, failing, crashing }, medium) {
-    const disk = new Uint8Array(medium, 0, size);
+  // Some tests hand it options that no schema has completed.
+  openMedium: ({ size = SIZE }, { allocate }) => allocate(size),
+  create({ size = SIZE, failing, crashing }, medium) {
+    const disk = new Uint8Array(medium);
     return promised({
       info: { sizeBytes: size, sectorSize: 512, readOnly: false, canFlush: true, canDiscard: false },
       async read(offsetBytes, into) {
