@@ -38,6 +38,31 @@ testUnless(
 
 testUnless(
   withoutLibc,
+  "behind filters that hold requests back, all faults are detected and nothing is lost, too",
+  () =>
+    withDirectory(async (directory) => {
+      const filters = "[{ use: rate, with: { iops: 50000 } }, { use: delay, with: { time: 20us, parallel: 4 } }]";
+      const args = [
+        "faults",
+        SCENARIO,
+        "--faults",
+        "30",
+        "--seed",
+        "8",
+        ...PATIENT,
+        "--set",
+        `device.filters=${filters}`,
+      ];
+      const { code, stdout, stderr } = await outcome(start(args, flags(directory)));
+      assert.equal(code, 0, stdout + stderr);
+      assert.match(stdout, /30 faults from seed 8.*\n/);
+      assert.match(stdout, /everything was detected, and nothing was lost or corrupted/);
+      assert.deepEqual(await processesAlive(), []);
+    }),
+);
+
+testUnless(
+  withoutLibc,
   "a scenario on which no faults can be tried is refused, with what it lacks",
   () =>
     withDirectory(async (directory) => {

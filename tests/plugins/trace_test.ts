@@ -9,6 +9,8 @@ import { encodeHeader, RECORD_BYTES, RecordBuffer, Trace, TraceError } from "../
 import { fc } from "../conformance/properties.ts";
 import { ScriptedDevice } from "../conformance/scripted_device.ts";
 import { mediumContext } from "../helpers/medium_context.ts";
+import { mount, mountRefusal } from "../helpers/mount.ts";
+import { testUnless } from "../helpers/test_unless.ts";
 
 const { Read, Write, Flush, Discard } = Operation;
 const memory = SharedMemory.allocate(1);
@@ -136,6 +138,22 @@ Deno.test("a folder in which nothing can be made is refused with its path", asyn
       return error instanceof DeviceError && error.message.includes(`${folder}/file/below`);
     });
   });
+});
+
+testUnless(mountRefusal, "a disk that is full ends the trace and not the driver, and what was lost is counted", () => {
+  using disk = mount("tmpfs", "size=256k");
+  const notes: string[] = [];
+  const next = new ScriptedDevice("synchronous");
+  const device = traced(next, { directory: disk.folder }, notes);
+  for (let i = 0; i < 20_000; i++) assert.equal(device.submit(request(Read)), true);
+  const { tracedRequests, untracedRequests } = device.counters?.() ?? {};
+  device.close?.();
+  assert.equal(next.done.length, 20_000);
+  assert.equal(tracedRequests + untracedRequests, 20_000);
+  const { length } = read(`${disk.folder}/trace-1.trace`);
+  assert(length >= tracedRequests && length < 20_000, `${length} in the file, ${tracedRequests} counted`);
+  assert.equal(notes.length, 2);
+  assert.match(notes[1], /trace-1\.trace ends before the requests did: .*(space|ENOSPC)/i);
 });
 
 Deno.test("a name that leads out of the folder is refused", () => {
