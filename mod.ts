@@ -70,6 +70,7 @@ export * from "./core/runner/expectation.ts";
 export { scenarioJsonSchema } from "./core/runner/json_schema.ts";
 export * from "./core/runner/load.ts";
 export * from "./core/runner/plan.ts";
+export * from "./core/runner/read_result.ts";
 export * from "./core/runner/result.ts";
 export * from "./core/runner/run.ts";
 export type { RunningMachine } from "./core/runner/machine_process.ts";

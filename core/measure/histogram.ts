@@ -74,6 +74,12 @@ export class LatencyHistogram {
     return { count, sum, min: count === 0 ? 0 : min, max, buckets };
   }
 
+  /** The buckets that are not empty, ascending: the middle of each in nanoseconds, and how many values fell into it. */
+  columns(): { readonly ns: number[]; readonly counts: number[] } {
+    const buckets = [...this.counts.entries()].filter(([, count]) => count > 0);
+    return { ns: buckets.map(([bucket]) => middleOf(bucket)), counts: buckets.map(([, count]) => count) };
+  }
+
   /** How many values were counted. */
   get count(): number {
     return this.#totals[0];

@@ -49,8 +49,7 @@ export function operationFigures(domains: readonly DomainSample[]): Omit<ClientS
   const perSecond = (of: (sample: OperationSample) => number): number => {
     return sum(threads.map((thread, index) => of(operations[index]) / (thread.durationNs / 1e9)));
   };
-  const latencies = new LatencyHistogram();
-  for (const each of operations) latencies.add(each.latencies);
+  const latencies = latenciesOf(threads);
   return {
     operations: total((each) => each.operations),
     bytes: total((each) => each.bytes),
@@ -61,6 +60,15 @@ export function operationFigures(domains: readonly DomainSample[]): Omit<ClientS
     errors: total((each) => each.errors),
     flushes: total((each) => each.flushes),
   };
+}
+
+/** The latencies of some threads together. */
+export function latenciesOf(domains: readonly DomainSample[]): LatencyHistogram {
+  const latencies = new LatencyHistogram();
+  for (const { operations } of domains) {
+    if (operations !== null) latencies.add(operations.latencies);
+  }
+  return latencies;
 }
 
 /**

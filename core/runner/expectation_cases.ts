@@ -21,6 +21,7 @@ export const METRICS = [
   "bytesPerSecond",
   "latencyP50Ns",
   "latencyP99Ns",
+  "latencyP999Ns",
   "cpuCores",
   "iopsPerCpuCore",
   "fairness",

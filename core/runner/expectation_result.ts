@@ -38,7 +38,7 @@ export function judge(expectations: readonly CheckedExpectation[], cells: readon
 function measured(name: string, { status, summary }: CellResult): number | null {
   if (status === "failed") return null;
   if (name === "errors") return summary.errors;
-  const { errors: _, counters, ...estimates } = summary;
+  const { errors: _errors, steady: _steady, counters, ...estimates } = summary;
   return (estimates[name as keyof typeof estimates] ?? counters[name])?.median ?? null;
 }
 

@@ -76,6 +76,42 @@ export interface SampleRestart {
   readonly pauseNs: number | null;
 }
 
+/** What the threads of one kind of domain did in each piece of the measured window, added up; one value a piece. */
+export interface WindowTimes {
+  /** How long the piece was for these threads, in nanoseconds: their mean. A thread that sleeps is cut late. */
+  readonly durationNs: readonly number[];
+  /** CPU time; null where it cannot be known. */
+  readonly cpuNs: readonly (number | null)[];
+  /** Time spinning. */
+  readonly spunNs: readonly number[];
+  /** Time of spinning in which others had the core, as far as it was noticed. */
+  readonly lostNs: readonly number[];
+  /** Time asleep. */
+  readonly sleptNs: readonly number[];
+}
+
+/** The measured window in pieces, in order: about as many as `run.windows` says. One value a piece. */
+export interface Windows {
+  /** Length of the pieces in nanoseconds, by the clocks of the application's threads: their mean. */
+  readonly durationNs: readonly number[];
+  /** Finished operations, flushes excepted. */
+  readonly operations: readonly number[];
+  /** Bytes transferred. */
+  readonly bytes: readonly number[];
+  /** The threads of the application. */
+  readonly application: WindowTimes;
+  /** Those of the driver; null when monolithic, or when a driver was started anew in the window. */
+  readonly driver: WindowTimes | null;
+}
+
+/** How the latencies of the timed operations are spread, ascending: the buckets that are not empty. */
+export interface HistogramColumns {
+  /** The middle of each bucket in nanoseconds. A bucket is 1/64 of its lower end wide, below 64 ns one value. */
+  readonly ns: readonly number[];
+  /** How many operations fell into it. */
+  readonly counts: readonly number[];
+}
+
 /** One repetition of one cell. A domain's figures are the sum over its threads. */
 export interface Sample {
   /** Which repetition, from 0. */
@@ -125,6 +161,19 @@ export interface Sample {
     readonly lostNs: number;
     readonly sleptNs: number;
   }>;
+  /** The window in pieces; null where it was not cut. */
+  readonly windows: Windows | null;
+  /** How the latencies are spread; null where none was timed. */
+  readonly latencyHistogram: HistogramColumns | null;
+  /**
+   * CPU time that the host of a virtual machine took from all its cores in the window, in nanoseconds, to 10 ms; null
+   * where that cannot be known.
+   */
+  readonly stealNs: number | null;
+  /** Why earlier attempts at this repetition were thrown away; none as a rule. */
+  readonly redone: readonly string[];
+  /** What disturbed this one, which was kept as no attempt was left; null as a rule. */
+  readonly disturbed: string | null;
 }
 
 /** The middle of all repetitions and how sure it is. */
@@ -139,6 +188,14 @@ export interface Estimate {
   readonly interval: "bootstrap95" | "minmax";
 }
 
+/** Whether the operations a second still rose or fell in the measured window, as fio's steady state `iops_slope` asks. */
+export interface Steadiness {
+  /** Whether they did not: the slope is small, or no more than noise. */
+  readonly settled: boolean;
+  /** Change over the window in per cent of the mean, by the regression line: the median of the repetitions. */
+  readonly slopePercent: number;
+}
+
 /** What the repetitions of a cell say together. Null where no repetition measured it. */
 export interface Summary {
   /** Operations a second. */
@@ -149,10 +206,14 @@ export interface Summary {
   readonly latencyP50Ns: Estimate | null;
   /** 99th percentile of the latency. */
   readonly latencyP99Ns: Estimate | null;
+  /** 99.9th percentile of the latency. */
+  readonly latencyP999Ns: Estimate | null;
   /** Cores used by all domains together. */
   readonly cpuCores: Estimate | null;
   /** Operations a second for each core used. */
   readonly iopsPerCpuCore: Estimate | null;
+  /** Whether the window was steady; null where it was not cut into pieces enough. */
+  readonly steady: Steadiness | null;
   /** How alike the clients of each device were served: Jain's index of bytes a second, from 1/n to 1; the lowest. */
   readonly fairness: Estimate | null;
   /** Operations a second of the client that had the fewest. */
@@ -177,7 +238,7 @@ export interface CellResult {
   readonly status: "ok" | "failed" | "pending";
   /** Why it failed. */
   readonly error?: string;
-  /** What its device had to say that is no error: each text once, in the order in which they came. */
+  /** What its device had to say that is no error, each text once in the order in which they came; then what the runner has. */
   readonly notes: readonly string[];
   /** Its repetitions. Where one failed because clients were lost, what the others did is the last. */
   readonly samples: readonly Sample[];

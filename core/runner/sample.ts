@@ -6,7 +6,7 @@
 
 import { addUp } from "../counters.ts";
 import type { DomainSample } from "../domain/report.ts";
-import { clientSample, operationFigures } from "./clients.ts";
+import { clientSample, latenciesOf, operationFigures } from "./clients.ts";
 import type { MachineResults } from "./machine_protocol.ts";
 import type { PerDomain, PerSide, Sample } from "./result.ts";
 
@@ -26,6 +26,7 @@ export function toSample(
     const { application, driver } = perDomain(of);
     return { frontend: application, backend: driver };
   };
+  const latencies = latenciesOf(threads);
   return {
     repetition,
     durationNs: Math.max(...threads.map(({ durationNs }) => durationNs)),
@@ -48,6 +49,11 @@ export function toSample(
     peakMemoryBytes,
     notifications: perSide((domains) => sumOfAll(domains.map(({ notifications }) => notifications))),
     waits: perSide((domains) => sumOfAll(domains.map(({ waits }) => waits))),
+    windows: null,
+    latencyHistogram: latencies.count === 0 ? null : latencies.columns(),
+    stealNs: null,
+    redone: [],
+    disturbed: null,
   };
 }
 

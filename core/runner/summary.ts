@@ -27,11 +27,13 @@ export function summarise(samples: readonly Sample[]): Summary {
     bytesPerSecond: of(({ bytesPerSecond }) => bytesPerSecond),
     latencyP50Ns: of(({ latencyNs }) => latencyNs?.p50 ?? null),
     latencyP99Ns: of(({ latencyNs }) => latencyNs?.p99 ?? null),
+    latencyP999Ns: of(({ latencyNs }) => latencyNs?.p999 ?? null),
     cpuCores: of(totalCores),
     iopsPerCpuCore: of((sample) => {
       const cores = totalCores(sample);
       return cores === null || cores === 0 ? null : sample.iops / cores;
     }),
+    steady: null,
     fairness: of(({ clients }) => fairness(clients)),
     minClientIops: of(({ clients }) => clients.length === 0 ? null : Math.min(...clients.map(({ iops }) => iops))),
     maxClientIops: of(({ clients }) => clients.length === 0 ? null : Math.max(...clients.map(({ iops }) => iops))),

@@ -21,6 +21,7 @@ function sample(isolated: boolean): Sample {
     peakMemoryBytes: null,
     notifications: { frontend: isolated ? side : null, backend: isolated ? side : null },
     waits: { frontend: isolated ? waits : null, backend: isolated ? waits : null },
+    ...{ windows: null, latencyHistogram: null, stealNs: null, redone: [], disturbed: null },
   };
 }
 
@@ -33,6 +34,7 @@ function cell(labels: Record<string, string>, iops: number, change: Partial<Cell
       bytesPerSecond: estimate(iops * 16384),
       latencyP50Ns: estimate(68_100),
       latencyP99Ns: estimate(136_200),
+      ...{ latencyP999Ns: null, steady: null },
       cpuCores: estimate(0.74),
       iopsPerCpuCore: estimate(iops / 0.74),
       ...{ fairness: estimate(1), minClientIops: null, maxClientIops: null, restarts: null },

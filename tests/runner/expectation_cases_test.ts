@@ -51,6 +51,7 @@ function results(
   return cells.map(({ id, labels }, index) => {
     const summary: Summary = {
       ...{ iops: estimate(index + 1), bytesPerSecond: null, latencyP50Ns: estimate(5000), latencyP99Ns: null },
+      ...{ latencyP999Ns: null, steady: null },
       ...{ fairness: null, minClientIops: null, maxClientIops: null, restarts: null },
       ...{ cpuCores: null, iopsPerCpuCore: null, errors: 0, counters: { blocks: estimate(7) } },
     };
