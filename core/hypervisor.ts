@@ -121,6 +121,11 @@ export class Hypervisor {
     return this.#losses.messages.map((message) => message + cause);
   }
 
+  /** Begins another piece of the measured window: its number, 1 … `MAX_PIECES` − 1. Each domain sees it in its own time. */
+  beginPiece(piece: number): void {
+    for (const { current } of this.#domains) current.control.beginPiece(piece);
+  }
+
   /** Asks the conductor to finish, where it goes on until then. */
   requestFinish(): void {
     this.#finishRequested.resolve();

@@ -25,18 +25,39 @@ export interface RunWindow {
   readonly warmupNs: number;
   /** Measured. */
   readonly durationNs: number;
+  /** Into how many pieces the measured time is cut, 1 … `MAX_PIECES`; 1 when absent. */
+  readonly windows?: number;
 }
 
 const NS_PER_MS = 1e6;
 
-/** Measures for a time, after some warm-up. */
-export function timedWindow({ warmupNs, durationNs }: RunWindow): Conductor {
+/** Fewest nanoseconds of a piece of the window: the clock of CPU time and the scheduler are coarse. */
+const SHORTEST_PIECE_NS = 10e6;
+
+/**
+ * Measures for a time, after some warm-up.
+ *
+ * @param beginPiece told the number of each piece of the window but the first, from 1, when it begins
+ */
+export function timedWindow(window: RunWindow, beginPiece: (piece: number) => void = () => {}): Conductor {
+  const { warmupNs, durationNs } = window;
+  const pieces = piecesOf(window);
   return async ({ measure, finish, signal }) => {
     await delay(warmupNs, signal);
     await measure();
-    await delay(durationNs, signal);
+    const startedAt = performance.now();
+    for (let piece = 1; piece <= pieces; piece++) {
+      const dueNs = (durationNs * piece) / pieces;
+      await delay(Math.max(0, dueNs - (performance.now() - startedAt) * NS_PER_MS), signal);
+      if (piece < pieces) beginPiece(piece);
+    }
     await finish();
   };
+}
+
+/** Into how many pieces a window is cut: as many as it says, of at least 10 ms each. */
+export function piecesOf({ durationNs, windows = 1 }: RunWindow): number {
+  return Math.max(1, Math.min(windows, Math.floor(durationNs / SHORTEST_PIECE_NS)));
 }
 
 /** Measures until somebody wants it to finish. */

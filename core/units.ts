@@ -63,6 +63,20 @@ export function duration(): z.ZodCodec<z.ZodString, z.ZodNumber> {
   return withUnit(TIME_UNITS, "a time", "50us");
 }
 
+/** The schema of a share such as `2%`, above 0; the program sees 0.02. */
+export function percentage(): z.ZodCodec<z.ZodString, z.ZodNumber> {
+  return z.codec(
+    z.string("must be a percentage, such as 2%").regex(/^\d+(\.\d+)?%$/, "must be a percentage, such as 2%"),
+    z.number().positive("must be above 0%"),
+    { decode: (text) => parseFloat(text) / 100, encode: formatPercentage },
+  );
+}
+
+/** Writes a share as people do: `formatPercentage(0.02)` is `2%`. */
+export function formatPercentage(share: number): string {
+  return `${Number((share * 100).toPrecision(12))}%`;
+}
+
 /** Writes nanoseconds as people do: `formatDuration(50_000)` is `50us`. */
 export function formatDuration(ns: number): string {
   return format(ns, TIME_UNITS);

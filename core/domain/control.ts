@@ -23,7 +23,10 @@ export const Command = {
   Stop: 4,
 } as const;
 
+/** The command, and above its bits the number of the window's piece, so that one look sees both. */
 const COMMAND = 0;
+const COMMAND_BITS = 8;
+const COMMAND_MASK = (1 << COMMAND_BITS) - 1;
 // On a cache line of its own: the domain writes it all the time.
 const HEARTBEAT = 16;
 /** Own beats, less one, between two looks at the hypervisor's: a power of two, less one. An idle thread beats every 100 ms. */
@@ -34,6 +37,16 @@ const BLOCKING = 17;
 const HYPERVISOR_BEAT = 32;
 /** For each port, which generation of its link is to be used. */
 const GENERATIONS = 64;
+
+/** The command in a word of {@link DomainControl.peekCommandWord}. */
+export function commandIn(word: number): number {
+  return word & COMMAND_MASK;
+}
+
+/** The piece of the measured window in such a word, from 0. */
+export function pieceIn(word: number): number {
+  return word >>> COMMAND_BITS;
+}
 
 /** The words between the hypervisor and one domain. */
 export class DomainControl {
@@ -86,15 +99,22 @@ export class DomainControl {
 
   /** One of {@link Command}'s values. */
   get command(): number {
-    return Atomics.load(this.#words, COMMAND);
+    return commandIn(Atomics.load(this.#words, COMMAND));
   }
 
   /**
-   * The same by a plain load, for the hot path: it may be late, but in a loop that has atomic accesses it is read anew
-   * at every turn.
+   * The command together with the piece of the window, by a plain load, for the hot path: {@link commandIn} and
+   * {@link pieceIn} tell them apart. It may be late, but in a loop that has atomic accesses it is read anew at every turn.
    */
-  peekCommand(): number {
+  peekCommandWord(): number {
     return this.#words[COMMAND];
+  }
+
+  /** The hypervisor's side: another piece of the measured window begins. Nobody is woken for it; see `pieces.ts`. */
+  beginPiece(piece: number): void {
+    if (this.command === Command.Measure) {
+      Atomics.store(this.#words, COMMAND, Command.Measure | (piece << COMMAND_BITS));
+    }
   }
 
   /** The hypervisor's side: commands, and wakes the domain to see it. A later command is not taken back by an earlier. */

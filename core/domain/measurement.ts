@@ -3,15 +3,17 @@
  *
  * The domain's loop asks {@link MeasurementWindow.observe} for its command at every turn; when the command changes to
  * Measure the window notes all counters, and when it changes to Finish it reports by how much they grew. So the window
- * is cut by the domain's own thread, at a known point of its loop, and by its own clock.
+ * is cut by the domain's own thread, at a known point of its loop, and by its own clock. Its pieces are cut in the same way:
+ * their number is part of the word that is looked at anyway, so they cost the loop nothing.
  *
  * @module
  */
 
-import { Command, type DomainControl } from "./control.ts";
+import { Command, commandIn, type DomainControl, pieceIn } from "./control.ts";
 import type { DomainReport, DomainSample, OperationSample } from "./report.ts";
 import type { PushCounters } from "../link_end.ts";
 import type { OperationMeter } from "../measure/meter.ts";
+import { MAX_PIECES, PieceRecorder } from "../measure/pieces.ts";
 import { type ThreadUsage, threadUsage } from "../measure/thread.ts";
 import type { WaitCounters } from "../waiter.ts";
 
@@ -43,6 +45,9 @@ export class MeasurementWindow {
   readonly #control: DomainControl;
   readonly #measured: Measured;
   readonly #report: (report: DomainReport) => void;
+  readonly #pieces: PieceRecorder;
+  /** The word that was seen last: the command, and the piece of the window. */
+  #word: number = Command.Boot;
   #command: number = Command.Boot;
   #start: Snapshot | undefined;
 
@@ -51,25 +56,33 @@ export class MeasurementWindow {
     this.#control = control;
     this.#measured = measured;
     this.#report = report;
+    this.#pieces = new PieceRecorder(measured.waits, measured.meter);
   }
 
   /** The current command. Shows a sign of life. On the hot path. */
   observe(): number {
     this.#control.beat();
-    const command = this.#control.peekCommand();
-    if (command !== this.#command) this.#changed(command);
-    return command;
+    const word = this.#control.peekCommandWord();
+    if (word !== this.#word) this.#changed(word);
+    return this.#command;
   }
 
-  #changed(command: number): void {
+  #changed(word: number): void {
+    const command = commandIn(word);
+    const begins = command !== this.#command;
+    this.#word = word;
     this.#command = command;
-    if (command === Command.WarmUp) {
+    if (!begins) {
+      this.#pieces.cut(pieceIn(word));
+    } else if (command === Command.WarmUp) {
       this.#measured.meter?.restart();
     } else if (command === Command.Measure) {
       this.#measured.meter?.restart();
       this.#start = this.#snapshot();
+      this.#pieces.begin();
       this.#report({ type: "measuring" });
     } else if (command === Command.Finish && this.#start !== undefined) {
+      this.#pieces.cut(MAX_PIECES);
       this.#report({ type: "sample", sample: this.#sample(this.#start, this.#snapshot()) });
       this.#start = undefined;
     }
@@ -120,6 +133,7 @@ export class MeasurementWindow {
         }
         : null,
       operations: meter === null ? null : operationSample(meter),
+      pieces: this.#pieces.recorded(),
     };
   }
 }

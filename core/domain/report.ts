@@ -6,6 +6,7 @@
 
 import type { Counters } from "../counters.ts";
 import type { RecordedLatencies } from "../measure/histogram.ts";
+import type { RecordedPieces } from "../measure/pieces.ts";
 
 /** What a domain measured of itself between the commands Measure and Finish. */
 export interface DomainSample {
@@ -34,6 +35,8 @@ export interface DomainSample {
   } | null;
   /** What its workload did; null for a driver. */
   readonly operations: OperationSample | null;
+  /** The same in pieces of the window; null where it was not cut. */
+  readonly pieces: RecordedPieces | null;
 }
 
 /** The sample of a domain that was not there in the window. */
@@ -47,6 +50,7 @@ export const NOTHING_MEASURED: DomainSample = {
   notifications: null,
   waits: null,
   operations: null,
+  pieces: null,
 };
 
 /** What a workload did. */

@@ -6,6 +6,7 @@
  */
 
 import { z } from "../schema.ts";
+import { MAX_PIECES } from "../measure/pieces.ts";
 import type { DomainReport } from "./report.ts";
 
 /** Begins every line that is a report (ASCII record separator), as a plugin may print lines of its own. */
@@ -33,6 +34,17 @@ const operations = z.object({
   }),
 });
 
+const counts = z.array(count).max(MAX_PIECES);
+const pieces = z.object({
+  upTo: z.array(z.int().min(1).max(MAX_PIECES)),
+  ...{ durationNs: counts, cpuNs: z.array(count.nullable()), operations: counts, bytes: counts },
+  ...{ spunNs: counts, lostNs: counts, sleptNs: counts },
+}).refine((columns) => {
+  return columns.upTo.at(-1) === MAX_PIECES &&
+    columns.upTo.every((piece, index, all) => index === 0 || piece > all[index - 1]) &&
+    Object.values(columns).every(({ length }) => length === columns.upTo.length);
+});
+
 const sample = z.object({
   durationNs: z.number().positive(),
   cpuNs: count.nullable(),
@@ -50,6 +62,7 @@ const sample = z.object({
     sleptNs: count,
   }).nullable(),
   operations: operations.nullable(),
+  pieces: pieces.nullable(),
 });
 
 const link = { port: z.int().min(0), generation: z.int().min(0) };

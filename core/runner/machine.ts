@@ -13,6 +13,7 @@ import { printMarkedLine } from "../deno_child.ts";
 import { DomainError, messageOf } from "../errors.ts";
 import type { FaultJob } from "../faults/conductor.ts";
 import { Hypervisor } from "../hypervisor.ts";
+import { type HostUse, watchHost } from "../measure/host.ts";
 import { allowedCpus, peakMemoryBytes } from "../measure/thread.ts";
 import { type Conductor, timedWindow, untilFinished } from "../phases.ts";
 import { checkConsent, loadPlugin, type MachineContext } from "../plugin.ts";
@@ -27,6 +28,8 @@ let scratchDirectory: string | null = null;
 const started = Promise.withResolvers<Hypervisor>();
 /** What the conductor has counted. */
 let conducted: Counters = {};
+/** What the whole machine did in the window. */
+let host: HostUse | null = null;
 // Ctrl-C, the terminal's end and a service's end reach every process; what they mean is the runner's decision.
 for (const signal of ["SIGINT", "SIGHUP", "SIGTERM"] as const) Deno.addSignalListener(signal, () => {});
 const job = await readJob();
@@ -45,12 +48,12 @@ try {
 Deno.exit(0); // Not by running out of work: a domain may still spin.
 
 async function measured(hypervisor: Hypervisor): Promise<MachineAnswer> {
-  const domains = Object.fromEntries(await hypervisor.run(await conductorOf(job)));
+  const domains = Object.fromEntries(await hypervisor.run(watched(await conductorOf(job, hypervisor))));
   const { losses } = hypervisor;
   const clients = clientsOf(job.plan);
   return {
     type: "results",
-    results: { domains, clients, losses, counters: conducted, peakMemoryBytes: peakMemoryBytes() },
+    results: { domains, clients, losses, counters: conducted, peakMemoryBytes: peakMemoryBytes(), host },
   };
 }
 
@@ -105,16 +108,34 @@ async function upgrade(hypervisor: Hypervisor): Promise<void> {
 }
 
 /** Who decides how long the machine works: its workload, if that wants to. */
-async function conductorOf({ plan, window }: MachineJob): Promise<Conductor> {
+async function conductorOf({ plan, window }: MachineJob, hypervisor: Hypervisor): Promise<Conductor> {
   const workload = plan.domains.find((domain) => domain.workload !== undefined)?.workload;
   const plugin = workload && await loadPlugin("workload", workload.url);
   if (workload !== undefined && plugin !== undefined) checkConsent(plugin, workload.options, context);
   if (workload === undefined || plugin?.conduct === undefined) {
-    return window === null ? untilFinished : timedWindow(window);
+    return window === null ? untilFinished : timedWindow(window, (piece) => hypervisor.beginPiece(piece));
   }
   const conduct = plugin.conduct.bind(plugin);
   return async (phases) => {
     conducted = await conduct(workload.options, { ...phases, scratchDirectory, note: context.note });
+  };
+}
+
+/** The same conductor, while it is noted what the whole machine does in the window. */
+function watched(conduct: Conductor): Conductor {
+  return async (phases) => {
+    let used: () => HostUse | null = () => null;
+    await conduct({
+      ...phases,
+      async measure() {
+        await phases.measure();
+        used = watchHost();
+      },
+      async finish() {
+        host ??= used();
+        await phases.finish();
+      },
+    });
   };
 }
 

@@ -9,6 +9,7 @@ import type { Counters } from "../counters.ts";
 import type { FaultedMachine, FaultJob } from "../faults/conductor.ts";
 import type { FaultRecord } from "../faults/injector.ts";
 import type { DomainResult } from "../hypervisor.ts";
+import type { HostUse } from "../measure/host.ts";
 import type { RunWindow } from "../phases.ts";
 import type { Consent } from "../plugin.ts";
 import type { ClientDomains } from "./clients.ts";
@@ -42,6 +43,8 @@ export interface MachineResults {
   readonly counters: Counters;
   /** The most memory that the process had; null where that cannot be known. */
   readonly peakMemoryBytes: number | null;
+  /** What the machine did besides in the window; null where that cannot be known. */
+  readonly host: HostUse | null;
 }
 
 /** What a machine process says: any number of notes and faults, and one of the others once. */

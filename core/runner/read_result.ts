@@ -77,6 +77,7 @@ const sample = z.object({
   windows: windows.nullable().default(null),
   latencyHistogram: histogram.nullable().default(null),
   stealNs: count.nullable().default(null),
+  othersNs: count.nullable().default(null),
   redone: z.array(z.string()).default([]),
   disturbed: z.string().nullable().default(null),
 });

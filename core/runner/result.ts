@@ -10,6 +10,15 @@ import type { Counters } from "../counters.ts";
 /** The `schema` of a {@link Result}. */
 export const RESULT_SCHEMA = "iddr.result/v1";
 
+/** What a summary estimates and `compare` compares. */
+export const ESTIMATES = [
+  ...["iops", "bytesPerSecond", "latencyP50Ns", "latencyP99Ns", "latencyP999Ns"] as const,
+  ...["cpuCores", "iopsPerCpuCore"] as const,
+] as const;
+
+/** One of {@link ESTIMATES}. */
+export type EstimateName = typeof ESTIMATES[number];
+
 /** A value for each domain; null for a domain that does not exist or a thing that cannot be measured. */
 export interface PerDomain<T> {
   /** Of the application domain. */
@@ -170,6 +179,11 @@ export interface Sample {
    * where that cannot be known.
    */
   readonly stealNs: number | null;
+  /**
+   * CPU time of all but the machine process in the window, in nanoseconds, to 10 ms: of other programs, of domains that
+   * are processes, of the kernel; null where that cannot be known.
+   */
+  readonly othersNs: number | null;
   /** Why earlier attempts at this repetition were thrown away; none as a rule. */
   readonly redone: readonly string[];
   /** What disturbed this one, which was kept as no attempt was left; null as a rule. */

@@ -111,7 +111,7 @@ async function measure({ cell, notes }: CellState, repetition: number, options: 
   const { run, affinity } = cell.scenario;
   const results = await runMachineProcess({
     plan: planMachine(cell),
-    window: { warmupNs: run.warmup, durationNs: run.duration },
+    window: { warmupNs: run.warmup, durationNs: run.duration, windows: run.windows },
     affinity,
   }, {
     ...{ needs: permissionNeeds(cell), scratchParent, signal },

@@ -9,11 +9,12 @@ import type { DomainSample } from "../domain/report.ts";
 import { clientSample, latenciesOf, operationFigures } from "./clients.ts";
 import type { MachineResults } from "./machine_protocol.ts";
 import type { PerDomain, PerSide, Sample } from "./result.ts";
+import { toWindows } from "./windows.ts";
 
 /** The sample of one repetition. */
 export function toSample(
   repetition: number,
-  { domains, clients, counters: conducted, peakMemoryBytes }: MachineResults,
+  { domains, clients, counters: conducted, peakMemoryBytes, host }: MachineResults,
 ): Sample {
   const results = Object.values(domains);
   const samples = results.map(({ sample }) => sample);
@@ -27,6 +28,7 @@ export function toSample(
     return { frontend: application, backend: driver };
   };
   const latencies = latenciesOf(threads);
+  const hasRestarted = results.some(({ restarts }) => restarts.length > 0);
   return {
     repetition,
     durationNs: Math.max(...threads.map(({ durationNs }) => durationNs)),
@@ -49,9 +51,10 @@ export function toSample(
     peakMemoryBytes,
     notifications: perSide((domains) => sumOfAll(domains.map(({ notifications }) => notifications))),
     waits: perSide((domains) => sumOfAll(domains.map(({ waits }) => waits))),
-    windows: null,
+    windows: toWindows(threads, drivers.length === 0 || hasRestarted ? null : drivers),
     latencyHistogram: latencies.count === 0 ? null : latencies.columns(),
-    stealNs: null,
+    stealNs: host?.stealNs ?? null,
+    othersNs: host?.othersNs ?? null,
     redone: [],
     disturbed: null,
   };

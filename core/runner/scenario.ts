@@ -8,8 +8,10 @@ import { z } from "../schema.ts";
 import { API_VERSION, type PluginKind } from "../plugin.ts";
 import { DEFAULT_CHANNEL, MAX_INDIRECT_SEGMENTS } from "../link.ts";
 import type { RateLimits } from "../rate_limit.ts";
+import { MAX_PIECES } from "../measure/pieces.ts";
 import { MAX_RING_ORDER } from "../ring.ts";
-import { duration, formatDuration, formatSize, size } from "../units.ts";
+import { duration, formatDuration, formatSize, percentage, size } from "../units.ts";
+import { ESTIMATES } from "./result.ts";
 
 /** Which schemas stand for a plugin of what kind: what generates documents from the schema names the plugins there. */
 export const pluginKinds: z.core.$ZodRegistry<{ kind: PluginKind }> = z.registry<{ kind: PluginKind }>();
@@ -139,10 +141,27 @@ const scenarioSchema = z.strictObject({
       .describe("Time before the measurement, at least 1ms."),
     duration: duration().refine(atLeast1Ms, "must be at least 1ms").prefault("1s")
       .describe("Time of the measurement, at least 1ms."),
-    repetitions: z.int().min(1).max(1000).default(5).describe("How often each cell is measured."),
+    windows: z.int().min(1).max(MAX_PIECES).default(20)
+      .describe(
+        "Into how many pieces the measured time is cut, for what changes in it; fewer where they would be under 10ms.",
+      ),
+    repetitions: z.int().min(1).max(1000).default(5)
+      .describe("How often each cell is measured; with precision, at least so often."),
+    precision: percentage().nullable().prefault(null).describe(
+      "Measures a cell until its median is known so well: half the 95 % interval as a share of it, such as 2%; null: repetitions say.",
+    ),
+    precisionMetric: z.enum(ESTIMATES).default("iops").describe("Of what precision speaks."),
+    maxRepetitions: z.int().min(1).max(1000).default(50).describe(
+      "How often a cell is measured at most, with precision.",
+    ),
+    redo: z.int().min(0).max(100).default(3)
+      .describe("How often a repetition is measured anew that the machine disturbed; then it is kept, and marked."),
     order: z.enum(["interleaved", "sequential"]).default("interleaved")
-      .describe("Whether the cells take turns, or each is finished before the next."),
-    seed: z.int().min(1).max(2 ** 31 - 1).default(42).describe("Seeds what the workloads draw at random."),
+      .describe(
+        "Whether the cells take turns, in rounds of an order drawn from the seed, or each is finished before the next.",
+      ),
+    seed: z.int().min(1).max(2 ** 31 - 1).default(42)
+      .describe("Seeds what the workloads draw at random, and the order of the cells in each round."),
   }).prefault({}).describe("How long, how often and in which order the cells are measured."),
   recovery: z.strictObject({
     onFailure: z.enum(["restart", "fail"]).default("restart")

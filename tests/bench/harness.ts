@@ -46,7 +46,11 @@ export async function measure(cell: Cell, v8Flags: readonly string[] = []): Prom
   const scratchParent = await Deno.makeTempDir();
   try {
     const results = await runMachineProcess(
-      { plan: planMachine(cell), window: { warmupNs: run.warmup, durationNs: run.duration }, affinity },
+      {
+        plan: planMachine(cell),
+        window: { warmupNs: run.warmup, durationNs: run.duration, windows: run.windows },
+        affinity,
+      },
       { needs: permissionNeeds(cell), v8Flags, scratchParent },
     );
     const grown = (isDriver: boolean): number => {

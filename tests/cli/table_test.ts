@@ -21,7 +21,7 @@ function sample(isolated: boolean): Sample {
     peakMemoryBytes: null,
     notifications: { frontend: isolated ? side : null, backend: isolated ? side : null },
     waits: { frontend: isolated ? waits : null, backend: isolated ? waits : null },
-    ...{ windows: null, latencyHistogram: null, stealNs: null, redone: [], disturbed: null },
+    ...{ windows: null, latencyHistogram: null, stealNs: null, othersNs: null, redone: [], disturbed: null },
   };
 }
 

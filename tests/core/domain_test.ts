@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Command, DomainControl } from "../../core/domain/control.ts";
+import { Command, commandIn, DomainControl, pieceIn } from "../../core/domain/control.ts";
 import { HypervisorLife } from "../../core/domain/hypervisor_life.ts";
 import { DomainError } from "../../core/errors.ts";
 import { allocateEventPage, EventPage } from "../../core/event_channel.ts";
@@ -19,8 +19,33 @@ Deno.test("a command reaches the domain and rings its bell", () => {
   const { events, control: hypervisor, domainSide } = control();
   assert.equal(domainSide.command, Command.Boot);
   hypervisor.send(Command.Measure);
-  assert.deepEqual([domainSide.command, domainSide.peekCommand()], [Command.Measure, Command.Measure]);
+  assert.deepEqual([domainSide.command, commandIn(domainSide.peekCommandWord())], [Command.Measure, Command.Measure]);
   assert.equal(events.bell, 1);
+});
+
+Deno.test("a piece of the window is seen beside the command to measure, and nobody is woken for it", () => {
+  const { events, control: hypervisor, domainSide } = control();
+  const seen = (): number[] => {
+    const word = domainSide.peekCommandWord();
+    return [commandIn(word), pieceIn(word), domainSide.command];
+  };
+  for (const command of [Command.Boot, Command.WarmUp]) {
+    hypervisor.send(command);
+    hypervisor.beginPiece(1);
+    assert.deepEqual(seen(), [command, 0, command], "there is no window yet");
+  }
+  hypervisor.send(Command.Measure);
+  const { bell } = events;
+  for (const piece of [1, 2, 99]) {
+    hypervisor.beginPiece(piece);
+    assert.deepEqual(seen(), [Command.Measure, piece, Command.Measure]);
+  }
+  assert.equal(events.bell, bell);
+  hypervisor.send(Command.Measure);
+  assert.deepEqual(seen(), [Command.Measure, 99, Command.Measure], "it is the same command");
+  hypervisor.send(Command.Finish);
+  hypervisor.beginPiece(3);
+  assert.deepEqual(seen(), [Command.Finish, 0, Command.Finish], "the window is over");
 });
 
 Deno.test("only the command to stop is a request to give up waiting", () => {

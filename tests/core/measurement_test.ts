@@ -101,3 +101,47 @@ Deno.test("each look at the command shows that the domain lives", () => {
   window.observe();
   assert.notEqual(control.heartbeat, before);
 });
+
+Deno.test("each piece of the window has what was counted in it, and together they are the window", () => {
+  const { control, window, command, work, sample } = windowed();
+  command(Command.WarmUp);
+  work(50);
+  command(Command.Measure);
+  for (const [piece, step] of [[1, 3], [2, 5], [4, 7]]) {
+    work(step);
+    control.beginPiece(piece);
+    assert.equal(window.observe(), Command.Measure);
+    assert.equal(window.observe(), Command.Measure, "a piece is cut once");
+  }
+  work(11);
+  command(Command.Finish);
+  const { pieces, operations, durationNs, waits } = sample();
+  assert(pieces !== null && operations !== null && waits !== null);
+  assert.deepEqual(pieces.upTo, [1, 2, 4, 100], "the third was not seen");
+  for (const key of ["operations", "spunNs", "lostNs", "sleptNs"] as const) {
+    assert.deepEqual(pieces[key], [3, 5, 7, 11]);
+  }
+  assert.deepEqual(pieces.bytes, [3, 5, 7, 11].map((each) => each * 4096));
+  assert.equal(operations.operations, 26);
+  const lengths = pieces.durationNs.reduce((total, each) => total + each, 0);
+  assert(pieces.durationNs.every((each) => each >= 0) && lengths <= durationNs, `${lengths} of ${durationNs}`);
+  assert(pieces.cpuNs.every((each) => each === null || each >= 0));
+});
+
+Deno.test("a window that nobody cut has no pieces, and a driver's pieces have no operations", () => {
+  const { command, work, sample } = windowed();
+  command(Command.Measure);
+  work(3);
+  command(Command.Finish);
+  assert.equal(sample().pieces, null);
+
+  const driver = windowed({ workload: false });
+  driver.command(Command.Measure);
+  driver.work(2);
+  driver.control.beginPiece(1);
+  driver.command(Command.Measure);
+  driver.work(4);
+  driver.command(Command.Finish);
+  const { pieces } = driver.sample();
+  assert.deepEqual([pieces?.operations, pieces?.bytes, pieces?.spunNs], [[0, 0], [0, 0], [2, 4]]);
+});

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Phases, timedWindow, unlessAborted, untilFinished } from "../../core/phases.ts";
+import { type Phases, piecesOf, timedWindow, unlessAborted, untilFinished } from "../../core/phases.ts";
 
 /** Phases that log what is asked of them. */
 function logged() {
@@ -23,6 +23,21 @@ Deno.test("a timed window is measured and finished, in this order", async () => 
   const { log, phases } = logged();
   await timedWindow({ warmupNs: 1e6, durationNs: 1e6 })(phases);
   assert.deepEqual(log, ["measure", "finish"]);
+});
+
+Deno.test("a timed window is cut into pieces of at least 10 ms, and each is begun once, in order", async () => {
+  const { log, phases } = logged();
+  const cut = (windows: number): Promise<void> => {
+    return timedWindow({ warmupNs: 0, durationNs: 35e6, windows }, (piece) => log.push(`piece ${piece}`))(phases);
+  };
+  await cut(20);
+  assert.deepEqual(log.splice(0), ["measure", "piece 1", "piece 2", "finish"]);
+  await cut(2);
+  assert.deepEqual(log.splice(0), ["measure", "piece 1", "finish"]);
+  await cut(1);
+  assert.deepEqual(log, ["measure", "finish"]);
+  assert.equal(piecesOf({ warmupNs: 0, durationNs: 1e6, windows: 20 }), 1);
+  assert.equal(piecesOf({ warmupNs: 0, durationNs: 1e9, windows: 20 }), 20);
 });
 
 Deno.test("a timed window ends when its machine does, with the reason, and leaves no timer", async () => {

@@ -38,7 +38,7 @@ export function sampleOf(repetition: number, operations: readonly number[], chan
     notifications: { frontend: side, backend: side },
     waits: { frontend: waits, backend: waits },
     ...{ windows: operations.length < 2 ? null : windows, latencyHistogram: { ns: [2], counts: [1] } },
-    ...{ stealNs: 0, redone: [], disturbed: null },
+    ...{ stealNs: 0, othersNs: 0, redone: [], disturbed: null },
     ...changes,
   };
 }

@@ -45,6 +45,11 @@ Deno.test("a scenario without a matrix is one cell, with its defaults", async ()
     duration: "1s",
     repetitions: 5,
     order: "interleaved",
+    maxRepetitions: 50,
+    precision: null,
+    precisionMetric: "iops",
+    redo: 3,
+    windows: 20,
     seed: 42,
   });
   const { hangTimeout, onFailure, requests } = written.recovery as Record<string, unknown>;

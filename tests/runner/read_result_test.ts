@@ -33,7 +33,18 @@ Deno.test("what an older document does not have is null or empty", () => {
     delete cell.notes;
     for (const key of ["latencyP999Ns", "steady", "fairness", "restarts"]) delete summary[key];
     for (const sample of samples) {
-      for (const key of ["windows", "latencyHistogram", "stealNs", "redone", "disturbed", "clients", "restarts"]) {
+      for (
+        const key of [
+          "windows",
+          "latencyHistogram",
+          "stealNs",
+          "othersNs",
+          "redone",
+          "disturbed",
+          "clients",
+          "restarts",
+        ]
+      ) {
         delete sample[key];
       }
     }

@@ -18,7 +18,9 @@ const DRIVER: DomainSample = {
   notifications: { sent: 5, suppressed: 6 },
   waits: { spinHits: 1, spinMisses: 2, sleeps: 3, spunNs: 4, lostNs: 6, sleptNs: 5 },
   operations: null,
+  pieces: null,
 };
+const HOST = { stealNs: 2e7, othersNs: 3e8 };
 
 function operations(latencies: readonly number[], changes: Partial<OperationSample> = {}): OperationSample {
   const histogram = new LatencyHistogram();
@@ -35,7 +37,7 @@ function sampleOf(
   domains: Record<string, DomainResult>,
   clients: readonly ClientDomains[] = [],
 ): Sample {
-  return toSample(repetition, { domains, clients, losses: [], counters: {}, peakMemoryBytes: 5e6 });
+  return toSample(repetition, { domains, clients, losses: [], counters: {}, peakMemoryBytes: 5e6, host: HOST });
 }
 
 function result(sample: DomainSample, counters: Record<string, number> = {}): DomainResult {
