@@ -45,3 +45,8 @@ export class Random {
     return new Uint8Array(words.buffer, 0, length);
   }
 }
+
+/** A value of the standard normal distribution, by the method of Box and Muller. */
+export function normal(random: () => number): number {
+  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+}

@@ -54,6 +54,7 @@ function sampleOf(iops: number, changes: Partial<Sample> = {}): Sample {
     clients: [1, 3].map((parts) => ({ device: "disk", iops: (iops * parts) / 4, bytesPerSecond: iops * parts })),
     counters: { verified: iops },
     restarts: [{ cause: "", pauseNs: null }],
+    windows: null,
     ...changes,
   } as Sample;
 }
