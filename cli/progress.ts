@@ -7,6 +7,7 @@
 import type { ExpandedScenario } from "../core/runner/cell.ts";
 import type { RunProgress } from "../core/runner/run.ts";
 import { counted, labelsInLine, varyingLabels } from "./labels.ts";
+import { repetitionsInWords } from "./quantities.ts";
 
 /** Width of a terminal that does not know its own. */
 const USUAL_COLUMNS = 80;
@@ -53,15 +54,18 @@ class TerminalProgress implements Progress {
 }
 
 class LogProgress implements Progress {
+  #said = 0;
+
   start({ file, scenario, cells }: ExpandedScenario): void {
-    const { repetitions } = scenario.run;
-    console.error(
-      `${scenario.name} (${file}): ${counted(cells.length, "cell")}, ${counted(repetitions, "repetition")} each`,
-    );
+    this.#said = 0;
+    console.error(`${scenario.name} (${file}): ${counted(cells.length, "cell")}, ${repetitionsInWords(scenario)} each`);
   }
 
   repetition({ done, total }: RunProgress): void {
-    if (done > 0 && done % Math.max(1, Math.floor(total / 4)) === 0) console.error(`  ${done} of ${total} done`);
+    // What is measured anew was done before, and is not said twice.
+    if (done <= this.#said || done % Math.max(1, Math.floor(total / 4)) !== 0) return;
+    this.#said = done;
+    console.error(`  ${done} of ${total} done`);
   }
 
   end(): void {}

@@ -5,6 +5,9 @@
  */
 
 import type { Estimate } from "../core/runner/result.ts";
+import type { Scenario } from "../core/runner/scenario.ts";
+import { formatPercentage } from "../core/units.ts";
+import { counted } from "./labels.ts";
 
 /** Estimates below each other: `13,064 [12,838–14,993]`, with their parts aligned. */
 export function intervals(estimates: readonly (Estimate | null)[]): string[] {
@@ -38,4 +41,11 @@ export function time(estimate: Estimate | null): string {
   const ns = estimate.median;
   if (ns < 1e3) return `${Math.round(ns)} ns`;
   return ns < 1e6 ? `${digits(ns / 1e3)} µs` : `${digits(ns / 1e6)} ms`;
+}
+
+/** `5 repetitions`, or `repetitions until iops is known to 2%, 50 at most`. */
+export function repetitionsInWords({ run }: Scenario): string {
+  const { repetitions, precision, precisionMetric, maxRepetitions } = run;
+  if (precision === null) return counted(repetitions, "repetition");
+  return `repetitions until ${precisionMetric} is known to ${formatPercentage(precision)}, ${maxRepetitions} at most`;
 }

@@ -13,6 +13,8 @@ export const QUICK = { repetitions: 1, warmupNs: 100e6, durationNs: 200e6 } as c
 /** What `--quick` puts into a scenario. It replaces what the file and its matrix say of the same. */
 export const QUICK_OVERRIDES: readonly Override[] = [
   { path: "run.repetitions", value: String(QUICK.repetitions) },
+  { path: "run.precision", value: "null" },
+  { path: "run.redo", value: "0" },
   { path: "run.warmup", value: formatDuration(QUICK.warmupNs) },
   { path: "run.duration", value: formatDuration(QUICK.durationNs) },
 ];

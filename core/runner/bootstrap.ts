@@ -10,12 +10,9 @@
  * @module
  */
 
-// deno-lint-ignore no-import-prefix -- named in full, so that this folder can be imported from any project
-import { median, quantileSorted } from "npm:simple-statistics@7.12.1";
 import { mulberry32 } from "../mulberry32.ts";
 import type { Estimate } from "./result.ts";
-
-export { median };
+import { median, quantileSorted } from "./statistics.ts";
 
 /** What one repetition says of a metric. */
 export interface Repeated {

@@ -6,7 +6,7 @@
 
 import { loadPlugin, type Plugin, type PluginKind, type PluginTable } from "../plugin.ts";
 import { z } from "../schema.ts";
-import { duration, size } from "../units.ts";
+import { duration, percentage, size } from "../units.ts";
 
 /** A JSON Schema (draft 2020-12). */
 export type JsonSchema = z.core.JSONSchema.JSONSchema;
@@ -87,7 +87,9 @@ function describe(name: string, plugin: Plugin): PluginDescription {
   return { kind: plugin.kind, name, description: plugin.description, options, counters };
 }
 
-const [TIME, SIZE] = [duration(), size()].map((schema) => z.toJSONSchema(schema, { io: "input" }).pattern);
+const [TIME, SIZE, PERCENTAGE] = [duration(), size(), percentage()].map((schema) =>
+  z.toJSONSchema(schema, { io: "input" }).pattern
+);
 
 /** What a value may be, in words. */
 export function typeInWords(schema: JsonSchema): string {
@@ -96,7 +98,10 @@ export function typeInWords(schema: JsonSchema): string {
   if (schema.anyOf !== undefined) return schema.anyOf.map((each) => typeInWords(each as JsonSchema)).join(" | ");
   switch (schema.type) {
     case "string":
+      if (schema.pattern === PERCENTAGE) return "percentage";
       return schema.pattern === TIME ? "time" : schema.pattern === SIZE ? "size" : "text";
+    case "null":
+      return "null";
     case "integer":
     case "number":
       return `${schema.type === "integer" ? "integer" : "number"}${range(schema)}`;

@@ -8,15 +8,16 @@ import { cpus } from "node:os";
 import { messageOf } from "../errors.ts";
 import type { Consent, WorkloadPlugin } from "../plugin.ts";
 import type { Cell, ExpandedScenario } from "./cell.ts";
+import { CellRun } from "./cell_run.ts";
 import { missingConsent } from "./consent.ts";
 import { ScenarioError } from "./diagnostics.ts";
 import { judge } from "./expectation_result.ts";
 import { runMachineProcess } from "./machine_process.ts";
 import { permissionNeeds, planMachine, workloadNeeds } from "./plan.ts";
-import { type CellResult, type Machine, type Result, RESULT_SCHEMA, type Sample } from "./result.ts";
+import { type Machine, type Result, RESULT_SCHEMA, type Sample } from "./result.ts";
 import { toSample } from "./sample.ts";
 import { encodeScenario } from "./scenario.ts";
-import { summarise } from "./summary.ts";
+import { turns } from "./turns.ts";
 
 /** How a run goes. */
 export interface RunOptions extends Partial<Consent> {
@@ -36,17 +37,10 @@ export interface RunProgress {
   readonly cell: Cell;
   /** Which repetition of it, from 0. */
   readonly repetition: number;
-  /** Repetitions of all cells that are over. */
+  /** Repetitions of all cells that are over, and need not be measured anew. */
   readonly done: number;
-  /** Repetitions of all cells. */
+  /** Repetitions of all cells; with `run.precision` as many as are known to be needed. */
   readonly total: number;
-}
-
-interface CellState {
-  readonly cell: Cell;
-  readonly samples: Sample[];
-  readonly notes: Set<string>;
-  error?: string;
 }
 
 /**
@@ -60,14 +54,13 @@ export async function runScenario(expanded: ExpandedScenario, options: RunOption
   const { signal } = options;
   const refused = missingConsent(expanded, options);
   if (refused.length > 0) throw new ScenarioError(refused);
-  const { order, repetitions } = expanded.scenario.run;
   const startedAt = new Date().toISOString();
   const machine = describeMachine();
   const workloads = expanded.cells.map(({ workload }) => workload.plugin as WorkloadPlugin);
   const figures = Object.assign({}, ...workloads.map((workload) => workload.figures ?? {}));
-  const states = expanded.cells.map((cell): CellState => ({ cell, samples: [], notes: new Set() }));
+  const runs = expanded.cells.map((cell) => new CellRun(cell, machine.cores));
   const result = (): Result => {
-    const cells = states.map((state) => cellResult(state, repetitions));
+    const cells = runs.map((run) => run.result);
     return {
       schema: RESULT_SCHEMA,
       scenario: writtenScenario(expanded),
@@ -80,24 +73,28 @@ export async function runScenario(expanded: ExpandedScenario, options: RunOption
     };
   };
 
-  const turns = order === "interleaved"
-    ? Array.from({ length: repetitions }, (_, repetition) => states.map((state) => ({ state, repetition }))).flat()
-    : states.flatMap((state) => Array.from({ length: repetitions }, (_, repetition) => ({ state, repetition })));
-  for (const [done, { state, repetition }] of turns.entries()) {
+  for (const run of turns(runs, expanded.scenario.run)) {
     if (signal?.aborted) break;
-    if (state.error !== undefined) continue;
-    options.onRepetition?.({ cell: state.cell, repetition, done, total: turns.length });
+    const repetition = run.next;
+    options.onRepetition?.({ cell: run.cell, repetition, ...progressOf(runs) });
     try {
-      const { sample, losses } = await measure(state, repetition, options);
-      state.samples.push(sample);
-      if (losses.length > 0) state.error = losses.join("; ");
+      const { sample, losses } = await measure(run, repetition, options);
+      run.add(sample);
+      if (losses.length > 0) run.error = losses.join("; ");
     } catch (thrown) {
       if (signal?.aborted) break;
-      state.error = messageOf(thrown);
+      run.error = messageOf(thrown);
     }
     await options.onUpdate?.(result());
   }
   return result();
+}
+
+/** How much is done. What must be measured anew counts as not done. */
+function progressOf(runs: readonly CellRun[]): Pick<RunProgress, "done" | "total"> {
+  const left = runs.reduce((sum, { needed }) => sum + needed, 0);
+  const total = runs.reduce((sum, run) => sum + Math.max(run.least, run.samples.length + run.needed), 0);
+  return { done: total - left, total };
 }
 
 /** What a repetition measured, and why clients were lost in it; the others have gone on to its end then. */
@@ -106,7 +103,7 @@ interface Measured {
   readonly losses: readonly string[];
 }
 
-async function measure({ cell, notes }: CellState, repetition: number, options: RunOptions): Promise<Measured> {
+async function measure({ cell, notes }: CellRun, repetition: number, options: RunOptions): Promise<Measured> {
   const { signal, scratchParent, allowDestructive = [], force = false, allowCommands = [] } = options;
   const { run, affinity } = cell.scenario;
   const results = await runMachineProcess({
@@ -120,15 +117,6 @@ async function measure({ cell, notes }: CellState, repetition: number, options: 
     onNote: (text) => notes.add(text),
   });
   return { sample: toSample(repetition, results), losses: results.losses };
-}
-
-function cellResult({ cell, samples, notes, error }: CellState, repetitions: number): CellResult {
-  const { id, labels } = cell;
-  const status = error !== undefined ? "failed" : samples.length < repetitions ? "pending" : "ok";
-  return {
-    ...{ id, labels, status, ...(error === undefined ? {} : { error }), notes: [...notes] },
-    ...{ samples, summary: summarise(samples) },
-  };
 }
 
 /** The scenario as one would write it, with every default. */

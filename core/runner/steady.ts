@@ -8,8 +8,8 @@
  * @module
  */
 
-import { median } from "./bootstrap.ts";
 import type { Sample, Steadiness, Windows } from "./result.ts";
+import { median } from "./statistics.ts";
 
 /** Fewest pieces through which a line says anything. */
 const FEWEST_PIECES = 5;

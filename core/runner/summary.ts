@@ -4,10 +4,11 @@
  * @module
  */
 
-import { estimateOf, median } from "./bootstrap.ts";
+import { estimateOf } from "./bootstrap.ts";
 import { fairness } from "./clients.ts";
 import { repeated } from "./metrics.ts";
 import { type Estimate, type EstimateName, ESTIMATES, type Sample, type Summary } from "./result.ts";
+import { median } from "./statistics.ts";
 import { steadiness } from "./steady.ts";
 
 export { median };

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { duration, formatDuration, formatSize, size } from "../../core/units.ts";
+import { z } from "../../core/schema.ts";
+import { duration, formatDuration, formatPercentage, formatSize, percentage, size } from "../../core/units.ts";
 
 Deno.test("a size is bytes in the program, whatever its unit", () => {
   for (
@@ -52,4 +53,14 @@ Deno.test("a whole number of a unit is read exactly", () => {
     const factor = 1024 ** ["B", "KiB", "MiB", "GiB", "TiB"].indexOf(unit);
     assert.equal(size().parse(`${count}${unit}`), count * factor);
   }));
+});
+
+Deno.test("a percentage is a share in the program, and comes back as it was written", () => {
+  const schema = percentage();
+  for (const [text, share] of [["2%", 0.02], ["0.5%", 0.005], ["7%", 0.07], ["150%", 1.5]] as const) {
+    assert.ok(Math.abs(z.decode(schema, text) - share) < 1e-12);
+    assert.equal(z.encode(schema, z.decode(schema, text)), text);
+    assert.equal(formatPercentage(share), text);
+  }
+  for (const text of ["2", "-1%", "%", "2 %", "0%", ""]) assert.equal(schema.safeParse(text).success, false, text);
 });
