@@ -70,6 +70,15 @@ export * from "./core/runner/expectation.ts";
 export { scenarioJsonSchema } from "./core/runner/json_schema.ts";
 export * from "./core/runner/load.ts";
 export * from "./core/runner/plan.ts";
+export * from "./core/runner/compare.ts";
+export {
+  CompareError,
+  type Matched,
+  matchRuns,
+  matchWithin,
+  type NamedResults,
+  type Side,
+} from "./core/runner/compare_cells.ts";
 export * from "./core/runner/read_result.ts";
 export * from "./core/runner/result.ts";
 export * from "./core/runner/run.ts";

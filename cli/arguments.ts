@@ -10,7 +10,9 @@ import { map, multiple, optional, withDefault } from "@optique/core/modifiers";
 import type { InferValue, Suggestion } from "@optique/core/parser";
 import { argument, command, constant, flag, option } from "@optique/core/primitives";
 import { choice, integer, string, type ValueParser } from "@optique/core/valueparser";
-import { formatDuration } from "../core/units.ts";
+import { COMPARE_DEFAULTS } from "../core/runner/compare.ts";
+import { ESTIMATES } from "../core/runner/result.ts";
+import { formatDuration, formatPercentage } from "../core/units.ts";
 import { QUICK } from "./quick.ts";
 import { DEFAULT_OUT } from "./result_file.ts";
 
@@ -162,6 +164,45 @@ const schema = command("schema", object({ command: constant("schema") }), {
   description: message`Print the JSON Schema of scenarios, with which editors complete and check them.`,
 });
 
+const compare = command(
+  "compare",
+  object({
+    command: constant("compare"),
+    results: multiple(
+      argument(path("RESULT", "any", [".json"]), {
+        description: message`Results (JSON), or folders of results, whose repetitions are taken together.`,
+      }),
+      { min: 1, max: 2, errors: { tooFew: message`Name two results, or one and --by.` } },
+    ),
+    by: optional(option("--by", string({ metavar: "LABEL" }), {
+      description: message`Compare cells of one result that differ in this label alone, such as policy.`,
+    })),
+    baseline: optional(option("--baseline", string({ metavar: "VALUE" }), {
+      description: message`With --by, the value that the others are compared with; by default the first.`,
+    })),
+    metric: withDefault(
+      option("--metric", choice(ESTIMATES, { metavar: "METRIC" }), { description: message`What is compared.` }),
+      COMPARE_DEFAULTS.metric,
+    ),
+    confidence: withDefault(
+      option("--confidence", percent("CONFIDENCE", 50, 99.9999), {
+        description: message`How sure all verdicts together must be.`,
+      }),
+      1 - COMPARE_DEFAULTS.errorRate,
+    ),
+    threshold: withDefault(
+      option("--threshold", percent("SHARE", 0, 1000), { description: message`Differences up to this do not count.` }),
+      COMPARE_DEFAULTS.threshold,
+    ),
+    json: map(optional(flag("--json", { description: message`Print the comparison as JSON.` })), (on) => on === true),
+  }),
+  {
+    description: message`Say for each cell whether it is faster or slower than before, or that there is no evidence.`,
+    footer:
+      message`The first result is what the second is compared with. The exit status is 0 when nothing is slower, 1 when something is, or failed, 2 when nothing could be compared.`,
+  },
+);
+
 const asJson = map(optional(flag("--json", { description: message`Print JSON.` })), (on) => on === true);
 
 const sata = command(
@@ -188,10 +229,10 @@ const sata = command(
 );
 
 /** Parses the command line. */
-export const parser = or(run, serve, faults, check, list, schema, sata);
+export const parser = or(run, serve, faults, check, compare, list, schema, sata);
 /** What may stand first on the command line; anything else is an argument of `run`. */
 export const COMMANDS: readonly string[] = [
-  ...["run", "serve", "faults", "check", "list", "schema", "sata", "completion", "help"],
+  ...["run", "serve", "faults", "check", "compare", "list", "schema", "sata", "completion", "help"],
   ...["--help", "-h", "--version"],
 ];
 
@@ -205,6 +246,8 @@ export type ServeArguments = Extract<Arguments, { command: "serve" }>;
 export type FaultsArguments = Extract<Arguments, { command: "faults" }>;
 /** What it says about checking. */
 export type CheckArguments = Extract<Arguments, { command: "check" }>;
+/** What it says about comparing. */
+export type CompareArguments = Extract<Arguments, { command: "compare" }>;
 /** What it says about listing. */
 export type ListArguments = Extract<Arguments, { command: "list" }>;
 /** What it says about listing disks. */
@@ -219,6 +262,23 @@ function path(metavar: string, type: "file" | "any", extensions?: readonly strin
     *suggest(prefix: string): Iterable<Suggestion> {
       yield { kind: "file", type, pattern: prefix, ...(extensions === undefined ? {} : { extensions }) };
     },
+  };
+}
+
+/** A share as per cent, with or without the sign. */
+function percent(metavar: string, least: number, most: number): ValueParser<"sync", number> {
+  const format = (share: number): string => formatPercentage(share);
+  return {
+    mode: "sync",
+    metavar: metavar as "SHARE",
+    placeholder: least / 100,
+    parse(input) {
+      const value = /^\d+(\.\d+)?%?$/.test(input) ? parseFloat(input) : NaN;
+      if (value >= least && value <= most) return { success: true, value: value / 100 };
+      const limits = text(`${least}% to ${most}%`);
+      return { success: false, error: message`must be a percentage from ${limits}: found ${input}` };
+    },
+    format,
   };
 }
 

@@ -7,6 +7,7 @@
 import { runParser } from "@optique/core/facade";
 import type { PluginTable } from "../core/plugin.ts";
 import { checkCommand } from "./check_command.ts";
+import { compareCommand } from "./compare_command.ts";
 import { BRIEF, COMMANDS, EXAMPLES, parser } from "./arguments.ts";
 import { ExitStatus } from "./exit_status.ts";
 import { faultsCommand } from "./faults_command.ts";
@@ -51,6 +52,8 @@ export async function main(args: readonly string[], plugins: PluginTable): Promi
       return await faultsCommand(parsed, plugins);
     case "check":
       return await checkCommand(parsed, plugins);
+    case "compare":
+      return await compareCommand(parsed);
     case "list":
       return await listCommand(parsed, plugins);
     case "schema":

@@ -28,6 +28,7 @@ const PROJECT = dirname(dirname(fromFileUrl(import.meta.url)));
 export function permissionsOf(args: readonly string[]): PermissionNeed[] {
   if (args[0] === "serve") return [...basePermissions(args), ...servePermissions()];
   if (args[0] === "faults") return [...basePermissions(args), ...faultPermissions()];
+  if (args[0] === "compare") return [...basePermissions(args), ...resultPermissions(args.slice(1))];
   const runs = args.some((arg) => /\.ya?ml$/.test(arg)) && args[0] !== "check";
   const out = args.find((arg) => arg.startsWith("--out="))?.slice("--out=".length) ??
     (args.includes("--out") ? args[args.indexOf("--out") + 1] : undefined);
@@ -50,6 +51,13 @@ function basePermissions(args: readonly string[]): PermissionNeed[] {
       };
     }),
   ];
+}
+
+/** What it takes to read results: whatever is named, and of options too much rather than too little. */
+function resultPermissions(args: readonly string[]): PermissionNeed[] {
+  return args.filter((arg) => !arg.startsWith("-")).map((path): PermissionNeed => {
+    return { descriptor: { name: "read", path }, flag: "--allow-read", reason: "read results" };
+  });
 }
 
 /** What it takes to run scenarios and save their results in a folder. */

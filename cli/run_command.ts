@@ -19,7 +19,7 @@ import { pluginPermissions } from "./plugin_permissions.ts";
 import { createProgress, type Progress } from "./progress.ts";
 import { prepareOut, resultDirectory, ResultFile } from "./result_file.ts";
 import { printMistakes, readScenarios } from "./scenarios.ts";
-import { LOG_COLUMNS, renderResult } from "./table.ts";
+import { renderResult, tableColumns } from "./table.ts";
 
 /** Runs the command. */
 export async function runCommand(args: RunArguments, plugins: PluginTable): Promise<number> {
@@ -97,7 +97,7 @@ async function runOne(
   });
   progress.end();
   file.save(result);
-  console.log(args.json === true ? JSON.stringify(result) : renderResult(result, columns()));
+  console.log(args.json === true ? JSON.stringify(result) : renderResult(result, tableColumns()));
   if (args.quick && result.expectations.length > 0) {
     console.error("note: a quick look; its expectations do not decide the exit status");
   }
@@ -107,9 +107,4 @@ async function runOne(
   }
   console.error(`${result.interrupted ? "interrupted; saved" : "saved"} in ${file.path}\n`);
   return { result, saved: true };
-}
-
-/** Width of the table. A terminal that does not know its own is taken for a log. */
-function columns(): number {
-  return Deno.stdout.isTerminal() ? Deno.consoleSize().columns || LOG_COLUMNS : LOG_COLUMNS;
 }

@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { CellResult } from "../core/runner/result.ts";
 import { shorten, shortName } from "./labels.ts";
 
 /** Fewest characters of a label; a table with many labels is wider rather than say less. */
@@ -31,7 +30,11 @@ export class ShortNames {
 }
 
 /** How long labels may be: the columns that need less give the rest to the others. */
-export function labelLengths(cells: readonly CellResult[], shown: readonly string[], width: number): number[] {
+export function labelLengths(
+  cells: readonly { readonly labels: Readonly<Record<string, string>> }[],
+  shown: readonly string[],
+  width: number,
+): number[] {
   const needed = shown.map((label) => {
     return Math.max(shortName(label, shown).length, ...cells.map(({ labels }) => (labels[label] ?? "").length));
   });

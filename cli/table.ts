@@ -19,6 +19,11 @@ const COMMON_LABELS = ["policy", "device", "workload", "placement"];
 /** Width that a table keeps to where there is no terminal, which would be narrower or not. */
 export const LOG_COLUMNS = 160;
 
+/** Width that there is for a table. A terminal that does not know its own is taken for a log. */
+export function tableColumns(): number {
+  return Deno.stdout.isTerminal() ? Deno.consoleSize().columns || LOG_COLUMNS : LOG_COLUMNS;
+}
+
 const METRICS = [
   "IOPS [low–high]",
   "MB/s [low–high]",

@@ -1,0 +1,67 @@
+/**
+ * `compare`: says whether a run differs from another, or some cells of a run from others.
+ *
+ * @module
+ */
+
+import { messageOf } from "../core/errors.ts";
+import { compareCells, type RunComparison } from "../core/runner/compare.ts";
+import { CompareError, type Matched, matchRuns, matchWithin, type NamedResults } from "../core/runner/compare_cells.ts";
+import { readResults, ResultError } from "../core/runner/read_result.ts";
+import type { CompareArguments } from "./arguments.ts";
+import { renderComparison } from "./compare_table.ts";
+import { ExitStatus } from "./exit_status.ts";
+import { join } from "./paths.ts";
+import { tableColumns } from "./table.ts";
+
+/** Runs the command. */
+export async function compareCommand(args: CompareArguments): Promise<number> {
+  let comparison: RunComparison;
+  try {
+    const { metric, confidence, threshold } = args;
+    // The difference of two decimal fractions is none, to the last bit.
+    const errorRate = Number((1 - confidence).toPrecision(12));
+    comparison = compareCells(await match(args), { metric, errorRate, threshold });
+  } catch (thrown) {
+    if (!(thrown instanceof CompareError || thrown instanceof ResultError)) throw thrown;
+    console.error(`iddr: ${thrown.message}`);
+    return ExitStatus.Invalid;
+  }
+  console.log(args.json ? JSON.stringify(comparison) : renderComparison(comparison, tableColumns()));
+  const isBad = comparison.cells.some(({ verdict }) => verdict === "slower" || verdict === "failed");
+  return isBad ? ExitStatus.Failed : ExitStatus.Ok;
+}
+
+/** What is to be compared with what. */
+async function match({ results, by, baseline }: CompareArguments): Promise<Matched> {
+  const sides = results.map((name) => ({ name, read: () => readAll(name) }));
+  const named = async (index: number): Promise<NamedResults> => {
+    return { name: sides[index].name, results: await sides[index].read() };
+  };
+  if (by !== undefined) {
+    if (sides.length === 1) return matchWithin(await named(0), by, baseline);
+    throw new CompareError(`--by compares cells of one result; named are ${results.join(" and ")}`);
+  }
+  if (baseline !== undefined) throw new CompareError("--baseline is a value of --by, which is missing");
+  if (sides.length === 2) return matchRuns(await named(0), await named(1));
+  throw new CompareError("name two results, or one and --by, such as --by policy");
+}
+
+/** The results in a file, or in all files of a folder that end in .json. */
+async function readAll(path: string): Promise<NamedResults["results"]> {
+  const files = filesIn(path);
+  if (files === null) return await readResults(path);
+  if (files.length === 0) throw new ResultError(`${path}: is a folder without a result (*.json)`);
+  return (await Promise.all(files.map((file) => readResults(join(path, file))))).flat();
+}
+
+/** Names of the results in a folder; null if it is none. */
+function filesIn(path: string): string[] | null {
+  try {
+    if (!Deno.statSync(path).isDirectory) return null;
+    return [...Deno.readDirSync(path)].map(({ name }) => name).filter((name) => name.endsWith(".json")).sort();
+  } catch (thrown) {
+    if (thrown instanceof Deno.errors.NotFound) return null; // Who reads it says so.
+    throw new ResultError(`${path}: cannot be read: ${messageOf(thrown)}`);
+  }
+}
