@@ -8,7 +8,7 @@ import type { BlockQueue } from "../block_queue.ts";
 import { addUp, type Counters } from "../counters.ts";
 import { DeviceError, WorkloadError } from "../errors.ts";
 import { Frontend } from "../frontend.ts";
-import { OperationMeter } from "../measure/meter.ts";
+import { CountingMeter, OperationMeter } from "../measure/meter.ts";
 import { MonolithicQueue } from "../monolithic_queue.ts";
 import { viewOf } from "../partition.ts";
 import { Command } from "./control.ts";
@@ -27,7 +27,7 @@ export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadS
   const { control, report, waiter, policy, events, confinedTo, recovery, requestTimeoutMs } = setup;
   const [link] = setup.links;
   const [gate] = setup.gates.values();
-  const meter = new OperationMeter(plan.slots.count);
+  const meter = new (plan.countsOnly === true ? CountingMeter : OperationMeter)(plan.slots.count);
   const stopRequested = (): boolean => control.stopRequested();
   const common = { waiter, policy, meter, stopRequested };
   let frontend: Frontend | null = null;

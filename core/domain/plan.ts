@@ -60,6 +60,8 @@ export interface WorkloadPlan extends PluginUse {
   readonly thread: number;
   /** How many there are. */
   readonly threads: number;
+  /** Whether operations are only counted and none is timed: for the bench of what that costs. No when absent. */
+  readonly countsOnly?: boolean;
   /** Whose thread it is, where the machine has several clients, and what that may have of its device. */
   readonly client?: ClientPlan;
 }

@@ -109,6 +109,42 @@ export class OperationMeter {
   }
 }
 
+/**
+ * Counts operations and bytes, and times none: the least that must be counted for a speed to be known. With it the bench
+ * of what measuring costs has something to compare {@link OperationMeter} with.
+ */
+export class CountingMeter extends OperationMeter {
+  readonly #own = new Float64Array(2);
+  readonly #byteLengths: Float64Array;
+
+  /** See {@link OperationMeter}. */
+  constructor(depth: number) {
+    super(depth);
+    this.#byteLengths = new Float64Array(depth);
+  }
+
+  override get operations(): number {
+    return this.#own[OPERATIONS];
+  }
+
+  override get bytes(): number {
+    return this.#own[BYTES];
+  }
+
+  override restart(): void {
+    this.#own.fill(0);
+  }
+
+  override submitted(slot: number, byteLength: number): void {
+    this.#byteLengths[slot] = byteLength;
+  }
+
+  override completed(slot: number): void {
+    this.#own[OPERATIONS]++;
+    this.#own[BYTES] += this.#byteLengths[slot];
+  }
+}
+
 /** What one reading of the clock costs here, in nanoseconds. */
 function clockCostNs(): number {
   const readings = 1000;

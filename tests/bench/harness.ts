@@ -8,7 +8,7 @@
 import type { Cell } from "../../core/runner/cell.ts";
 import { expandScenario } from "../../core/runner/expand.ts";
 import { ScenarioDocument } from "../../core/runner/load.ts";
-import { runMachineProcess } from "../../core/runner/machine_process.ts";
+import { runMachineProcess, type WantedJob } from "../../core/runner/machine_process.ts";
 import { permissionNeeds, planMachine } from "../../core/runner/plan.ts";
 import type { Sample } from "../../core/runner/result.ts";
 import { toSample } from "../../core/runner/sample.ts";
@@ -40,17 +40,24 @@ export async function benchCell(overrides: Readonly<Record<string, string>> = {}
   return (await expandScenario(ScenarioDocument.parse("bench", BASE, set), builtins)).cells[0];
 }
 
+/** What is changed of a job before it is run. */
+export type ChangeJob = (job: WantedJob) => WantedJob;
+
 /** Measures a cell once, in a process of its own. */
-export async function measure(cell: Cell, v8Flags: readonly string[] = []): Promise<Measurement> {
+export async function measure(
+  cell: Cell,
+  v8Flags: readonly string[] = [],
+  change: ChangeJob = (job) => job,
+): Promise<Measurement> {
   const { run, affinity } = cell.scenario;
   const scratchParent = await Deno.makeTempDir();
   try {
     const results = await runMachineProcess(
-      {
+      change({
         plan: planMachine(cell),
         window: { warmupNs: run.warmup, durationNs: run.duration, windows: run.windows },
         affinity,
-      },
+      }),
       { needs: permissionNeeds(cell), v8Flags, scratchParent },
     );
     const grown = (isDriver: boolean): number => {

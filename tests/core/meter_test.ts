@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { OperationMeter } from "../../core/measure/meter.ts";
+import { CountingMeter, OperationMeter } from "../../core/measure/meter.ts";
 
 function operate(meter: OperationMeter, count: number, slot = 0): void {
   for (let i = 0; i < count; i++) {
@@ -82,4 +82,13 @@ Deno.test("flushes are counted apart, never timed, and their failures are errors
   assert.equal(meter.latencies.count, 1);
   meter.restart();
   assert.equal(meter.flushes, 0);
+});
+
+Deno.test("a meter that only counts has the operations and bytes since it was restarted, and no latency", () => {
+  const meter = new CountingMeter(2);
+  operate(meter, 5);
+  meter.restart();
+  operate(meter, 3);
+  operate(meter, 4, 1);
+  assert.deepEqual([meter.operations, meter.bytes, meter.latencies.count], [7, 7 * 512, 0]);
 });
