@@ -128,25 +128,14 @@ export function threadUsage(): ThreadUsage {
   };
 }
 
-const ownUsage = new Uint8Array(RUSAGE_BYTES);
-/** The same by 32-bit halves: seconds and microseconds, of user and system, have the even ones (little-endian). */
-const ownUsageHalves = new Uint32Array(ownUsage.buffer);
-
-/** CPU time that the calling thread has used, in nanoseconds; NaN where it cannot be known. Allocates nothing with libc. */
-export function threadCpuNs(): number {
-  const library = openLibC();
-  if (library === null || library.symbols.getrusage(RUSAGE_THREAD, ownUsage) !== 0) return coarseCpuNs() ?? NaN;
-  const halves = ownUsageHalves;
-  return (halves[0] + halves[4]) * 1e9 + (halves[2] + halves[6]) * 1e3;
-}
-
 /** CPU time that all threads of this process have used, in nanoseconds; null where it cannot be known. */
 export function processCpuNs(): number | null {
   const long = readUsage(RUSAGE_SELF);
   return long === null ? null : (long(0) + long(2)) * 1e9 + (long(1) + long(3)) * 1e3;
 }
 
-function coarseCpuNs(): number | null {
+/** CPU time that the calling thread has used, to 10 ms, without libc; null where it cannot be known. */
+export function coarseCpuNs(): number | null {
   const { threadCpuUsage } = process as { threadCpuUsage?: () => { user: number; system: number } };
   if (threadCpuUsage === undefined) return null;
   const { user, system } = threadCpuUsage();

@@ -12,7 +12,7 @@ import type { Counters } from "../counters.ts";
 import { printMarkedLine } from "../deno_child.ts";
 import { DomainError, messageOf } from "../errors.ts";
 import type { FaultJob } from "../faults/conductor.ts";
-import { Hypervisor } from "../hypervisor.ts";
+import { type DomainResult, Hypervisor } from "../hypervisor.ts";
 import { type HostUse, watchHost } from "../measure/host.ts";
 import { allowedCpus, peakMemoryBytes } from "../measure/thread.ts";
 import { type Conductor, timedWindow, untilFinished } from "../phases.ts";
@@ -53,7 +53,14 @@ async function measured(hypervisor: Hypervisor): Promise<MachineAnswer> {
   const clients = clientsOf(job.plan);
   return {
     type: "results",
-    results: { domains, clients, losses, counters: conducted, peakMemoryBytes: peakMemoryBytes(), host },
+    results: {
+      domains,
+      clients,
+      losses,
+      counters: conducted,
+      peakMemoryBytes: peakMemoryBytes(),
+      host: withoutDomains(domains),
+    },
   };
 }
 
@@ -119,6 +126,14 @@ async function conductorOf({ plan, window }: MachineJob, hypervisor: Hypervisor)
   return async (phases) => {
     conducted = await conduct(workload.options, { ...phases, scratchDirectory, note: context.note });
   };
+}
+
+/** What the machine did, without what domains used that are processes of their own: they are no others. */
+function withoutDomains(domains: Readonly<Record<string, DomainResult>>): HostUse | null {
+  if (host === null) return null;
+  const used = job.plan.domains.filter(({ kind }) => kind === "process")
+    .reduce((sum, { name }) => sum + (domains[name]?.sample.cpuNs ?? 0), 0);
+  return { ...host, othersNs: Math.max(0, host.othersNs - used) };
 }
 
 /** The same conductor, while it is noted what the whole machine does in the window. */

@@ -180,8 +180,8 @@ export interface Sample {
    */
   readonly stealNs: number | null;
   /**
-   * CPU time of all but the machine process in the window, in nanoseconds, to 10 ms: of other programs, of domains that
-   * are processes, of the kernel; null where that cannot be known.
+   * CPU time of all but the machine and its domains in the window, in nanoseconds, to 10 ms: of other programs, those that
+   * the workload runs among them, and of the kernel; null where that cannot be known.
    */
   readonly othersNs: number | null;
   /** Why earlier attempts at this repetition were thrown away; none as a rule. */
