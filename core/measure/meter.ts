@@ -123,22 +123,27 @@ export class CountingMeter extends OperationMeter {
     this.#byteLengths = new Float64Array(depth);
   }
 
+  /** See {@link OperationMeter.operations}; flushes are among them. */
   override get operations(): number {
     return this.#own[OPERATIONS];
   }
 
+  /** See {@link OperationMeter.bytes}; of those that failed, too. */
   override get bytes(): number {
     return this.#own[BYTES];
   }
 
+  /** Starts counting anew. */
   override restart(): void {
     this.#own.fill(0);
   }
 
+  /** See {@link OperationMeter.submitted}. */
   override submitted(slot: number, byteLength: number): void {
     this.#byteLengths[slot] = byteLength;
   }
 
+  /** See {@link OperationMeter.completed}. */
   override completed(slot: number): void {
     this.#own[OPERATIONS]++;
     this.#own[BYTES] += this.#byteLengths[slot];

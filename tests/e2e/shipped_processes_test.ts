@@ -11,7 +11,10 @@ threadUsage(); // Opens the C library for good, before a sanitizer counts what a
 
 const FOLDER = fileURLToPath(import.meta.resolve("../../scenarios"));
 /** A look at each. */
-const BRIEF = [["run.repetitions", "1"], ["run.warmup", "5ms"], ["run.duration", "20ms"]] as const;
+const BRIEF = [["run.repetitions", "1"], ["run.precision", "null"], ["run.warmup", "5ms"], [
+  "run.duration",
+  "20ms",
+]] as const;
 const KINDS = [["domains.application.kind", "process"], ["domains.driver.kind", "process"]] as const;
 /** Folders whose scenarios take a disk, a server, root and a mounted device, or many restarts: other tests run those. */
 const SPECIAL = ["sata", "nbd", "thesis", "faults"];
