@@ -1,8 +1,8 @@
 /**
- * The library of statistics. Everything takes it from here.
+ * The library of statistics. Everything takes it from here. It is named by its full specifier, not by the import map, so
+ * that this folder can be imported from any project.
  *
  * @module
  */
 
-// deno-lint-ignore no-import-prefix -- named in full, so that this folder can be imported from any project
 export { errorFunction, median, quantileSorted } from "npm:simple-statistics@7.12.1";

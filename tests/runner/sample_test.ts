@@ -219,3 +219,27 @@ Deno.test("fairness is that of the device whose clients were served least alike,
   assert.equal(fairness([client("a", 0, 0), client("b", 1)]), null);
   assert.equal(fairness([]), null);
 });
+
+Deno.test("windows are of all threads and the driver; one that was started anew in the window has none", () => {
+  const pieces = (count: number) => {
+    const column = Array(count).fill(5);
+    const upTo = [...Array.from({ length: count - 1 }, (_, index) => index + 1), 100];
+    const counted = { durationNs: column, cpuNs: column, operations: column, bytes: column };
+    return { upTo, ...counted, spunNs: column, lostNs: column, sleptNs: column };
+  };
+  const domains = (restarts: DomainResult["restarts"]): Record<string, DomainResult> => ({
+    "application-0": result(application([10], { pieces: pieces(3) })),
+    "application-1": result(application([20], { pieces: pieces(3) })),
+    "driver": { ...result({ ...DRIVER, pieces: pieces(2) }), restarts },
+  });
+  const { windows, stealNs, othersNs, latencyHistogram } = sampleOf(0, domains([]));
+  assert.deepEqual(
+    [windows?.operations, windows?.driver?.cpuNs],
+    [[10, 20], [5, 5]],
+    "joined where the driver was cut",
+  );
+  assert.deepEqual([stealNs, othersNs], [2e7, 3e8]);
+  assert.deepEqual(latencyHistogram, { ns: [10, 20], counts: [1, 1] });
+  const restarted = sampleOf(0, domains([{ cause: "", noticedAtMs: 1, resumedAtMs: 2 }])).windows;
+  assert.deepEqual([restarted?.operations, restarted?.driver], [[10, 10, 10], null]);
+});
