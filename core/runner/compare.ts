@@ -4,9 +4,8 @@
  * @module
  */
 
-import type { Repeated } from "./bootstrap.ts";
-import { type Matched, type Side } from "./compare_cells.ts";
-import { estimateOf } from "./bootstrap.ts";
+import { estimateOf, type Repeated } from "./bootstrap.ts";
+import type { Matched, Side } from "./compare_cells.ts";
 import { repeated } from "./metrics.ts";
 import { ratioOf } from "./ratio.ts";
 import type { Estimate, EstimateName } from "./result.ts";

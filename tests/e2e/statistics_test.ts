@@ -1,7 +1,7 @@
 // What a run says beside its figures: pieces of the window, what else the machine did, how sure the figures are.
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { type Result, type Sample, type Windows } from "../../core/runner/result.ts";
+import type { Result, Sample, Windows } from "../../core/runner/result.ts";
 import { parseResult } from "../../core/runner/read_result.ts";
 import { flags, type Outcome, outcome, savedResult, start, withDirectory, writeScenario } from "./command.ts";
 
