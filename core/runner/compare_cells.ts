@@ -97,6 +97,7 @@ export function matchRuns(first: NamedResults, second: NamedResults): Matched {
       ]),
       ...machineWarnings([first, second]),
       ...orderWarnings(first, second),
+      ...blockWarnings([first, second]),
     ],
   };
 }
@@ -131,6 +132,17 @@ function orderWarnings(first: NamedResults, second: NamedResults): string[] {
     `all of ${earlier.name} was measured before ${later.name}: if the machine changed meanwhile, that looks like a ` +
     "difference; runs that take turns exclude it (docs/benchmarking.md)",
   ];
+}
+
+/** Repetitions of one run share its moment. Where runs differ by theirs, they are no independent values. */
+function blockWarnings(sides: readonly NamedResults[]): string[] {
+  const blocks = sides.filter(({ results }) => {
+    return results.length > 1 && results.some(({ cells }) => cells.some(({ samples }) => samples.length > 1));
+  });
+  return blocks.map(({ name }) => {
+    return `the runs in ${name} have several repetitions each, which were measured at about the same time: runs that take ` +
+      "turns should have one each (run.repetitions=1), or a difference may be that of their moments";
+  });
 }
 
 /**

@@ -118,6 +118,10 @@ Deno.test("runs one after the other are warned of, runs that took turns are not,
   assert.deepEqual(turns.warnings, []);
   assert.deepEqual(turns.pairs[0].a.samples.map(({ iops }) => iops), [10, 11]);
   assert.deepEqual(turns.pairs[0].b.samples.map(({ iops }) => iops), [20, 21]);
+  const blocks = [1, 3].map((minute) => ({ ...at(minute, 1), cells: [cellOf("interrupt", [10, 11])] }));
+  const { warnings } = matchRuns(named("old", ...blocks), named("new", at(2, 20), at(4, 21)));
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0], /^the runs in old have several repetitions each/);
 });
 
 /** Cells of two policies and two queue depths, as a matrix makes them. */
