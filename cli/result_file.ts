@@ -66,7 +66,7 @@ export class ResultFile {
     const partial = `${this.path}.partial`;
     try {
       // In one step for everything else here, so that a second Ctrl-C finds no half of it.
-      Deno.writeTextFileSync(partial, `${JSON.stringify(result, null, 2)}\n`);
+      Deno.writeTextFileSync(partial, documentOf(result));
       Deno.renameSync(partial, this.path);
       this.#error = undefined;
     } catch (thrown) {
@@ -74,6 +74,20 @@ export class ResultFile {
       removeIfThere(partial);
     }
   }
+}
+
+/**
+ * The document, with a line for each part and each cell: to be read by programs, as it is written anew after each
+ * repetition and has hundreds of numbers of each.
+ */
+function documentOf(result: Result): string {
+  const parts = Object.entries(result).map(([name, value]) => {
+    const text = name === "cells"
+      ? `[\n${result.cells.map((cell) => JSON.stringify(cell)).join(",\n")}\n]`
+      : JSON.stringify(value);
+    return `${JSON.stringify(name)}: ${text}`;
+  });
+  return `{\n${parts.join(",\n")}\n}\n`;
 }
 
 function removeIfThere(path: string): void {
