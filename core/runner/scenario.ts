@@ -11,7 +11,6 @@ import type { RateLimits } from "../rate_limit.ts";
 import { MAX_PIECES } from "../measure/pieces.ts";
 import { MAX_RING_ORDER } from "../ring.ts";
 import { duration, formatDuration, formatSize, percentage, size } from "../units.ts";
-import { ESTIMATES } from "./result.ts";
 
 /** Which schemas stand for a plugin of what kind: what generates documents from the schema names the plugins there. */
 export const pluginKinds: z.core.$ZodRegistry<{ kind: PluginKind }> = z.registry<{ kind: PluginKind }>();
@@ -150,7 +149,9 @@ const scenarioSchema = z.strictObject({
     precision: percentage().nullable().prefault(null).describe(
       "Measures a cell until its median is known so well: half the 95 % interval as a share of it, such as 2%; null: repetitions say.",
     ),
-    precisionMetric: z.enum(ESTIMATES).default("iops").describe("Of what precision speaks."),
+    precisionMetric: z.enum(["iops", "latencyP50Ns", "latencyP99Ns", "cpuCores"]).default("iops").describe(
+      "Of what precision speaks.",
+    ),
     maxRepetitions: z.int().min(1).max(1000).default(50).describe(
       "How often a cell is measured at most, with precision.",
     ),
