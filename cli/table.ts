@@ -29,6 +29,7 @@ const METRICS = [
   "MB/s [low–high]",
   "p50",
   "p99",
+  "late",
   "CPU",
   "sent",
   "suppr.",
@@ -38,7 +39,17 @@ const METRICS = [
 type Metric = typeof METRICS[number];
 type Metrics = Readonly<Record<Metric, string>>;
 /** What a narrow table leaves out, the least important first. IOPS stay. */
-const DISPENSABLE: readonly Metric[] = ["suppr.", "sent", "MB/s [low–high]", "CPU", "p50", "p99", "fair", "speed"];
+const DISPENSABLE: readonly Metric[] = [
+  "suppr.",
+  "sent",
+  "MB/s [low–high]",
+  "CPU",
+  "late",
+  "p50",
+  "p99",
+  "fair",
+  "speed",
+];
 
 /**
  * A result as text: a heading, a row for each cell, what the workload says of itself, what devices noted, the causes of failures, and what became of the expectations.
@@ -70,7 +81,9 @@ function renderTable(cells: readonly CellResult[], shown: readonly string[], col
   const rows = metricsOf(cells);
   const needed = labelLengths(cells, shown, 0).reduce((sum, length) => sum + length, 0);
   const widthOf = (name: Metric): number => 3 + Math.max(name.length, ...rows.map((row) => row[name].length));
-  const metricsThere = METRICS.filter((name) => name !== "fair" || cells.some(hasSeveralClients));
+  const metricsThere = METRICS.filter((name) => {
+    return name === "fair" ? cells.some(hasSeveralClients) : name === "late" ? cells.some(hasDueTimes) : true;
+  });
   let left = columns - 1 - shown.length * 3 - metricsThere.reduce((sum, name) => sum + widthOf(name), 0);
   const missing: Metric[] = [];
   for (const name of DISPENSABLE.filter((name) => metricsThere.includes(name))) {
@@ -119,6 +132,7 @@ function metricsOf(cells: readonly CellResult[]): Metrics[] {
     "MB/s [low–high]": megabytes[index],
     "p50": time(summary.latencyP50Ns),
     "p99": time(summary.latencyP99Ns),
+    "late": time(summary.latenessP99Ns),
     "CPU": cores(samples),
     "sent": perOperation(samples, "sent"),
     "suppr.": perOperation(samples, "suppressed"),
@@ -131,6 +145,11 @@ function metricsOf(cells: readonly CellResult[]): Metrics[] {
 
 function hasSeveralClients({ samples }: Pick<CellResult, "samples">): boolean {
   return samples.some(({ clients }) => clients.length > 1);
+}
+
+/** Whether its operations have times of their own, from which their latencies run. */
+function hasDueTimes({ summary }: CellResult): boolean {
+  return summary.latenessP99Ns !== null;
 }
 
 /** Notifications of both sides for each operation, over all repetitions. */
@@ -167,10 +186,11 @@ function legend(cells: readonly CellResult[], metrics: readonly Metric[]): strin
       ? `${rates}: of one repetition, which says nothing of how sure they are.`
       : `${rates}: median and [${range}] of ${repetitions} repetitions.`,
     [
-      ...explained("p99", `${metrics.includes("p50") ? "p50, p99" : "p99"}: from submission to completion.`),
+      ...explained("p99", `${metrics.includes("p50") ? "p50, p99" : "p99"}: from ${beginnings(cells)} to completion.`),
       ...explained("CPU", "CPU: cores used by application + driver."),
       ...explained("speed", "speed: IOPS against the first row's."),
     ].join(" "),
+    ...explained("late", "late: 99th percentile of how late the workload itself was."),
     ...explained("fair", "fair: Jain's index of the clients' bytes a second; 1 where all had the same."),
     ...explained(
       "sent",
@@ -178,4 +198,11 @@ function legend(cells: readonly CellResult[], metrics: readonly Metric[]): strin
         `${metrics.includes("suppr.") ? ", and those that the other side did not ask for" : ""}.`,
     ),
   ].filter((line) => line !== "");
+}
+
+/** From when latencies are counted. */
+function beginnings(cells: readonly CellResult[]): string {
+  const due = cells.filter(hasDueTimes).length;
+  if (due === 0) return "submission";
+  return due === cells.length ? "when an operation was due" : "submission, or from when an operation was due,";
 }

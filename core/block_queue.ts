@@ -67,11 +67,13 @@ export interface BlockQueue {
 
   /**
    * Waits once, as {@link wait} does when nothing has finished, and also where nothing is in flight: for a thread that
-   * has other sources of work (`WorkloadContext.watch`). Look at all of them after it.
+   * has other sources of work (`WorkloadContext.watch`), or something to do at a certain time. Look at all of them after
+   * it.
    *
+   * @param atMostNs the longest wait, in nanoseconds; as long as the policy says when absent
    * @throws {ConnectionError} when the driver's side is gone
    */
-  idle(): void;
+  idle(atMostNs?: number): void;
 
   /** The outcome of the slot's last operation: 0, or a negative `Status`. */
   status(slot: number): number;

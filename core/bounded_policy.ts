@@ -5,12 +5,22 @@
  */
 
 import type { NotificationPolicy, WaitOutcome, WaitPlan } from "./notification.ts";
+import { MAX_SLEEP_MS } from "./waiter.ts";
 
-/** Waits as another policy does, and no longer than it may. */
+const MAX_SLEEP_NS = MAX_SLEEP_MS * 1e6;
+
+/**
+ * Waits as another policy does, and no longer than it may.
+ *
+ * The other policy is not told of a wait that was cut short and brought no work: how long it took was neither the policy's
+ * choice nor the work's, and a policy would take the bound for the time after which work comes.
+ */
 export class BoundedPolicy implements NotificationPolicy {
-  /** How long the next wait may take, in nanoseconds. */
+  /** How long the next wait may take, in nanoseconds; that after it has no bound again. */
   leftNs: number = Infinity;
   readonly #policy: NotificationPolicy;
+  /** Whether this wait may take less than the policy wanted. */
+  #cut = false;
 
   /** A policy without a bound yet. */
   constructor(policy: NotificationPolicy) {
@@ -19,8 +29,11 @@ export class BoundedPolicy implements NotificationPolicy {
 
   plan(plan: WaitPlan): void {
     this.#policy.plan(plan);
+    this.#cut = false;
     if (this.leftNs === Infinity) return;
     let left = Math.max(0, this.leftNs);
+    this.leftNs = Infinity;
+    this.#cut = left < plan.preSleepNs + plan.spinNs + plan.yieldNs + Math.min(plan.blockNs, MAX_SLEEP_NS);
     left -= plan.preSleepNs = Math.min(plan.preSleepNs, left);
     left -= plan.spinNs = Math.min(plan.spinNs, left);
     left -= plan.yieldNs = Math.min(plan.yieldNs, left);
@@ -28,6 +41,7 @@ export class BoundedPolicy implements NotificationPolicy {
   }
 
   waited(outcome: WaitOutcome): void {
+    if (this.#cut && !outcome.found) return;
     this.#policy.waited?.(outcome);
   }
 }

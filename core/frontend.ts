@@ -13,6 +13,7 @@
 import { claimEntry, entryWord, type Operation, responseOperation, responseStatus, Status } from "./blkif.ts";
 import type { DeviceInfo } from "./block_device.ts";
 import { type BlockQueue, isTransfer, submissionError } from "./block_queue.ts";
+import { BoundedPolicy } from "./bounded_policy.ts";
 import { DriverChange } from "./driver_change.ts";
 import { ConnectionError } from "./errors.ts";
 import { FrontendLink } from "./frontend_link.ts";
@@ -21,7 +22,6 @@ import { brokenBackend, type LinkEnd, preloadEntries, pushAndNotify, type PushCo
 import type { ChannelOptions } from "./link.ts";
 import type { OperationMeter } from "./measure/meter.ts";
 import { FRAME_SIZE, SECTOR_SIZE } from "./memory.ts";
-import type { NotificationPolicy } from "./notification.ts";
 import { Patience } from "./patience.ts";
 import type { RequestIssuer } from "./request_issuer.ts";
 import type { Ring } from "./ring.ts";
@@ -42,7 +42,7 @@ export class Frontend implements BlockQueue, WaitSource {
   readonly #end: LinkEnd;
   readonly #channel: ChannelOptions;
   readonly #waiter: Waiter;
-  readonly #policy: NotificationPolicy;
+  readonly #policy: BoundedPolicy;
   readonly #meter: OperationMeter;
   readonly #stopRequested: () => boolean;
   /** What to do without a driver; null where its loss is the end. */
@@ -81,7 +81,7 @@ export class Frontend implements BlockQueue, WaitSource {
     // When every slot waits to be published, nothing can join them.
     this.#batch = Math.min(link.channel.batch, link.slots.count);
     this.#waiter = options.waiter;
-    this.#policy = options.policy;
+    this.#policy = new BoundedPolicy(options.policy);
     this.#meter = options.meter;
     this.#stopRequested = options.stopRequested;
     this.depth = link.slots.count;
@@ -195,7 +195,8 @@ export class Frontend implements BlockQueue, WaitSource {
     }
   }
 
-  idle(): void {
+  idle(atMostNs = Infinity): void {
+    this.#policy.leftNs = atMostNs;
     // What was submitted must be seen before anything is waited for.
     if (this.#shadow.usable && !this.#change?.isDown) this.#publish();
     try {

@@ -7,6 +7,7 @@
 
 import { carriesData, type Operation } from "./blkif.ts";
 import { BlockRequest, type DeviceInfo, type RequestOwner } from "./block_device.ts";
+import { BoundedPolicy } from "./bounded_policy.ts";
 import type { DeviceGate, DeviceView } from "./device_gate.ts";
 import { type BlockQueue, isTransfer, submissionError } from "./block_queue.ts";
 import { slotFrames, type SlotOptions } from "./link.ts";
@@ -41,6 +42,7 @@ export class MonolithicQueue implements BlockQueue, RequestOwner {
   readonly #options: MonolithicQueueOptions;
   readonly #gate: DeviceGate;
   readonly #view: DeviceView;
+  readonly #policy: BoundedPolicy;
   readonly #requests: BlockRequest[] = [];
   readonly #buffers: Uint8Array<SharedArrayBuffer>[] = [];
   readonly #busy: Uint8Array;
@@ -54,6 +56,7 @@ export class MonolithicQueue implements BlockQueue, RequestOwner {
     this.#options = options;
     this.#gate = options.gate;
     this.#view = options.view ?? options.gate;
+    this.#policy = new BoundedPolicy(options.policy);
     const { count } = options.slots;
     this.depth = count;
     this.#busy = new Uint8Array(count);
@@ -126,7 +129,8 @@ export class MonolithicQueue implements BlockQueue, RequestOwner {
     }
   }
 
-  idle(): void {
-    this.#options.waiter.wait(this.#options.policy);
+  idle(atMostNs = Infinity): void {
+    this.#policy.leftNs = atMostNs;
+    this.#options.waiter.wait(this.#policy);
   }
 }

@@ -25,6 +25,17 @@ export interface WorkloadContext {
    * in flight and return.
    */
   running(): boolean;
+  /** The time in milliseconds, by the clock that times the operations (`performance.now()`). It costs about 100 ns. */
+  now(): number;
+  /**
+   * Says when the next operation in a slot is due, before it is submitted: for a workload whose operations have times of
+   * their own. Its latency then runs from that time and not from its submission, and it is always timed.
+   *
+   * @param dueMs when it was due, by {@link now}: not in the future
+   * @param lateNs by how much later it is submitted than it could have been, in nanoseconds: since it was due, or since a
+   * slot was free for it, whichever was last. So the workload's own lateness can be told from the device's.
+   */
+  due(slot: number, dueMs: number, lateNs: number): void;
   /**
    * Adds something that can bring work besides the queue, such as sockets: `queue.idle()` then returns for that, too.
    * Its plugin says `descriptors: true` if it has a descriptor.

@@ -37,6 +37,7 @@ export const builtins: Required<PluginTable> = {
   },
   workload: {
     "sysbench-fileio": import.meta.resolve("./workloads/sysbench_fileio.ts"),
+    "open-loop": import.meta.resolve("./workloads/open_loop.ts"),
     "dd": import.meta.resolve("./workloads/dd.ts"),
     "verify": import.meta.resolve("./workloads/verify.ts"),
     "nbd-export": import.meta.resolve("./workloads/nbd_export.ts"),

@@ -72,6 +72,8 @@ export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadS
     thread: plan.thread,
     threads: plan.threads,
     running,
+    now: () => performance.now(),
+    due: (slot, dueMs, lateNs) => meter.due(slot, dueMs, lateNs),
     stopRequested,
     watch: (source) => waiter.add(source),
     note: (text) => report({ type: "note", text }),

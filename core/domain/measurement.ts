@@ -140,7 +140,8 @@ export class MeasurementWindow {
 
 function operationSample(meter: OperationMeter): OperationSample {
   const { operations, bytes, errors, flushes } = meter;
-  return { operations, bytes, errors, flushes, latencies: meter.latencies.recorded() };
+  const [latencies, lateness] = [meter.latencies.recorded(), meter.lateness.recorded()];
+  return { operations, bytes, errors, flushes, latencies, lateness };
 }
 
 function difference(start: number | null, end: number | null): number | null {

@@ -16,7 +16,15 @@ import { FdWaiter } from "../fd_waiter.ts";
 import type { LinkEnd } from "../link_end.ts";
 import { SharedMemory } from "../memory.ts";
 import { type CreateContext, type DevicePlugin, loadPlugin, makeDevice } from "../plugin.ts";
-import { allowedCpus, coreOffer, monotonicClock, pinThread, threadCpuClock, threadUsage } from "../measure/thread.ts";
+import {
+  allowedCpus,
+  coreOffer,
+  monotonicClock,
+  pinThread,
+  sleepExactly,
+  threadCpuClock,
+  threadUsage,
+} from "../measure/thread.ts";
 import { revokeFfi } from "../sandbox/revocation.ts";
 import { AtomicsWaiter, type LookingWaiter } from "../waiter.ts";
 import { loadSaboteur, type Saboteur } from "./saboteur.ts";
@@ -38,6 +46,7 @@ export async function prepareDomain(
 ): Promise<DomainSetup> {
   const { plan } = boot;
   const confinedTo = plan.cpus.length > 0 && pinThread(plan.cpus) ? allowedCpus() : null;
+  sleepExactly();
   const transport = attachTransport(boot);
   const { events, eventFd, control } = transport;
   if (!mayKeepLibc(boot)) revokeFfi();

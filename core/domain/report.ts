@@ -65,6 +65,8 @@ export interface OperationSample {
   readonly flushes: number;
   /** Latencies of the operations that were timed. */
   readonly latencies: RecordedLatencies;
+  /** How late the workload was itself with operations that were due at a certain time. */
+  readonly lateness: RecordedLatencies;
 }
 
 /** What a domain tells the hypervisor. */

@@ -20,18 +20,21 @@ const message = z.string().transform((text) => text.slice(0, MAX_TEXT));
 const counters = z.record(z.string(), z.number());
 const cores = z.array(z.int().min(0)).nullable();
 
+const latencies = z.object({
+  count,
+  sum: count,
+  min: count,
+  max: count,
+  buckets: z.array(z.tuple([z.int().min(0), count])),
+});
+
 const operations = z.object({
   operations: count,
   bytes: count,
   errors: count,
   flushes: count,
-  latencies: z.object({
-    count,
-    sum: count,
-    min: count,
-    max: count,
-    buckets: z.array(z.tuple([z.int().min(0), count])),
-  }),
+  latencies,
+  lateness: latencies,
 });
 
 const counts = z.array(count).max(MAX_PIECES);

@@ -6,6 +6,9 @@
  * of the fastest. The gaps are random, so that nothing periodic escapes or repeats. A latency runs from `submit` to the
  * moment the workload gets the slot back: it includes the time in the ring, in the device and in waiting to be noticed.
  *
+ * An operation that was due at a certain time is always timed, and from that time on: what it waited for before it could be
+ * submitted is part of its latency, or a device that stalls would hide what it delays (coordinated omission).
+ *
  * @module
  */
 
@@ -22,10 +25,12 @@ const FLUSHES = 3;
 export class OperationMeter {
   /** Latencies of the timed operations, in nanoseconds. */
   readonly latencies: LatencyHistogram = new LatencyHistogram();
+  /** How late the workload itself was with operations that were due at a certain time, in nanoseconds. */
+  readonly lateness: LatencyHistogram = new LatencyHistogram();
   readonly #counts = new Float64Array(4);
   readonly #lengths: Float64Array;
-  /** When each slot's operation was submitted, in milliseconds; 0 where it is not timed. */
-  readonly #submittedAt: Float64Array;
+  /** When each slot's operation was submitted, in milliseconds; negative: when it was due; 0 where it is not timed. */
+  readonly #timedFrom: Float64Array;
   /** Mean distance between timed operations. */
   #stride = 1;
   #untilTimed = 1;
@@ -39,7 +44,7 @@ export class OperationMeter {
    */
   constructor(depth: number) {
     this.#lengths = new Float64Array(depth);
-    this.#submittedAt = new Float64Array(depth);
+    this.#timedFrom = new Float64Array(depth);
   }
 
   /** Finished operations, flushes excepted: they move no data, and a few of them would be all that a p99 shows. */
@@ -75,8 +80,18 @@ export class OperationMeter {
     this.#untilTimed = 1;
     this.#startedAt = now;
     this.#counts.fill(0);
-    this.#submittedAt.fill(0);
+    // What is in flight was chosen at another stride; but of what has a due time nothing is left out.
+    for (let slot = 0; slot < this.#timedFrom.length; slot++) {
+      if (this.#timedFrom[slot] > 0) this.#timedFrom[slot] = 0;
+    }
     this.latencies.reset();
+    this.lateness.reset();
+  }
+
+  /** The operation that is submitted next in a slot was due at a time; see `WorkloadContext.due`. On the hot path. */
+  due(slot: number, dueMs: number, lateNs: number): void {
+    this.#timedFrom[slot] = -dueMs;
+    this.lateness.record(lateNs);
   }
 
   /** A slot's operation was submitted; a flush is what has no length. */
@@ -85,7 +100,7 @@ export class OperationMeter {
     if (byteLength === 0) return;
     if (--this.#untilTimed > 0) return;
     this.#untilTimed = this.#nextGap();
-    this.#submittedAt[slot] = performance.now();
+    if (this.#timedFrom[slot] === 0) this.#timedFrom[slot] = performance.now();
   }
 
   /** A slot's operation is over and the workload gets it. */
@@ -94,9 +109,10 @@ export class OperationMeter {
     this.#counts[byteLength === 0 ? FLUSHES : OPERATIONS]++;
     if (status === 0) this.#counts[BYTES] += byteLength;
     else this.#counts[ERRORS]++;
-    if (this.#submittedAt[slot] === 0) return;
-    this.latencies.record((performance.now() - this.#submittedAt[slot]) * NS_PER_MS);
-    this.#submittedAt[slot] = 0;
+    const from = this.#timedFrom[slot];
+    if (from === 0) return;
+    this.latencies.record((performance.now() - Math.abs(from)) * NS_PER_MS);
+    this.#timedFrom[slot] = 0;
   }
 
   /** 1 to 2 × stride − 1, evenly (xorshift32). */

@@ -29,6 +29,7 @@ const SYMBOLS = {
   sched_getaffinity: { parameters: ["i32", "usize", "buffer"], result: "i32" },
   sched_setaffinity: { parameters: ["i32", "usize", "buffer"], result: "i32" },
   clock_gettime: { parameters: ["i32", "buffer"], result: "i32" },
+  prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" },
 } as const;
 
 const RUSAGE_SELF = 0;
@@ -37,6 +38,9 @@ const RUSAGE_BYTES = 144;
 const CLOCK_MONOTONIC = 1;
 const CLOCK_THREAD_CPUTIME_ID = 3;
 const CPU_SET_BYTES = 128;
+// Linux include/uapi/linux/prctl.h.
+const PR_SET_TIMERSLACK = 29;
+const PR_GET_TIMERSLACK = 30;
 
 let libc: CLibrary<typeof SYMBOLS> | null | undefined;
 
@@ -77,6 +81,22 @@ function clock(id: number): (() => number) | null {
     symbols.clock_gettime(id, bytes);
     return words[0] * 1e9 + words[2];
   };
+}
+
+/**
+ * Lets the calling thread's timed sleeps end when they are over. By default Linux lets them end up to 50 us later (the
+ * timer slack), so that several wake the processor together.
+ *
+ * @returns whether that was possible
+ */
+export function sleepExactly(): boolean {
+  // 1 ns, as 0 would stand for the default.
+  return openLibC()?.symbols.prctl(PR_SET_TIMERSLACK, 1n, 0n, 0n, 0n) === 0;
+}
+
+/** How much later the calling thread's timed sleeps may end, in nanoseconds; null where that cannot be known. */
+export function timerSlackNs(): number | null {
+  return openLibC()?.symbols.prctl(PR_GET_TIMERSLACK, 0n, 0n, 0n, 0n) ?? null;
 }
 
 /** The cores that the calling thread may run on, ascending; null where that cannot be known. */

@@ -50,12 +50,15 @@ export function operationFigures(domains: readonly DomainSample[]): Omit<ClientS
     return sum(threads.map((thread, index) => of(operations[index]) / (thread.durationNs / 1e9)));
   };
   const latencies = latenciesOf(threads);
+  const lateness = new LatencyHistogram();
+  for (const each of operations) lateness.add(each.lateness);
   return {
     operations: total((each) => each.operations),
     bytes: total((each) => each.bytes),
     iops: perSecond((each) => each.operations),
     bytesPerSecond: perSecond((each) => each.bytes),
     latencyNs: quantiles(latencies),
+    latenessNs: quantiles(lateness),
     timedOperations: latencies.count,
     errors: total((each) => each.errors),
     flushes: total((each) => each.flushes),

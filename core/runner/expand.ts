@@ -19,6 +19,7 @@ import { countersOf, devicePath, type Resolve, resolveDevices, sharedCounters } 
 import { applyChoices, checkMatrixKeys, combine, firstChoices, matrixKeys, tooManyCells } from "./matrix.ts";
 import { type Choice, Mistakes } from "./mistakes.ts";
 import { workloadNeeds } from "./plan.ts";
+import { neighbourLabel, neighbourOptions } from "./neighbour_options.ts";
 import { filterLabel, type PluginSources, type ResolvedPlugin, resolvePlugin, stackOf } from "./plugins.ts";
 import { clientLabel, clientOptions, parseParts, parseScenario, type Scenario } from "./scenario.ts";
 import { checkClients } from "./client_mistakes.ts";
@@ -162,6 +163,7 @@ async function resolveCell(
     ...Object.fromEntries(devices.map(({ filters }, index) => {
       return [[...devicePath(scenario.device, index), "filters"].join("."), filterLabel(filters) || "none"];
     })),
+    neighbours: neighbourLabel(scenario),
   };
   for (const { key, value } of choices) labels[key] ??= others[key] ?? labelOf(value, key, scenario);
   return { id: cellId(scenario, resolved), labels, scenario, ...resolved };
@@ -214,6 +216,7 @@ function cellId(
   });
   const { placement, domains, affinity, drivers, channel, recovery } = scenario;
   const { warmup, duration, seed } = scenario.run;
+  const neighbours = neighbourOptions(scenario);
   const canonical = canonicalJson({
     ...{
       placement,
@@ -223,6 +226,7 @@ function cellId(
       channel,
       recovery,
       clients: clientOptions(scenario),
+      ...(neighbours.count === 0 ? {} : { neighbours }),
       run: { warmup, duration, seed },
     },
     devices: devices.map((device) => {

@@ -22,6 +22,7 @@ export const METRICS = [
   "latencyP50Ns",
   "latencyP99Ns",
   "latencyP999Ns",
+  "latenessP99Ns",
   "cpuCores",
   "iopsPerCpuCore",
   "fairness",

@@ -17,6 +17,7 @@ import { ScenarioError } from "./diagnostics.ts";
 import { FaultTally } from "./fault_tally.ts";
 import type { FaultReport } from "./fault_report.ts";
 import { runFaultedMachine } from "./machine_process.ts";
+import { neighbourOptions } from "./neighbour_options.ts";
 import { permissionNeeds, planMachine } from "./plan.ts";
 
 /** How a campaign goes. */
@@ -152,7 +153,9 @@ async function runMachine(
   const { scratchParent, finish, allowDestructive = [], force = false, allowCommands = [] } = options;
   const needs = permissionNeeds(cell);
   const plan = sabotaged(cell, faults);
-  return await runFaultedMachine({ plan, window: null, affinity: cell.scenario.affinity, faults }, {
+  const { scenario, scenario: { affinity } } = cell;
+  const neighbours = neighbourOptions(scenario);
+  return await runFaultedMachine({ plan, window: null, affinity, neighbours, faults }, {
     needs: { ...needs, ffi: [...new Set([...needs.ffi, cLibraryNeed()])] },
     ...{ scratchParent, finish, onFault },
     v8Flags: ["--expose-gc"],

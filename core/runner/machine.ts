@@ -7,7 +7,6 @@
  * @module
  */
 
-import type { DomainPlan } from "../domain/plan.ts";
 import type { Counters } from "../counters.ts";
 import { printMarkedLine } from "../deno_child.ts";
 import { DomainError, messageOf } from "../errors.ts";
@@ -18,7 +17,9 @@ import { allowedCpus, peakMemoryBytes } from "../measure/thread.ts";
 import { type Conductor, timedWindow, untilFinished } from "../phases.ts";
 import { checkConsent, loadPlugin, type MachineContext } from "../plugin.ts";
 import { clientsOf } from "./clients.ts";
+import { planNeighbours, withCpus } from "./cores.ts";
 import { ABORT, FINISH, type MachineAnswer, type MachineJob, RECORD, UPGRADE } from "./machine_protocol.ts";
+import { type Neighbourhood, startNeighbours } from "./neighbourhood.ts";
 
 /** Exit status after the runner has gone. */
 const ORPHANED = 3;
@@ -39,16 +40,21 @@ const context: MachineContext = {
   note: (text) => answer({ type: "note", text: String(text) }),
 };
 try {
-  const hypervisor = new Hypervisor(withCpus(job), context);
+  const cpus = allowedCpus();
+  const plan = withCpus(job.plan, job.affinity, cpus);
+  const neighbours = job.neighbours === undefined ? [] : planNeighbours(job.neighbours, plan, cpus);
+  const hypervisor = new Hypervisor(plan, context);
   started.resolve(hypervisor);
-  answer(job.faults === undefined ? await measured(hypervisor) : await faulted(hypervisor, job.faults));
+  const around = await startNeighbours(neighbours, (reason) => hypervisor.abort(reason), context.note);
+  answer(job.faults === undefined ? await measured(hypervisor, around) : await faulted(hypervisor, job.faults, around));
 } catch (thrown) {
   answer({ type: "failed", message: messageOf(thrown) });
 }
 Deno.exit(0); // Not by running out of work: a domain may still spin.
 
-async function measured(hypervisor: Hypervisor): Promise<MachineAnswer> {
-  const domains = Object.fromEntries(await hypervisor.run(watched(await conductorOf(job, hypervisor))));
+async function measured(hypervisor: Hypervisor, around: Neighbourhood): Promise<MachineAnswer> {
+  const conduct = around.around(watched(await conductorOf(job, hypervisor)));
+  const domains = Object.fromEntries(await hypervisor.run(conduct));
   const { losses } = hypervisor;
   const clients = clientsOf(job.plan);
   return {
@@ -60,12 +66,14 @@ async function measured(hypervisor: Hypervisor): Promise<MachineAnswer> {
       counters: conducted,
       peakMemoryBytes: peakMemoryBytes(),
       host: withoutDomains(domains),
+      neighbours: around.usage(),
     },
   };
 }
 
 /** A machine of a campaign of faults. What that takes is loaded for it alone. */
-async function faulted(hypervisor: Hypervisor, faults: FaultJob): Promise<MachineAnswer> {
+async function faulted(hypervisor: Hypervisor, faults: FaultJob, around: Neighbourhood): Promise<MachineAnswer> {
+  around.begin();
   const { FaultConductor } = await import("../faults/conductor.ts");
   const conductor = new FaultConductor(hypervisor, faults, (record) => answer({ type: "fault", record }));
   return { type: "faulted", machine: await conductor.run() };
@@ -162,44 +170,4 @@ function endOrphaned(): never {
 
 function answer(message: MachineAnswer): void {
   printMarkedLine(RECORD, JSON.stringify(message));
-}
-
-/**
- * The plan with cores for each domain. Drivers get cores first and application threads share the others, of which one is
- * left for them: a thread that spins on a driver's core would take the time that it waits for.
- */
-function withCpus({ plan, affinity }: MachineJob): MachineJob["plan"] {
-  const cpus = allowedCpus();
-  const confine = (cpusOf: (domain: DomainPlan) => readonly number[]): MachineJob["plan"] => {
-    return { ...plan, domains: plan.domains.map((domain) => ({ ...domain, cpus: cpusOf(domain) })) };
-  };
-  if (typeof affinity === "object") {
-    const { application, driver } = affinity;
-    return confine(({ workload }) => checkedCpus(workload === undefined ? driver : application, cpus));
-  }
-  if (affinity === "none" || cpus === null) return plan;
-  if (affinity === "same") return confine(() => [cpus[0]]);
-  const drivers = plan.domains.filter(({ workload }) => workload === undefined);
-  const threads = plan.domains.filter(({ workload }) => workload !== undefined);
-  const taken = Math.min(drivers.length, cpus.length - 1);
-  const forDrivers = taken === 0 ? cpus : cpus.slice(1, 1 + taken);
-  const forThreads = taken === 0 ? cpus : cpus.filter((cpu) => !forDrivers.includes(cpu));
-  return confine((domain) => {
-    const [alike, theirs] = domain.workload === undefined ? [drivers, forDrivers] : [threads, forThreads];
-    return [theirs[alike.indexOf(domain) % theirs.length]];
-  });
-}
-
-/** Cores that somebody lists must be had: what is measured on others would be something else. */
-function checkedCpus(listed: readonly number[], allowed: readonly number[] | null): readonly number[] {
-  if (allowed === null) {
-    throw new DomainError("affinity lists cores, which only the C library can give: allow --allow-ffi");
-  }
-  const missing = listed.filter((cpu) => !allowed.includes(cpu));
-  if (missing.length === 0) return listed;
-  throw new DomainError(
-    `affinity lists the cores ${missing.join(", ")}, on which this process may not run; allowed are ${
-      allowed.join(", ")
-    }`,
-  );
 }

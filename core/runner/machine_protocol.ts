@@ -13,6 +13,8 @@ import type { HostUse } from "../measure/host.ts";
 import type { RunWindow } from "../phases.ts";
 import type { Consent } from "../plugin.ts";
 import type { ClientDomains } from "./clients.ts";
+import type { NeighbourUsage } from "../neighbours.ts";
+import type { NeighbourOptions } from "./neighbour_options.ts";
 import type { Affinity } from "./scenario.ts";
 
 /** One repetition of one cell, as the runner asks for it. */
@@ -23,6 +25,8 @@ export interface MachineJob {
   readonly window: RunWindow | null;
   /** Which cores the domains get. */
   readonly affinity: Affinity;
+  /** Who else computes on them; nobody when absent. */
+  readonly neighbours?: NeighbourOptions;
   /** Where media may be made. */
   readonly scratchDirectory: string | null;
   /** What may be destroyed, and what programs may run. */
@@ -45,6 +49,8 @@ export interface MachineResults {
   readonly peakMemoryBytes: number | null;
   /** What the machine did besides in the window; null where that cannot be known. */
   readonly host: HostUse | null;
+  /** What its neighbours used; null where it has none. */
+  readonly neighbours: NeighbourUsage | null;
 }
 
 /** What a machine process says: any number of notes and faults, and one of the others once. */

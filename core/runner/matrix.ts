@@ -38,6 +38,7 @@ export const CELL_KEYS: readonly string[] = [
   "device",
   "drivers",
   "clients",
+  "neighbours",
   "channel",
   "policy",
   "workload",

@@ -35,7 +35,13 @@ const latencies = z.object({
 
 const figures = {
   ...{ operations: count, bytes: count, iops: count, bytesPerSecond: count },
-  ...{ latencyNs: latencies, timedOperations: count, errors: count, flushes: count },
+  ...{
+    latencyNs: latencies,
+    latenessNs: latencies.default(null),
+    timedOperations: count,
+    errors: count,
+    flushes: count,
+  },
 };
 
 const client = z.object({ client: count, device: z.string(), ...figures });
@@ -67,6 +73,7 @@ const sample = z.object({
   cpus: perDomain(cores),
   confinedTo: perDomain(cores),
   peakMemoryBytes: count.nullable().default(null),
+  neighbours: z.object({ cpuCores: count.nullable(), confinedTo: cores }).nullable().default(null),
   notifications: perSide(z.object({ sent: count, suppressed: count }).nullable()),
   waits: perSide(
     z.object({
@@ -90,7 +97,7 @@ const estimated = estimate.nullable().default(null);
 
 const summary = z.object({
   ...{ iops: estimated, bytesPerSecond: estimated },
-  ...{ latencyP50Ns: estimated, latencyP99Ns: estimated, latencyP999Ns: estimated },
+  ...{ latencyP50Ns: estimated, latencyP99Ns: estimated, latencyP999Ns: estimated, latenessP99Ns: estimated },
   ...{ cpuCores: estimated, iopsPerCpuCore: estimated },
   steady: z.object({ settled: z.boolean(), slopePercent: number }).nullable().default(null),
   ...{ fairness: estimated, minClientIops: estimated, maxClientIops: estimated },

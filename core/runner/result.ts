@@ -6,6 +6,9 @@
  */
 
 import type { Counters } from "../counters.ts";
+import type { NeighbourUsage } from "../neighbours.ts";
+
+export type { NeighbourUsage };
 
 /** The `schema` of a {@link Result}. */
 export const RESULT_SCHEMA = "iddr.result/v1";
@@ -67,9 +70,17 @@ export interface ClientSample {
   readonly iops: number;
   /** Bytes a second. */
   readonly bytesPerSecond: number;
-  /** From submission to the moment the workload gets the completion, of the operations that were timed. */
+  /**
+   * From submission, or from when it was due where operations have times of their own, to the moment the workload gets the
+   * completion, of the operations that were timed.
+   */
   readonly latencyNs: Latencies | null;
-  /** How many operations were timed: a random sample, so that the clock costs at most about 2 % of the time. */
+  /** How late the workload was itself with operations that have times of their own; null where they have none. */
+  readonly latenessNs: Latencies | null;
+  /**
+   * How many operations were timed: all that have times of their own, of others a random sample, so that the clock costs at
+   * most about 2 % of the time.
+   */
   readonly timedOperations: number;
   /** Operations, flushes included, that failed. */
   readonly errors: number;
@@ -135,9 +146,17 @@ export interface Sample {
   readonly iops: number;
   /** Bytes a second. */
   readonly bytesPerSecond: number;
-  /** From submission to the moment the workload gets the completion, of the operations that were timed. */
+  /**
+   * From submission, or from when it was due where operations have times of their own, to the moment the workload gets the
+   * completion, of the operations that were timed.
+   */
   readonly latencyNs: Latencies | null;
-  /** How many operations were timed: a random sample, so that the clock costs at most about 2 % of the time. */
+  /** How late the workload was itself with operations that have times of their own; null where they have none. */
+  readonly latenessNs: Latencies | null;
+  /**
+   * How many operations were timed: all that have times of their own, of others a random sample, so that the clock costs at
+   * most about 2 % of the time.
+   */
   readonly timedOperations: number;
   /** CPU time over wall time. */
   readonly cpuCores: PerDomain<number>;
@@ -159,6 +178,8 @@ export interface Sample {
   readonly confinedTo: PerDomain<readonly number[]>;
   /** The most memory that the machine process had at any time, the device's included. */
   readonly peakMemoryBytes: number | null;
+  /** What the busy neighbours used beside the domains; null where there were none. */
+  readonly neighbours: NeighbourUsage | null;
   /** Notifications in the window. */
   readonly notifications: PerSide<{ readonly sent: number; readonly suppressed: number }>;
   /** Waits in the window. */
@@ -222,6 +243,8 @@ export interface Summary {
   readonly latencyP99Ns: Estimate | null;
   /** 99.9th percentile of the latency. */
   readonly latencyP999Ns: Estimate | null;
+  /** 99th percentile of the workload's own lateness. */
+  readonly latenessP99Ns: Estimate | null;
   /** Cores used by all domains together. */
   readonly cpuCores: Estimate | null;
   /** Operations a second for each core used. */

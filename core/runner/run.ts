@@ -13,6 +13,7 @@ import { missingConsent } from "./consent.ts";
 import { ScenarioError } from "./diagnostics.ts";
 import { judge } from "./expectation_result.ts";
 import { runMachineProcess } from "./machine_process.ts";
+import { neighbourOptions } from "./neighbour_options.ts";
 import { permissionNeeds, planMachine, workloadNeeds } from "./plan.ts";
 import { type Machine, type Result, RESULT_SCHEMA, type Sample } from "./result.ts";
 import { toSample } from "./sample.ts";
@@ -105,11 +106,12 @@ interface Measured {
 
 async function measure({ cell, notes }: CellRun, repetition: number, options: RunOptions): Promise<Measured> {
   const { signal, scratchParent, allowDestructive = [], force = false, allowCommands = [] } = options;
-  const { run, affinity } = cell.scenario;
+  const { scenario, scenario: { run, affinity } } = cell;
   const results = await runMachineProcess({
     plan: planMachine(cell),
     window: { warmupNs: run.warmup, durationNs: run.duration, windows: run.windows },
     affinity,
+    neighbours: neighbourOptions(scenario),
   }, {
     ...{ needs: permissionNeeds(cell), scratchParent, signal },
     consent: { allowDestructive, force, allowCommands },

@@ -14,7 +14,7 @@ import { toWindows } from "./windows.ts";
 /** The sample of one repetition. */
 export function toSample(
   repetition: number,
-  { domains, clients, counters: conducted, peakMemoryBytes, host }: MachineResults,
+  { domains, clients, counters: conducted, peakMemoryBytes, host, neighbours }: MachineResults,
 ): Sample {
   const results = Object.values(domains);
   const samples = results.map(({ sample }) => sample);
@@ -49,6 +49,7 @@ export function toSample(
     cpus: perDomain((domains) => union(domains.map(({ cpus }) => cpus))),
     confinedTo: perDomain((domains) => union(domains.map(({ confinedTo }) => confinedTo))),
     peakMemoryBytes,
+    neighbours,
     notifications: perSide((domains) => sumOfAll(domains.map(({ notifications }) => notifications))),
     waits: perSide((domains) => sumOfAll(domains.map(({ waits }) => waits))),
     windows: toWindows(threads, drivers.length === 0 || hasRestarted ? null : drivers),

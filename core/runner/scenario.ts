@@ -9,6 +9,7 @@ import { API_VERSION, type PluginKind } from "../plugin.ts";
 import { DEFAULT_CHANNEL, MAX_INDIRECT_SEGMENTS } from "../link.ts";
 import type { RateLimits } from "../rate_limit.ts";
 import { MAX_PIECES } from "../measure/pieces.ts";
+import { cpuList, neighbours } from "./neighbour_options.ts";
 import { MAX_RING_ORDER } from "../ring.ts";
 import { duration, formatDuration, formatSize, percentage, size } from "../units.ts";
 
@@ -54,8 +55,6 @@ const domain = z.strictObject({
     "What keeps a process from all but its work: the kernel and Deno (strict), Deno's permissions alone, or nothing.",
   ),
 });
-
-const cpuList = z.array(z.int().min(0).max(1023)).min(1);
 
 const affinity = z.union([
   z.enum(["spread", "same", "none"]),
@@ -115,6 +114,8 @@ const scenarioSchema = z.strictObject({
     .describe("Whether one driver domain drives all devices, or each has one of its own."),
   clients: clients.prefault(1)
     .describe("How many applications use each device, each with a ring of its own, and what each may have of it."),
+  neighbours: neighbours.prefault(0)
+    .describe("How many threads do nothing but compute meanwhile, on the cores of the domains, the driver's first."),
   channel: z.strictObject({
     ringOrder: z.int().min(0).max(MAX_RING_ORDER).default(DEFAULT_CHANNEL.ringOrder)
       .describe("The ring has 2^ringOrder frames: 32, 64, 128, 256 or 512 entries."),

@@ -12,6 +12,7 @@ import { missingConsent } from "./consent.ts";
 import { ScenarioError } from "./diagnostics.ts";
 import type { Override } from "./load.ts";
 import { runMachineProcess, type RunningMachine } from "./machine_process.ts";
+import { neighbourOptions } from "./neighbour_options.ts";
 import { permissionNeeds, planMachine, workloadNeeds } from "./plan.ts";
 import type { Sample } from "./result.ts";
 import { toSample } from "./sample.ts";
@@ -68,7 +69,10 @@ export async function serveScenario(expanded: ExpandedScenario, options: ServeOp
   const refused = missingConsent(expanded, options);
   if (refused.length > 0) throw new ScenarioError(refused);
   const results = await runMachineProcess(
-    { plan: planMachine(cell), window: null, affinity: cell.scenario.affinity },
+    {
+      ...{ plan: planMachine(cell), window: null, affinity: cell.scenario.affinity },
+      neighbours: neighbourOptions(cell.scenario),
+    },
     {
       ...{ needs: permissionNeeds(cell), scratchParent, signal, finish, onNote, onStarted },
       consent: { allowDestructive, force, allowCommands },

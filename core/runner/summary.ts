@@ -26,6 +26,7 @@ export function summarise(samples: readonly Sample[]): Summary {
   return {
     ...Object.fromEntries(estimates) as Record<EstimateName, Estimate | null>,
     steady: steadiness(samples),
+    latenessP99Ns: of(({ latenessNs }) => latenessNs?.p99 ?? null),
     fairness: of(({ clients }) => fairness(clients)),
     minClientIops: of(({ clients }) => clients.length === 0 ? null : Math.min(...clients.map(({ iops }) => iops))),
     maxClientIops: of(({ clients }) => clients.length === 0 ? null : Math.max(...clients.map(({ iops }) => iops))),

@@ -23,7 +23,8 @@ import { API_VERSION, definePlugin, type WorkloadPlugin } from "../../core/plugi
 import { formatSize, size } from "../../core/units.ts";
 import type { Workload, WorkloadContext } from "../../core/workload.ts";
 import { checkBlockSize, checkWritable, failedOperation, flushDevice } from "./pipeline.ts";
-import { type Draw, gaussian, pareto, Random, uniform, zipfian } from "./random.ts";
+import { type Draw, Random } from "./random.ts";
+import { drawBlock, randomBlockOptions } from "./random_blocks.ts";
 
 const DEFAULT_TOTAL_SIZE = 2 * 2 ** 30;
 
@@ -41,11 +42,7 @@ const options = z.strictObject({
     .describe("A flush after every so many operations of a thread, if one of them was a write; 0: none."),
   fsyncAll: z.boolean().default(false).describe("A flush after each write."),
   fsyncEnd: z.boolean().default(true).describe("A flush at the end of modes that write."),
-  randType: z.enum(["uniform", "gaussian", "pareto", "zipfian"]).default("uniform")
-    .describe("How random modes choose blocks."),
-  paretoH: z.number().gt(0).lt(1).default(0.2)
-    .describe("With pareto: this share of the blocks gets all but this share of the operations."),
-  zipfianExp: z.number().min(0).default(0.8).describe("With zipfian: the exponent."),
+  ...randomBlockOptions,
 });
 
 type Options = z.output<typeof options>;
@@ -130,19 +127,6 @@ function blockCount(queue: BlockQueue, { files, totalSize, blockSize }: Options)
     );
   }
   return files * fileBlocks;
-}
-
-function drawBlock(random: Random, blocks: number, { randType, paretoH, zipfianExp }: Options): Draw {
-  switch (randType) {
-    case "uniform":
-      return uniform(random, blocks);
-    case "gaussian":
-      return gaussian(random, blocks);
-    case "pareto":
-      return pareto(random, blocks, paretoH);
-    case "zipfian":
-      return zipfian(random, blocks, zipfianExp);
-  }
 }
 
 /** Every `step`-th number of the endless sequence 0, 1, … count − 1, 0, 1, … from `start` on. */

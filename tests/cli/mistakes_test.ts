@@ -36,8 +36,8 @@ async function places(directory: string, text: string): Promise<string[]> {
 Deno.test("check finds ten mistakes of different kinds in one go, each with its place and what is allowed", async () => {
   await withDirectory(async (directory) => {
     const allowed =
-      "(allowed: placement, domains, affinity, device, drivers, clients, channel, policy, workload, recovery, run.warmup, " +
-      "run.duration, run.seed)";
+      "(allowed: placement, domains, affinity, device, drivers, clients, neighbours, channel, policy, workload, recovery, " +
+      "run.warmup, run.duration, run.seed)";
     const found = await places(directory, BROKEN);
     const expected: readonly (readonly [string, RegExp])[] = [
       ["1:1", /^name: is missing$/],

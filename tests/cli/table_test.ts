@@ -13,12 +13,22 @@ function sample(isolated: boolean): Sample {
   const waits = { spinHits: 0, spinMisses: 0, sleeps: 0, spunNs: 0, lostNs: 0, sleptNs: 0 };
   return {
     ...{ repetition: 0, durationNs: 1e9, operations: 200, bytes: 200 * 4096, iops: 200, bytesPerSecond: 819_200 },
-    ...{ latencyNs: null, timedOperations: 0, errors: 0, flushes: 0, counters: {}, clients: [], restarts: [] },
+    ...{
+      latencyNs: null,
+      latenessNs: null,
+      timedOperations: 0,
+      errors: 0,
+      flushes: 0,
+      counters: {},
+      clients: [],
+      restarts: [],
+    },
     cpuCores: { application: 0.36, driver: isolated ? 0.38 : null },
     contextSwitches: { application: null, driver: null },
     cpus: { application: null, driver: null },
     confinedTo: { application: null, driver: null },
     peakMemoryBytes: null,
+    neighbours: null,
     notifications: { frontend: isolated ? side : null, backend: isolated ? side : null },
     waits: { frontend: isolated ? waits : null, backend: isolated ? waits : null },
     ...{ windows: null, latencyHistogram: null, stealNs: null, othersNs: null, redone: [], disturbed: null },
@@ -35,6 +45,7 @@ function cell(labels: Record<string, string>, iops: number, change: Partial<Cell
       latencyP50Ns: estimate(68_100),
       latencyP99Ns: estimate(136_200),
       ...{ latencyP999Ns: null, steady: null },
+      latenessP99Ns: null,
       cpuCores: estimate(0.74),
       iopsPerCpuCore: estimate(iops / 0.74),
       ...{ fairness: estimate(1), minClientIops: null, maxClientIops: null, restarts: null },
@@ -105,6 +116,18 @@ Deno.test("what there is not is empty: a driver without a domain, a cell that fa
   assert.deepEqual(second.slice(5), ["0.36", "", "", ""]);
   assert.deepEqual(third, ["third", "not run", "", "", "", "", "", "", ""]);
   assert.ok(lines.includes("failed: placement=isolated: the firmware is missing"));
+});
+
+Deno.test("where operations have times of their own, it is said from when latencies run and how late the workload was", () => {
+  const withDueTimes = cell({ workload: "open-loop" }, 1000);
+  const open = { ...withDueTimes, summary: { ...withDueTimes.summary, latenessP99Ns: estimate(51_000) } };
+  const alone = render([open]);
+  assert.deepEqual(rows(alone)[1].slice(3, 7), ["68.1 µs", "136 µs", "51.0 µs", "0.36 + 0.38"]);
+  assert.match(alone.join("\n"), /p50, p99: from when an operation was due to completion\./);
+  assert.match(alone.join("\n"), /late: 99th percentile of how late the workload itself was\./);
+  const both = render([open, cell({}, 1000)]);
+  assert.match(both.join("\n"), /p99: from submission, or from when an operation was due, to completion\./);
+  assert.equal(rows(both)[2][5], "", "the other has no such times");
 });
 
 Deno.test("one cell is shown by its policy; labels that all cells share are in the heading", () => {

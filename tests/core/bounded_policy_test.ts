@@ -34,3 +34,39 @@ Deno.test("a policy that is bounded learns how its waits went", () => {
   new BoundedPolicy({ plan() {} }).waited(outcome);
   assert.deepEqual(told, [outcome]);
 });
+
+Deno.test("a policy is not told of a wait that was cut short and brought nothing, as that says nothing of when work comes", () => {
+  const told: boolean[] = [];
+  const policy = new BoundedPolicy({
+    plan: (plan) => void Object.assign(plan, { preSleepNs: 10, spinNs: 20, yieldNs: 30, blockNs: 40 }),
+    waited: ({ found }) => void told.push(found),
+  });
+  const wait = (leftNs: number, found: boolean): void => {
+    policy.leftNs = leftNs;
+    planned(policy);
+    policy.waited({ spinHit: false, spunNs: 5, lostNs: 0, sleptNs: 7, wakeNs: 0, found });
+  };
+  for (const leftNs of [0, 5, 15, 99]) wait(leftNs, false);
+  assert.deepEqual(told, [], "neither of a spin that was shorter, nor of a sleep");
+  wait(0, true);
+  wait(99, true);
+  for (const leftNs of [100, 101, Infinity]) wait(leftNs, false);
+  assert.deepEqual(told, [true, true, false, false, false]);
+});
+
+Deno.test("a policy that sleeps as long as it may is told of a sleep of the longest length", () => {
+  const told: boolean[] = [];
+  const policy = new BoundedPolicy({ plan() {}, waited: ({ found }) => void told.push(found) });
+  for (const leftNs of [99e6, 100e6, 1e12]) {
+    policy.leftNs = leftNs;
+    planned(policy);
+    policy.waited({ spinHit: false, spunNs: 0, lostNs: 0, sleptNs: leftNs, wakeNs: 0, found: false });
+  }
+  assert.equal(told.length, 2);
+});
+
+Deno.test("a bound holds for one wait", () => {
+  const policy = new BoundedPolicy({ plan: (plan) => void (plan.spinNs = 70) });
+  policy.leftNs = 50;
+  assert.deepEqual([planned(policy).spinNs, planned(policy).spinNs], [50, 70]);
+});

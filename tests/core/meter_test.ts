@@ -92,3 +92,40 @@ Deno.test("a meter that only counts has the operations and bytes since it was re
   operate(meter, 4, 1);
   assert.deepEqual([meter.operations, meter.bytes, meter.latencies.count], [7, 7 * 512, 0]);
 });
+
+Deno.test("a latency runs from when its operation was due, and each of these is timed", () => {
+  const meter = new OperationMeter(2);
+  operate(meter, 100_000);
+  meter.restart();
+  assert(meter.stride > 1, "of others only a sample is timed");
+  for (let i = 1; i <= 100; i++) {
+    const slot = i % 2;
+    const dueMs = performance.now() * (1 - i / 200);
+    meter.due(slot, dueMs, i * 10);
+    meter.submitted(slot, 512);
+    const [before, count] = [performance.now(), meter.latencies.count];
+    const sum = meter.latencies.mean * count || 0;
+    meter.completed(slot, 0);
+    const latency = meter.latencies.mean * meter.latencies.count - sum;
+    assert.equal(meter.latencies.count, i);
+    // Sums of up to a second in doubles: exact to less than a nanosecond.
+    assert(latency >= (before - dueMs) * 1e6 - 1 && latency <= (performance.now() - dueMs) * 1e6 + 1, `${latency}`);
+  }
+  assert.deepEqual([meter.lateness.count, meter.lateness.min, meter.lateness.max], [100, 10, 1000]);
+});
+
+Deno.test("a due time is that of one operation, and outlives a restart, which forgets how late the workload was", () => {
+  const meter = new OperationMeter(1);
+  const dueMs = performance.now();
+  while (performance.now() < dueMs + 20);
+  meter.due(0, dueMs, 7);
+  operate(meter, 1000);
+  assert.equal(meter.latencies.count, 1000);
+  assert(meter.latencies.max >= 20e6 && meter.latencies.quantile(0.5) < 20e6);
+  meter.due(0, dueMs, 7);
+  meter.submitted(0, 512);
+  meter.restart();
+  meter.completed(0, 0);
+  assert.deepEqual([meter.operations, meter.latencies.count, meter.lateness.count], [1, 1, 0]);
+  assert(meter.latencies.min >= 20e6);
+});

@@ -278,6 +278,8 @@ export function withHeldServer(options: HeldOptions, script: (server: HeldServer
       watch: (watched: WaitSource) => void (source = watched),
       note: () => {},
       pause: () => {},
+      now: () => performance.now(),
+      due: () => {},
     }, {
       ...{ name: "", description: "", readOnly: false, atEnd: "drain", maxConnections: 64 },
       ...options,

@@ -31,7 +31,16 @@ export interface RecordingQueueOptions {
   readonly disk?: Uint8Array;
 }
 
-/** Does an operation when it is over, with the buffer as it is then: who touches it meanwhile will notice. */
+/** Fruitless looks in a row, for each slot, after which even a queue that nobody waits for finishes something. */
+const PATIENT_POLLS = 4;
+/** What reading the time takes. */
+const READING_MS = 1e-4;
+
+/**
+ * Does an operation when it is over, with the buffer as it is then: who touches it meanwhile will notice. Who waits gets
+ * one at once; who only looks gets one when all slots are in flight, and now and then. Time goes by when it is read, and
+ * when somebody waits for it.
+ */
 export class RecordingQueue implements BlockQueue {
   readonly info: DeviceInfo;
   readonly depth: number;
@@ -46,6 +55,8 @@ export class RecordingQueue implements BlockQueue {
   readonly #inFlight: Recorded[] = [];
   readonly #statuses: number[] = [];
   #finished = 0;
+  #fruitless = 0;
+  #nowMs = 1000;
 
   constructor({ info, depth = 1, maxTransferBytes = 1 << 16, disk }: RecordingQueueOptions = {}) {
     this.info = deviceInfo({ sizeBytes: 4 << 20, ...info });
@@ -80,7 +91,19 @@ export class RecordingQueue implements BlockQueue {
     this.#inFlight.push(recorded);
   }
 
+  /** The time. */
+  readonly now = (): number => this.#nowMs += READING_MS;
+
+  /** Lets time go by. */
+  readonly pause = (ns: number): void => void (this.#nowMs += ns / 1e6);
+
   poll(): number {
+    const patient = ++this.#fruitless < PATIENT_POLLS * this.depth;
+    return patient && this.inFlight < this.depth ? -1 : this.#finish();
+  }
+
+  #finish(): number {
+    this.#fruitless = 0;
     if (this.#inFlight.length === 0) return -1;
     const [finished] = this.#inFlight.splice((this.#finished * 7) % this.#inFlight.length, 1);
     let status = this.#refusal(finished);
@@ -93,11 +116,12 @@ export class RecordingQueue implements BlockQueue {
 
   wait(): number {
     this.depths.push(this.#inFlight.length);
-    return this.poll();
+    return this.#finish();
   }
 
-  /** Everything finishes when it is asked for: there is nothing to wait for. */
-  idle(): void {}
+  idle(atMostNs = 0): void {
+    this.pause(atMostNs);
+  }
 
   status(slot: number): number {
     return this.#statuses[slot];
@@ -127,19 +151,21 @@ export interface RecordedRun extends RecordingQueueOptions {
   readonly seed?: number;
   readonly thread?: number;
   readonly queue?: RecordingQueue;
+  /** Whether the domain was told to stop. */
+  readonly stopped?: () => boolean;
 }
 
 /** Runs a workload until it has asked so often whether to go on, and returns its queue and what it counted. */
 export function runRecorded(
   plugin: WorkloadPlugin,
   given: unknown,
-  { turns = 500, seed = 42, thread = 0, queue, ...options }: RecordedRun = {},
+  { turns = 500, seed = 42, thread = 0, queue, stopped = () => false, ...options }: RecordedRun = {},
 ): { queue: RecordingQueue; counters: Counters } {
   const parsed = plugin.options.parse(given);
   const { queueDepth, transferBytes, threads = 1 } = plugin.needs(parsed);
   const used = queue ?? new RecordingQueue({ depth: queueDepth, maxTransferBytes: transferBytes, ...options });
   let asked = 0;
-  const running = (): boolean => ++asked <= turns;
+  const running = (): boolean => ++asked <= turns && !stopped();
   const counters = plugin.create(parsed).run({
     queue: used,
     // As the hypervisor does.
@@ -147,8 +173,10 @@ export function runRecorded(
     thread,
     threads,
     running,
-    stopRequested: () => false,
-    pause: () => {},
+    now: used.now,
+    due: () => {},
+    stopRequested: stopped,
+    pause: used.pause,
     watch: () => {},
     note: () => {},
     scratchDirectory: null,

@@ -32,7 +32,7 @@ export function sampleOf(repetition: number, operations: readonly number[], chan
     latencyNs: { min: 1, mean: 2, p50: 1e9 / iops, p95: 4, p99: 2e9 / iops, p999: 3e9 / iops, max: 7 },
     cpuCores: { application: 0.5, driver: 0.5 },
     contextSwitches: { application: { voluntary: 1, involuntary: 1 }, driver: { voluntary: 1, involuntary: 1 } },
-    ...{ clients: [], counters: {}, restarts: [], peakMemoryBytes: null },
+    ...{ clients: [], counters: {}, restarts: [], peakMemoryBytes: null, latenessNs: null, neighbours: null },
     cpus: { application: [0], driver: [1] },
     confinedTo: { application: [0], driver: [1] },
     notifications: { frontend: side, backend: side },

@@ -12,6 +12,13 @@ const expectations: Readonly<Record<string, WorkloadExpectation>> = {
       { mode: "rndrw", totalSize: "3MiB", files: 10, threads: 3, fsyncFreq: 7, randType: "pareto" },
     ],
   },
+  "open-loop": {
+    examples: [
+      { rate: 1e6, rateProcess: "constant", queueDepth: 4, readPercentage: 40, randType: "pareto" },
+      { rateProcess: "bursty", on: "1ms", off: "500us", blockSize: "64KiB", queueDepth: 1, threads: 3 },
+      { rate: 10, readPercentage: 0, totalSize: "1MiB", blockSize: "512B", queueDepth: 2, arrivalSpin: "5us" },
+    ],
+  },
   "dd": {
     examples: [
       { bs: "4KiB", count: 200, readAhead: "0B" },

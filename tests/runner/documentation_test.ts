@@ -5,13 +5,16 @@ import { builtins } from "../../plugins/mod.ts";
 
 const text = await Deno.readTextFile(new URL("../../docs/scenarios.md", import.meta.url));
 const blocks = [...text.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, block]) => block);
-const [whole, recovery, clients, matrix, expect] = blocks;
+const [whole, recovery, clients, neighbours, matrix, expect] = blocks;
 
 Deno.test("the examples of docs/scenarios.md are right, and say how often an expectation is checked", async () => {
-  assert.equal(blocks.length, 5);
+  assert.equal(blocks.length, 6);
   const expand = async (yaml: string) => await expandScenario(ScenarioDocument.parse("docs", yaml), builtins);
   assert.equal((await expand(whole)).cells.length, 1);
   assert.equal((await expand(whole + clients)).cells.length, 1);
+  assert.deepEqual((await expand(whole + neighbours)).cells[0].scenario.neighbours, {
+    ...{ count: 1, cpus: "spread", duty: 0.5 },
+  });
   // Keys that the whole example has already are replaced, not written twice.
   const without = whole.replaceAll(/^(domains|recovery):.*\n(?:[ \t]+.*\n)*/gm, "");
   const [restarted] = (await expand(without + recovery)).cells;

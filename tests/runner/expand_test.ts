@@ -116,7 +116,8 @@ Deno.test("mistakes are placed where they stand", async () => {
   assert.deepEqual(await mistakes(`${HEAD}run: { warmup: 5 }\nplacment: isolated\n`), [
     "7:16 run.warmup: must be a time with its unit, such as 50us: found 5",
     "8:1 placment: is not a known key; did you mean placement? (allowed: apiVersion, kind, name, description, " +
-    "placement, domains, affinity, device, drivers, clients, channel, policy, workload, run, recovery, matrix, expect)",
+    "placement, domains, affinity, device, drivers, clients, neighbours, channel, policy, workload, run, recovery, " +
+    "matrix, expect)",
   ]);
   assert.deepEqual(await mistakes(HEAD.replace("name: test\n", "")), ["1:1 name: is missing"]);
   assert.deepEqual(await mistakes(HEAD.replace("{ use: fixed-spin }", "{}")), ["5:9 policy.use: is missing"]);
@@ -129,7 +130,7 @@ Deno.test("a mistake that the matrix makes is placed in the matrix", async () =>
   ]);
   assert.deepEqual(await mistakes(`${HEAD}matrix:\n  name.first: [a]\n`), [
     "8:3 matrix.name.first: is not a path to what a cell can have of its own (allowed: placement, domains, affinity, " +
-    "device, drivers, clients, channel, policy, workload, recovery, run.warmup, run.duration, run.seed)",
+    "device, drivers, clients, neighbours, channel, policy, workload, recovery, run.warmup, run.duration, run.seed)",
   ]);
   assert.deepEqual(await mistakes(`${HEAD}matrix:\n  placement: [isolatde, monolithic]\n`), [
     '8:15 matrix.placement.0: must be isolated | monolithic: found "isolatde"',

@@ -51,7 +51,7 @@ function results(
   return cells.map(({ id, labels }, index) => {
     const summary: Summary = {
       ...{ iops: estimate(index + 1), bytesPerSecond: null, latencyP50Ns: estimate(5000), latencyP99Ns: null },
-      ...{ latencyP999Ns: null, steady: null },
+      ...{ latencyP999Ns: null, latenessP99Ns: null, steady: null },
       ...{ fairness: null, minClientIops: null, maxClientIops: null, restarts: null },
       ...{ cpuCores: null, iopsPerCpuCore: null, errors: 0, counters: { blocks: estimate(7) } },
     };
@@ -123,7 +123,7 @@ Deno.test("counters that the workload declares can be compared", async () => {
   assert.match((await compared("blocks(workload=counting) == 7", matrix))[0], /: 7 7$/);
   assert.deepEqual(await mistakes("blocks(workload=sysbench-fileio) == 7", matrix), [
     "10:5 expect.0: blocks is nothing that sysbench-fileio or ramdisk counts (allowed: iops, bytesPerSecond, latencyP50Ns, " +
-    "latencyP99Ns, latencyP999Ns, cpuCores, iopsPerCpuCore, fairness, restarts, minClientIops, maxClientIops, errors)",
+    "latencyP99Ns, latencyP999Ns, latenessP99Ns, cpuCores, iopsPerCpuCore, fairness, restarts, minClientIops, maxClientIops, errors)",
   ]);
 });
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { DomainSample, OperationSample } from "../../core/domain/report.ts";
 import type { DomainResult } from "../../core/hypervisor.ts";
-import { LatencyHistogram } from "../../core/measure/histogram.ts";
+import { LatencyHistogram, type RecordedLatencies } from "../../core/measure/histogram.ts";
 import { type ClientDomains, clientsOf, fairness, jainIndex } from "../../core/runner/clients.ts";
 import type { ClientSample, Sample } from "../../core/runner/result.ts";
 import { toSample } from "../../core/runner/sample.ts";
@@ -22,10 +22,15 @@ const DRIVER: DomainSample = {
 };
 const HOST = { stealNs: 2e7, othersNs: 3e8 };
 
-function operations(latencies: readonly number[], changes: Partial<OperationSample> = {}): OperationSample {
+function recorded(values: readonly number[]): RecordedLatencies {
   const histogram = new LatencyHistogram();
-  for (const each of latencies) histogram.record(each);
-  return { operations: 100, bytes: 409_600, errors: 1, flushes: 2, latencies: histogram.recorded(), ...changes };
+  for (const each of values) histogram.record(each);
+  return histogram.recorded();
+}
+
+function operations(latencies: readonly number[], changes: Partial<OperationSample> = {}): OperationSample {
+  const counts = { operations: 100, bytes: 409_600, errors: 1, flushes: 2 };
+  return { ...counts, latencies: recorded(latencies), lateness: recorded([]), ...changes };
 }
 
 function application(latencies: readonly number[], changes: Partial<DomainSample> = {}): DomainSample {
@@ -37,7 +42,15 @@ function sampleOf(
   domains: Record<string, DomainResult>,
   clients: readonly ClientDomains[] = [],
 ): Sample {
-  return toSample(repetition, { domains, clients, losses: [], counters: {}, peakMemoryBytes: 5e6, host: HOST });
+  return toSample(repetition, {
+    domains,
+    clients,
+    losses: [],
+    counters: {},
+    peakMemoryBytes: 5e6,
+    host: HOST,
+    neighbours: null,
+  });
 }
 
 function result(sample: DomainSample, counters: Record<string, number> = {}): DomainResult {
@@ -113,6 +126,16 @@ Deno.test("a monolithic machine has no driver", () => {
 Deno.test("without a timed operation there are no latencies", () => {
   const { latencyNs, timedOperations } = sampleOf(0, { application: result(application([])) });
   assert.deepEqual([latencyNs, timedOperations], [null, 0]);
+});
+
+Deno.test("how late the threads themselves were is merged likewise, and null where no operation has a time of its own", () => {
+  const late = (values: readonly number[]): DomainResult => {
+    return result(application([1], { operations: operations([1], { lateness: recorded(values) }) }));
+  };
+  const { latenessNs, latencyNs } = sampleOf(0, { "application-0": late([10, 20]), "application-1": late([30]) });
+  assert.deepEqual([latenessNs?.min, latenessNs?.mean, latenessNs?.p50, latenessNs?.max], [10, 20, 20, 30]);
+  assert.equal(latencyNs?.max, 1);
+  assert.equal(sampleOf(0, { application: late([]) }).latenessNs, null);
 });
 
 Deno.test("merged latencies are those of one histogram of all threads", () => {

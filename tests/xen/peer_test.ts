@@ -187,6 +187,8 @@ function runVerify(frontend: Frontend, blockSize: number, operations: number): C
     scratchDirectory: null,
     stopRequested: () => false,
     pause: () => {},
+    now: () => performance.now(),
+    due: () => {},
   });
 }
 
