@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { DomainPlan } from "../domain/plan.ts";
+import { type DomainPlan, isDriver } from "../domain/plan.ts";
 import type { Counters } from "../counters.ts";
 import { printMarkedLine } from "../deno_child.ts";
 import { DomainError, messageOf } from "../errors.ts";
@@ -175,17 +175,17 @@ function withCpus({ plan, affinity }: MachineJob): MachineJob["plan"] {
   };
   if (typeof affinity === "object") {
     const { application, driver } = affinity;
-    return confine(({ workload }) => checkedCpus(workload === undefined ? driver : application, cpus));
+    return confine((domain) => checkedCpus(isDriver(domain) ? driver : application, cpus));
   }
   if (affinity === "none" || cpus === null) return plan;
   if (affinity === "same") return confine(() => [cpus[0]]);
-  const drivers = plan.domains.filter(({ workload }) => workload === undefined);
-  const threads = plan.domains.filter(({ workload }) => workload !== undefined);
+  const drivers = plan.domains.filter(isDriver);
+  const threads = plan.domains.filter((domain) => !isDriver(domain));
   const taken = Math.min(drivers.length, cpus.length - 1);
   const forDrivers = taken === 0 ? cpus : cpus.slice(1, 1 + taken);
   const forThreads = taken === 0 ? cpus : cpus.filter((cpu) => !forDrivers.includes(cpu));
   return confine((domain) => {
-    const [alike, theirs] = domain.workload === undefined ? [drivers, forDrivers] : [threads, forThreads];
+    const [alike, theirs] = isDriver(domain) ? [drivers, forDrivers] : [threads, forThreads];
     return [theirs[alike.indexOf(domain) % theirs.length]];
   });
 }
