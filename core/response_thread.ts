@@ -66,6 +66,8 @@ export class ResponseThread implements WaitSource {
     const shadow = ShadowTable.attach(layout.entryCount, link.slots.count, this.#area.shadow);
     this.#taker = new ResponseTaker(this.#area, this.#ring, words, shadow);
     waiter.add(this);
+    // A ring from before the waiter was made is none for it.
+    this.noticeState();
   }
 
   /** Whether the thread that submits has closed the connection for good. */
@@ -93,7 +95,7 @@ export class ResponseThread implements WaitSource {
 
   /**
    * Wakes the thread that submits if the backend's state has changed: that is its business, and the backend rings this
-   * thread alone. To be called after every wait.
+   * thread alone. To be looked at after every wait.
    */
   noticeState(): void {
     const state = peekBackendState(this.#control);

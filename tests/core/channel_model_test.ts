@@ -5,6 +5,7 @@ import { Operation } from "../../core/blkif.ts";
 import { type BlockDevice, synchronous } from "../../core/block_device.ts";
 import type { LinkOptions } from "../../core/link.ts";
 import { linkLayout } from "../../core/link.ts";
+import { testWays } from "../helpers/completions.ts";
 import { Turns } from "../helpers/coroutines.ts";
 import { LaterDevice, MemoryDevice, ZeroingDevice } from "../helpers/devices.ts";
 import { linkOptions } from "../helpers/link.ts";
@@ -16,7 +17,6 @@ import {
   submissions,
   type Submit,
 } from "../helpers/queue_model.ts";
-import { testCompletions } from "../helpers/completions.ts";
 
 const SIZE = 4 << 20;
 /** Most bytes of all slots together, so that a test's memory stays within bounds. */
@@ -115,7 +115,7 @@ const kinds: Readonly<Record<string, (disk: MemoryDevice, pick: () => number) =>
   },
 };
 for (const [what, deviceOf] of Object.entries(kinds)) {
-  testCompletions(
+  testWays(
     `for any options of a channel: no data, answer, id or notification is lost; the device ${what}`,
     async () => {
       const inputs = [cases, fc.boolean(), fc.integer({ min: 1, max: 9 }), chances, chances, starts] as const;

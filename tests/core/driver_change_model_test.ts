@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Operation, Status } from "../../core/blkif.ts";
+import { testWays } from "../helpers/completions.ts";
 import { ChangingDriver, LINKS, RESPONSES_PUBLISHED } from "../helpers/changing_driver.ts";
 import { LaterDevice, MemoryDevice } from "../helpers/devices.ts";
 import { checkQueue, queueCommands } from "../helpers/queue_model.ts";
-import { testCompletions } from "../helpers/completions.ts";
 
 const SECTORS = 256;
 const { Write, Flush } = Operation;
@@ -13,7 +13,7 @@ const { Write, Flush } = Operation;
 /** Numbers by which a run is drawn. */
 const picks = (): fc.Arbitrary<fc.Stream<number>> => fc.infiniteStream(fc.nat(999));
 
-testCompletions("whatever dies when, every operation is completed once, and the disk is as if nobody had", () => {
+testWays("whatever dies when, every operation is completed once, and the disk is as if nobody had", () => {
   const links = fc.constantFrom(...Object.values(LINKS));
   fc.assert(fc.property(queueCommands(SECTORS, 88), links, picks(), (commands, link, stream) => {
     const device = new MemoryDevice({ sizeBytes: SECTORS * 512 });
@@ -48,7 +48,7 @@ testCompletions("whatever dies when, every operation is completed once, and the 
   }));
 });
 
-testCompletions(
+testWays(
   "whatever dies when and whatever becomes of requests, each operation is returned once, as done or as failed",
   () => {
     const policies = fc.constantFrom<"requeue" | "fail-io" | "reissue">("requeue", "fail-io", "reissue");

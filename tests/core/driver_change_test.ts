@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { Operation, Status } from "../../core/blkif.ts";
 import { synchronous } from "../../core/block_device.ts";
 import { ConnectionError } from "../../core/errors.ts";
+import { testWays } from "../helpers/completions.ts";
 import { ChangingDriver, type ChangingOptions, LINKS, RESPONSES_PUBLISHED } from "../helpers/changing_driver.ts";
 import { fillPattern, LaterDevice, MemoryDevice } from "../helpers/devices.ts";
 import type { LinkChanges } from "../helpers/link.ts";
 import { sameBytes } from "../helpers/queue_model.ts";
-import { testCompletions } from "../helpers/completions.ts";
 
 const SECTORS = 256;
 const { Read, Write, Flush, WriteFua } = Operation;
@@ -40,7 +40,7 @@ function submitWrites({ frontend }: ChangingDriver, slots: number): void {
 }
 
 for (const [name, link] of Object.entries(LINKS)) {
-  testCompletions(`what is in flight when the driver dies is done by the next one, in its order: ${name}`, () => {
+  testWays(`what is in flight when the driver dies is done by the next one, in its order: ${name}`, () => {
     const { changing, device } = onDisk({ link });
     const { frontend } = changing;
     const length = Math.min(64 * 1024, frontend.maxTransferBytes);
@@ -61,7 +61,7 @@ for (const [name, link] of Object.entries(LINKS)) {
   });
 }
 
-testCompletions("what the dead driver has answered is not asked again", () => {
+testWays("what the dead driver has answered is not asked again", () => {
   const { changing, device } = onDisk();
   submitWrites(changing, 8);
   changing.serve();
@@ -70,7 +70,7 @@ testCompletions("what the dead driver has answered is not asked again", () => {
   assert.equal(device.calls.length, 8);
 });
 
-testCompletions("what the dead driver did and has not answered is done twice, and completed once", () => {
+testWays("what the dead driver did and has not answered is done twice, and completed once", () => {
   const { changing, device } = onDisk();
   submitWrites(changing, 8);
   changing.driver?.backend.hold();
@@ -83,7 +83,7 @@ testCompletions("what the dead driver did and has not answered is done twice, an
   assert.equal(device.calls.length, done + 8 - answered);
 });
 
-testCompletions("a change of drivers that is told of together with an answer is seen before the next wait", () => {
+testWays("a change of drivers that is told of together with an answer is seen before the next wait", () => {
   const { changing } = onDisk();
   submitWrites(changing, 2);
   let waits = 0;
@@ -98,45 +98,39 @@ testCompletions("a change of drivers that is told of together with an answer is 
   assert.deepEqual([waits, changing.resumed.at(-1)], [2, 1]);
 });
 
-testCompletions(
-  "of a driver that broke the protocol counts what it answered before, and all else is done again",
-  () => {
-    const { changing, device } = onDisk();
-    submitWrites(changing, 4);
-    changing.serve();
-    changing.ring[linkWordOfResponse(2)] = 77; // An id that nobody asked for.
-    assert.deepEqual([...takeAll(changing).values()], [0, 0, 0, 0]);
-    assert.equal(device.calls.length, 4 + 2);
-    assert.match(changing.lost[0].message, /answered the unknown id 77/);
-    assert.deepEqual(changing.lost.map(({ generation }) => generation), [0]);
-  },
-);
+testWays("of a driver that broke the protocol counts what it answered before, and all else is done again", () => {
+  const { changing, device } = onDisk();
+  submitWrites(changing, 4);
+  changing.serve();
+  changing.ring[linkWordOfResponse(2)] = 77; // An id that nobody asked for.
+  assert.deepEqual([...takeAll(changing).values()], [0, 0, 0, 0]);
+  assert.equal(device.calls.length, 4 + 2);
+  assert.match(changing.lost[0].message, /answered the unknown id 77/);
+  assert.deepEqual(changing.lost.map(({ generation }) => generation), [0]);
+});
 
 /** The word of the ring's entry `index` in which a response's id is. */
 function linkWordOfResponse(index: number): number {
   return (64 + index * 112) / 4;
 }
 
-testCompletions(
-  "a driver that dies while it does what was in flight is followed by another, as often as that happens",
-  () => {
-    const { changing, device } = onDisk();
-    submitWrites(changing, 6);
-    changing.kill();
-    let deaths = 0;
-    changing.pump = () => {
-      if (changing.revive()) return;
-      if (deaths++ < 5) changing.kill();
-      else changing.serve();
-    };
-    assert.deepEqual([...takeAll(changing).values()], new Array(6).fill(Status.Okay));
-    assert.equal(changing.generation, 6);
-    assert.equal(device.calls.length, 6);
-    assert.equal(changing.resumed.at(-1), 6);
-  },
-);
+testWays("a driver that dies while it does what was in flight is followed by another, as often as that happens", () => {
+  const { changing, device } = onDisk();
+  submitWrites(changing, 6);
+  changing.kill();
+  let deaths = 0;
+  changing.pump = () => {
+    if (changing.revive()) return;
+    if (deaths++ < 5) changing.kill();
+    else changing.serve();
+  };
+  assert.deepEqual([...takeAll(changing).values()], new Array(6).fill(Status.Okay));
+  assert.equal(changing.generation, 6);
+  assert.equal(device.calls.length, 6);
+  assert.equal(changing.resumed.at(-1), 6);
+});
 
-testCompletions("a driver that dies in the handshake is followed by another, at whatever step", () => {
+testWays("a driver that dies in the handshake is followed by another, at whatever step", () => {
   for (let steps = 0; steps < 8; steps++) {
     const { changing } = onDisk();
     submitWrites(changing, 3);
@@ -152,26 +146,23 @@ testCompletions("a driver that dies in the handshake is followed by another, at 
 });
 
 for (const requests of ["reissue", "requeue", "fail-io"] as const) {
-  testCompletions(
-    `a driver that dies before the first handshake is over keeps nobody from beginning: ${requests}`,
-    () => {
-      const device = new MemoryDevice();
-      const changing = new ChangingDriver(() => synchronous(device), { requests });
-      changing.start();
-      let looks = 0;
-      changing.look = () => {
-        if (++looks === 1) changing.kill();
-        else changing.revive();
-      };
-      changing.frontend.connect();
-      assert.equal(changing.frontend.info.sizeBytes, device.info.sizeBytes);
-      submitWrites(changing, 2);
-      assert.deepEqual([...takeAll(changing).values()], [0, 0]);
-    },
-  );
+  testWays(`a driver that dies before the first handshake is over keeps nobody from beginning: ${requests}`, () => {
+    const device = new MemoryDevice();
+    const changing = new ChangingDriver(() => synchronous(device), { requests });
+    changing.start();
+    let looks = 0;
+    changing.look = () => {
+      if (++looks === 1) changing.kill();
+      else changing.revive();
+    };
+    changing.frontend.connect();
+    assert.equal(changing.frontend.info.sizeBytes, device.info.sizeBytes);
+    submitWrites(changing, 2);
+    assert.deepEqual([...takeAll(changing).values()], [0, 0]);
+  });
 }
 
-testCompletions("requeue: what is in flight fails, and what comes later waits for the next driver", () => {
+testWays("requeue: what is in flight fails, and what comes later waits for the next driver", () => {
   const { changing, device } = onDisk({ requests: "requeue" });
   submitWrites(changing, 4);
   changing.kill();
@@ -206,7 +197,7 @@ for (const [what, breakIt] of Object.entries(BREAKS)) {
     const name = `fail-io: while there is no driver, operations fail at once: ${what} was wrong${
       "merge" in link ? ", merged" : ""
     }`;
-    testCompletions(name, () => {
+    testWays(name, () => {
       const changing = down(link, breakIt);
       const { frontend } = changing;
       assert.deepEqual(changing.lost.map(({ generation }) => generation), [0], "it is told once");
@@ -228,7 +219,7 @@ for (const [what, breakIt] of Object.entries(BREAKS)) {
   }
 }
 
-testCompletions("fail-io: a workload that never pauses finds the next driver, too", () => {
+testWays("fail-io: a workload that never pauses finds the next driver, too", () => {
   const changing = down({}, BREAKS["an index"]);
   const { frontend } = changing;
   changing.pump = () => changing.serve();
@@ -242,7 +233,7 @@ testCompletions("fail-io: a workload that never pauses finds the next driver, to
   takeAll(changing);
 });
 
-testCompletions("fail-io: a broken driver that goes on answers nothing that has failed", () => {
+testWays("fail-io: a broken driver that goes on answers nothing that has failed", () => {
   const changing = down({}, (broken) => {
     Atomics.store(broken.ring, RESPONSES_PUBLISHED, 1000);
   });
@@ -254,7 +245,7 @@ testCompletions("fail-io: a broken driver that goes on answers nothing that has 
   assert.deepEqual(takeAll(changing), new Map([[0, Status.Error]]));
 });
 
-testCompletions("a frontend that is told to stop waits for no driver, whatever is in the ring", () => {
+testWays("a frontend that is told to stop waits for no driver, whatever is in the ring", () => {
   for (const breakIt of [...Object.values(BREAKS), (changing: ChangingDriver) => changing.kill()]) {
     const { changing } = onDisk();
     submitWrites(changing, 2);
@@ -268,7 +259,7 @@ testCompletions("a frontend that is told to stop waits for no driver, whatever i
 });
 
 for (const requests of ["reissue", "requeue", "fail-io"] as const) {
-  testCompletions(
+  testWays(
     `a frontend that only looks now and then whether its driver is there goes on with the next: ${requests}`,
     () => {
       const { changing } = onDisk({ requests });
@@ -286,24 +277,21 @@ for (const requests of ["reissue", "requeue", "fail-io"] as const) {
   );
 }
 
-testCompletions(
-  "with copies, the next driver is given what the workload wrote, whatever became of the granted frames",
-  () => {
-    const { changing, device } = onDisk({ link: { transfer: "copy" } });
-    submitWrites(changing, 4);
-    const { memory } = changing.ends;
-    // The driver scribbles over all data frames, which it may reach.
-    for (const frame of framesWith(memory.bytes, changing.frontend.buffer(0).subarray(0, 512))) {
-      memory.bytes.fill(0xee, frame, frame + 16 * 4096);
-    }
-    changing.kill();
-    takeAll(changing);
-    for (let slot = 0; slot < 4; slot++) {
-      const wanted = changing.frontend.buffer(slot).subarray(0, 4096);
-      assert(sameBytes(device.disk.subarray(slot * 4096, (slot + 1) * 4096), wanted), `slot ${slot}`);
-    }
-  },
-);
+testWays("with copies, the next driver is given what the workload wrote, whatever became of the granted frames", () => {
+  const { changing, device } = onDisk({ link: { transfer: "copy" } });
+  submitWrites(changing, 4);
+  const { memory } = changing.ends;
+  // The driver scribbles over all data frames, which it may reach.
+  for (const frame of framesWith(memory.bytes, changing.frontend.buffer(0).subarray(0, 512))) {
+    memory.bytes.fill(0xee, frame, frame + 16 * 4096);
+  }
+  changing.kill();
+  takeAll(changing);
+  for (let slot = 0; slot < 4; slot++) {
+    const wanted = changing.frontend.buffer(slot).subarray(0, 4096);
+    assert(sameBytes(device.disk.subarray(slot * 4096, (slot + 1) * 4096), wanted), `slot ${slot}`);
+  }
+});
 
 /** Where a region has some bytes at the beginning of a frame. */
 function framesWith(region: Uint8Array, bytes: Uint8Array): number[] {
@@ -313,7 +301,7 @@ function framesWith(region: Uint8Array, bytes: Uint8Array): number[] {
   return found;
 }
 
-testCompletions("a flush that failed stays failed when the driver dies before its answer is taken", () => {
+testWays("a flush that failed stays failed when the driver dies before its answer is taken", () => {
   const device = new MemoryDevice();
   let failures = 1;
   device.flush = () => {
@@ -348,7 +336,7 @@ function withoutPublishing({ ring }: ChangingDriver, work: () => void): void {
   Atomics.store(ring, RESPONSES_PUBLISHED, published);
 }
 
-testCompletions(
+testWays(
   "a flush in whose midst the driver died fails where the medium is the same opening, and is done again where not",
   () => {
     for (const reopened of [true, false]) {
@@ -374,7 +362,7 @@ testCompletions(
   },
 );
 
-testCompletions("a driver of another device is not gone on with", () => {
+testWays("a driver of another device is not gone on with", () => {
   let sizeBytes = 1 << 20;
   const changing = ChangingDriver.connected(() => synchronous(new MemoryDevice({ sizeBytes })));
   submitWrites(changing, 1);
@@ -395,7 +383,7 @@ for (
     ["replaced", (changing: ChangingDriver) => void changing.replace()],
   ] as const
 ) {
-  testCompletions(`a frontend leaves in order when its driver is ${what} meanwhile`, () => {
+  testWays(`a frontend leaves in order when its driver is ${what} meanwhile`, () => {
     const { changing } = onDisk();
     submitWrites(changing, 1);
     takeAll(changing);

@@ -18,13 +18,13 @@ import type { WaitCounters, Waiter, WaitSource } from "../../core/waiter.ts";
 /** How links are made whose options say nothing of it. */
 let current: Completion = "inline";
 
-/** See {@link testCompletions}. */
+/** See {@link testWays}. */
 export function currentCompletion(): Completion {
   return current;
 }
 
 /** One test for each way; a link that the test makes is of that way unless it says otherwise. */
-export function testCompletions(name: string, test: (completion: Completion) => void | Promise<void>): void {
+export function testWays(name: string, test: (completion: Completion) => void | Promise<void>): void {
   for (const completion of ["inline", "thread"] as const) {
     Deno.test(completion === "inline" ? name : `${name} (handed over by a response thread)`, async () => {
       const before = current;

@@ -31,7 +31,7 @@ inline arm_source(direction, most)
 #endif
 	atomic {
 #ifdef EVENT_INDEX
-		/* core/frontend.ts arm: this.#ring.arm(Math.max(1, Math.min(distance, this.#shadow.idsInUse))); */
+		/* core/ring_responses.ts arm: this.#ring.arm(Math.max(1, Math.min(distance, this.#shadow.idsInUse))); */
 		/* core/backend.ts arm: this.#ring.arm(Math.max(1, Math.min(distance, this.#layout.entryCount))); */
 		do
 		:: distance < (most) -> distance++
@@ -47,7 +47,7 @@ inline look_again(direction)
 {
 #ifndef BREAK_NO_LOOK_AGAIN
 	/* core/waiter.ts #anyReady: if (sources[i].ready()) return true; */
-	/* core/frontend.ts ready: return this.#ring.available() > 0 && !this.#change?.isDown; */
+	/* core/ring_responses.ts ready: return this.#ring.available() > 0; */
 	/* core/backend.ts ready: return !this.#abandoned && this.#ring.available() > 0; */
 	if
 	:: d_step { AVAILABLE(direction) > 0 -> SEEN(direction) } -> goto awake
