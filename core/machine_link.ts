@@ -7,6 +7,7 @@
 import { completionFrames } from "./completion_area.ts";
 import type { CompletionBoot, LinkBoot } from "./domain/boot.ts";
 import type { DomainControl } from "./domain/control.ts";
+import { DomainError } from "./errors.ts";
 import type { EventPage } from "./event_channel.ts";
 import { linkLayout } from "./link.ts";
 import type { MachineMemory } from "./machine_memory.ts";
@@ -44,6 +45,7 @@ export class MachineLink {
    * Makes the link's region, and gives each of the two domains its end.
    *
    * @param responder the thread that takes the frontend's responses, if it is not the one that submits
+   * @throws {DomainError} when the channel's options say otherwise
    */
   constructor(
     link: SharedByEnds,
@@ -52,6 +54,12 @@ export class MachineLink {
     memory: MachineMemory,
     responder: LinkedDomain | null = null,
   ) {
+    const { completion } = link.options.channel;
+    if ((completion === "thread") !== (responder !== null)) {
+      throw new DomainError(
+        `The channel's completion is ${completion}, and the plan has ${responder ? "a" : "no"} thread for it`,
+      );
+    }
     const layout = linkLayout(link.options);
     const region = memory.allocateFrames(layout.frameCount);
     this.#control = region.frameWords(layout.controlFrame, 1);

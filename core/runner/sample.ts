@@ -19,11 +19,11 @@ export function toSample(
   const results = Object.values(domains);
   // Of the threads that applications have, not all submit: some take responses.
   const applications = new Set(clients.flatMap((client) => client.domains));
-  const ofApplications = (are: boolean): DomainSample[] => {
-    return Object.entries(domains).filter(([name]) => applications.has(name) === are).map(([, { sample }]) => sample);
-  };
-  const threads = ofApplications(true);
-  const drivers = ofApplications(false);
+  const [threads, drivers] = [true, false].map((wanted) => {
+    return Object.entries(domains).filter(([name, { sample }]) => {
+      return (sample.operations !== null || applications.has(name)) === wanted;
+    }).map(([, { sample }]) => sample);
+  });
   const perDomain = <T>(of: (domains: readonly DomainSample[]) => T | null): PerDomain<T> => {
     return { application: of(threads), driver: drivers.length === 0 ? null : of(drivers) };
   };

@@ -131,8 +131,10 @@ function run({ link, total, choose }: Run): { readonly handed: number; readonly 
       assert(inFlight.delete(slot), `slot ${slot} was done twice`);
       done++;
     }
+    const before = submitted;
     for (let free = 0; submitted < total && free < frontend.depth; free++) if (!inFlight.has(free)) submit(free);
-    return slot >= 0;
+    // The next look publishes what was submitted.
+    return slot >= 0 || submitted > before;
   });
   // A device that is done later does not ring.
   const driver: WaitSource = {

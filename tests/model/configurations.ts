@@ -81,7 +81,6 @@ export const largeConfigurations: readonly Configuration[] = [
   ...both(LINK, "two rings of 1, all asleep", TWO_SLEEPING, { size: "large" }),
   one(LINK, "two rings of 1, applications leave", [...TWO_RINGS, "LEAVE"], SLEEP_FLAG, { size: "large" }),
   one(THREADS, "two consumers of one ring of 2", ["RING_SIZE=2"], EVENT_INDEX, { size: "large" }),
-  one(THREADS, "two consumers of one ring of 4", ["RING_SIZE=4"], SLEEP_FLAG, { size: "large" }),
   one(RESTART, "a ring of 2, one restart", ["RING_SIZE=2", "RESTARTS=1"], EVENT_INDEX, { size: "large" }),
   one(RESTART, "a ring of 2, two restarts", ["RING_SIZE=2", "RESTARTS=2"], SLEEP_FLAG, { size: "large" }),
 ];
