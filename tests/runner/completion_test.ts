@@ -63,7 +63,7 @@ Deno.test("what cannot have a response thread says so at its place", async () =>
       ],
       [
         "domains: { application: { kind: process } }\nmatrix: { channel.completion: [inline, thread] }\n",
-        "6:42: channel.completion: is thread, and an application that is a process has one thread: " +
+        "6:40: matrix.channel.completion.1: is thread, and an application that is a process has one thread: " +
         "domains.application.kind must be worker",
       ],
     ]
