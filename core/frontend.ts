@@ -222,9 +222,9 @@ export class Frontend implements BlockQueue, WaitSource {
     }
   }
 
-  /** Responses that were taken off the ring so far. */
+  /** Responses that were taken so far. */
   get taken(): number {
-    return this.#ring.consumed;
+    return this.#responses.answered;
   }
 
   /** Whether a response seems to be there. */

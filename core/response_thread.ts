@@ -43,6 +43,8 @@ export class ResponseThread implements WaitSource {
   readonly #taker: ResponseTaker;
   readonly #control: Int32Array;
   readonly #sleepFlags: boolean;
+  /** How far was consumed when this thread looked last. */
+  #consumed = 0;
   /** The backend's state when it was last looked at. */
   #backendState = 0;
 
@@ -75,14 +77,21 @@ export class ResponseThread implements WaitSource {
     return this.#area.state === CompletionState.Ended;
   }
 
-  /** Responses that it took. */
-  get taken(): number {
+  /** Responses that it took and handed over. */
+  get handedOver(): number {
     return this.#taker.taken;
+  }
+
+  /** Responses that were taken off the ring so far, by this thread or by the one that submits. */
+  get taken(): number {
+    return this.#area.peekConsumed();
   }
 
   /** Hands over what was answered. Returns whether there was something. On the hot path. */
   service(): boolean {
-    if (!this.#taker.take(CompletionState.Running)) return false;
+    const found = this.#taker.take(CompletionState.Running);
+    this.#consumed = this.#area.consumed;
+    if (!found) return false;
     if (this.#area.mustWake()) this.#wake();
     return true;
   }
@@ -104,9 +113,11 @@ export class ResponseThread implements WaitSource {
     this.#completion.events.wake();
   }
 
-  /** Whether a response seems to be there. */
+  /** Whether a response seems to be there, or to have been: what the other thread took meanwhile was no idle ring. */
   peek(): boolean {
-    return this.#area.peekState() === CompletionState.Running && this.#taker.peek();
+    const area = this.#area;
+    return area.peekState() === CompletionState.Running &&
+      (area.peekConsumed() !== this.#consumed || this.#taker.peek());
   }
 
   /** Whether a response is there. */

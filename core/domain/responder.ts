@@ -27,5 +27,5 @@ export function runResponder({ control, report, waiter, policy, links: [link], c
   while (!thread.ended && window.observe() !== Command.Stop) {
     if (!thread.service()) thread.wait();
   }
-  return { handedOver: thread.taken, handOverWakes: thread.wakes };
+  return { handedOver: thread.handedOver, handOverWakes: thread.wakes };
 }

@@ -165,7 +165,7 @@ function run({ link, total, choose }: Run): { readonly handed: number; readonly 
   });
   assert.equal(inFlight.size, 0);
   assert.equal(frontend.poll(), -1, "nothing more comes");
-  return { handed: thread.taken, interruptions };
+  return { handed: thread.handedOver, interruptions };
 }
 
 const links: fc.Arbitrary<LinkChanges> = fc.record({

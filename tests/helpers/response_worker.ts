@@ -55,7 +55,7 @@ if (typeof WorkerGlobalScope !== "undefined") {
       policy: { plan: (into) => void (into.spinNs = spinNs) },
     }, completion);
     while (!thread.ended) if (!thread.service()) thread.wait();
-    const { taken, wakes } = thread;
+    const { handedOver: taken, wakes } = thread;
     const { sleeps } = waiter.counters;
     globalThis.postMessage({ unended: events.unended, sleeps, taken, wakes } satisfies ResponseOutcome);
   };

@@ -117,7 +117,7 @@ proctype response_thread()
 	byte count, id, at;
 
 	do
-	:: /* core/response_thread.ts service: if (!this.#taker.take(CompletionState.Running)) return false; */
+	:: /* core/response_thread.ts service: const found = this.#taker.take(CompletionState.Running); */
 		take_responses();
 		if
 		:: count > 0 ->
@@ -132,7 +132,7 @@ proctype response_thread()
 			fi
 #endif
 		:: count == 0 ->
-			/* core/waiter.ts #maySleep: return this.#events.bell === this.#bellSeen && this.#arm(armDistance, byDescriptor) && !this.#anyReady(); */
+			/* core/waiter.ts #maySleep: return this.#mayBlock && this.#events.bell === this.#bellSeen && this.#arm(armDistance, byDescriptor) && !this.#anyReady(); */
 			if
 			:: rung[RESPONSE_THREAD] -> goto awake
 			:: !rung[RESPONSE_THREAD]

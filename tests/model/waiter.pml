@@ -13,7 +13,7 @@ inline begin_wait(page, is_there)
 {
 	/* core/waiter.ts #spin: if (this.#peekAny()) { */
 	/* core/ring.ts peek: return this.#words[this.#peerProducer] !== this.consumed; */
-	/* core/waiter.ts #maySleep: return this.#events.bell === this.#bellSeen && this.#arm(armDistance, byDescriptor) && !this.#anyReady(); */
+	/* core/waiter.ts #maySleep: return this.#mayBlock && this.#events.bell === this.#bellSeen && this.#arm(armDistance, byDescriptor) && !this.#anyReady(); */
 	if
 	:: (is_there) -> goto waited
 	:: rung[page] -> goto awake
