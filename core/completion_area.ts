@@ -17,7 +17,7 @@
 import type { LinkOptions } from "./link.ts";
 import { linkLayout } from "./link.ts";
 import { FRAME_SIZE, type SharedMemory } from "./memory.ts";
-import { type ShadowMemory, SLOT_WORDS } from "./shadow_table.ts";
+import { type ShadowMemory, shadowSlotWords } from "./shadow_table.ts";
 
 /** Whether responses can be taken. */
 export const CompletionState = {
@@ -71,7 +71,7 @@ export class CompletionArea {
     this.shadow = {
       slotOfId: words.subarray(slotOfId, sequences),
       sequences: words.subarray(sequences, sequences + entries + 1),
-      slots: words.subarray(firstSlotWord(entries), firstSlotWord(entries) + options.slots.count * SLOT_WORDS),
+      slots: words.subarray(firstSlotWord(entries), firstSlotWord(entries) + shadowSlotWords(options.slots.count)),
     };
   }
 
@@ -194,7 +194,7 @@ export class CompletionArea {
 
 /** Frames that a link's {@link CompletionArea} takes. */
 export function completionFrames(options: LinkOptions): number {
-  const words = firstSlotWord(linkLayout(options).entryCount) + options.slots.count * SLOT_WORDS;
+  const words = firstSlotWord(linkLayout(options).entryCount) + shadowSlotWords(options.slots.count);
   return Math.ceil((words * 4) / FRAME_SIZE);
 }
 

@@ -12,8 +12,7 @@ export const NONE: number = -1;
 
 // Words of a slot in the table: half a cache line. They are constants of this module, not exported: V8 folds those, but
 // loads an imported one each time (5 ns a request were measured).
-/** Words of a slot in {@link ShadowMemory}. */
-export const SLOT_WORDS = 8;
+const SLOT_WORDS = 8;
 const STATE = 0;
 const OPERATION = 1;
 const STATUS = 2;
@@ -37,9 +36,14 @@ const SHARED = 2;
 /** It cannot be used, as there is no connection. */
 const UNUSABLE = 3;
 
+/** Words that some slots take in {@link ShadowMemory}. */
+export function shadowSlotWords(slotCount: number): number {
+  return slotCount * SLOT_WORDS;
+}
+
 /** Memory of a shadow table: private, or shared by the threads of one domain. */
 export interface ShadowMemory {
-  /** Words of the slots: {@link SLOT_WORDS} for each. */
+  /** Words of the slots: {@link shadowSlotWords} of so many. */
   readonly slots: Int32Array;
   /** For each id the (first) slot that its request carries, or {@link NONE}. */
   readonly slotOfId: Int32Array;
