@@ -11,12 +11,17 @@ import { Command } from "./control.ts";
 import { MeasurementWindow } from "./measurement.ts";
 import type { DomainSetup } from "./setup.ts";
 
+/** Longest sleep while the end of the window is awaited. */
+const LOOK_MS = 10;
+
 /**
  * Takes responses until the thread that submits has closed the connection, or the machine is to stop.
  *
  * @returns how many it took, and how often it woke the other thread
  */
-export function runResponder({ control, report, waiter, policy, links: [link], confinedTo }: DomainSetup): Counters {
+export function runResponder(
+  { control, report, waiter, policy, events, links: [link], confinedTo }: DomainSetup,
+): Counters {
   const { end, boot: { options } } = link;
   if (end.completion === undefined) throw new DomainError("A response thread shares no memory with its application");
   const thread = new ResponseThread({ end, link: options, waiter, policy }, end.completion);
@@ -27,5 +32,7 @@ export function runResponder({ control, report, waiter, policy, links: [link], c
   while (!thread.ended && window.observe() !== Command.Stop) {
     if (!thread.service()) thread.wait();
   }
+  // The other thread may have been told first that the window is over. It has ended in order, so this one will be, too.
+  for (let { bell } = events; window.observe() < Command.Finish; { bell } = events) events.sleep(bell, LOOK_MS);
   return { handedOver: thread.handedOver, handOverWakes: thread.wakes };
 }
