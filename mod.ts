@@ -49,7 +49,7 @@ export * from "./core/xenbus.ts";
 export * from "./core/hypervisor.ts";
 export * from "./core/domain/plan.ts";
 export type { DomainReport, DomainSample } from "./core/domain/report.ts";
-export type { ChannelOptions, SlotOptions, Suppression, Transfer } from "./core/link.ts";
+export type { ChannelOptions, Completion, SlotOptions, Suppression, Transfer } from "./core/link.ts";
 export { DEFAULT_CHANNEL } from "./core/link.ts";
 export { DeviceGate, type DeviceView } from "./core/device_gate.ts";
 export type { PartitionPlan } from "./core/partition.ts";

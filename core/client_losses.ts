@@ -5,7 +5,7 @@
  */
 
 import type { LinkBoot } from "./domain/boot.ts";
-import type { DomainPlan, MachinePlan } from "./domain/plan.ts";
+import { clientOf, type DomainPlan, isDriver, type MachinePlan } from "./domain/plan.ts";
 import { linkLayout } from "./link.ts";
 import { SharedMemory } from "./memory.ts";
 import { XenbusState, XenbusStore } from "./xenbus.ts";
@@ -29,14 +29,14 @@ export class ClientLosses {
 
   /** No client is lost yet. */
   constructor({ domains }: MachinePlan, actions: LossActions) {
-    this.#applications = domains.filter(({ workload }) => workload !== undefined);
+    this.#applications = domains.filter((domain) => !isDriver(domain));
     this.#clientCount = new Set(this.#applications.map(clientOf)).size;
     this.#actions = actions;
   }
 
   /** Whether the machine goes on without a domain. */
   has(domain: DomainPlan): boolean {
-    return domain.workload !== undefined && this.#lost.has(clientOf(domain));
+    return !isDriver(domain) && this.#lost.has(clientOf(domain));
   }
 
   /**
@@ -44,7 +44,7 @@ export class ClientLosses {
    * left, the machine fails.
    */
   failed(domain: DomainPlan, message: string): void {
-    if (domain.workload === undefined || this.#clientCount === 1) return this.#actions.fail(message);
+    if (isDriver(domain) || this.#clientCount === 1) return this.#actions.fail(message);
     if (this.has(domain)) return; // What follows from the loss.
     const client = clientOf(domain);
     this.#lost.add(client);
@@ -52,10 +52,6 @@ export class ClientLosses {
     for (const each of this.#applications) if (clientOf(each) === client) this.#actions.lose(each);
     if (this.#lost.size === this.#clientCount) this.#actions.fail(this.messages[0]);
   }
-}
-
-function clientOf({ workload }: DomainPlan): number {
-  return workload?.client?.index ?? 0;
 }
 
 /**

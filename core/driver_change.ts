@@ -113,6 +113,7 @@ export class DriverChange {
 
   /** Takes what the lost driver has answered. Of one that broke the protocol, up to there. */
   #salvage(): void {
+    this.#frontend.link.responses.pause();
     try {
       this.#frontend.takeAll();
     } catch (thrown) {

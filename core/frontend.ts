@@ -10,7 +10,7 @@
  * @module
  */
 
-import { claimEntry, entryWord, type Operation, responseOperation, responseStatus, Status } from "./blkif.ts";
+import { claimEntry, entryWord, type Operation, Status } from "./blkif.ts";
 import type { DeviceInfo } from "./block_device.ts";
 import { type BlockQueue, isTransfer, submissionError } from "./block_queue.ts";
 import { BoundedPolicy } from "./bounded_policy.ts";
@@ -18,12 +18,13 @@ import { DriverChange } from "./driver_change.ts";
 import { ConnectionError } from "./errors.ts";
 import { FrontendLink } from "./frontend_link.ts";
 import type { FrontendOptions } from "./frontend_options.ts";
-import { brokenBackend, type LinkEnd, preloadEntries, pushAndNotify, type PushCounters } from "./link_end.ts";
+import { brokenBackend, type LinkEnd, pushAndNotify, type PushCounters } from "./link_end.ts";
 import type { ChannelOptions } from "./link.ts";
 import type { OperationMeter } from "./measure/meter.ts";
 import { FRAME_SIZE, SECTOR_SIZE } from "./memory.ts";
 import { Patience } from "./patience.ts";
 import type { RequestIssuer } from "./request_issuer.ts";
+import { type ResponseSource, slotOf, statusOf } from "./response_source.ts";
 import type { Ring } from "./ring.ts";
 import { NONE, type ShadowTable } from "./shadow_table.ts";
 import { SlotBuffers } from "./slot_buffers.ts";
@@ -51,6 +52,7 @@ export class Frontend implements BlockQueue, WaitSource {
   readonly #ring: Ring;
   readonly #words: Int32Array;
   readonly #shadow: ShadowTable;
+  readonly #responses: ResponseSource;
   readonly #issuer: RequestIssuer;
   /** Submissions after which to publish. */
   readonly #batch: number;
@@ -60,13 +62,11 @@ export class Frontend implements BlockQueue, WaitSource {
   #unpublished = 0;
   /** The status of each slot's long operation so far: that of the last part that failed. */
   readonly #partStatus: Int8Array;
-  /** Responses that were seen in the ring and not yet consumed. */
+  /** Responses that were seen and not yet taken. */
   #responsesSeen = 0;
   /** The next slot of a merged request that was answered, and its status. */
   #answeredNext = NONE;
   #answeredStatus = 0;
-  /** See {@link preloadEntries}. */
-  #preloaded = 0;
   #info: DeviceInfo | undefined;
   /** Why no slot can be used, where the slots' states say that none can. */
   #unusable = new ConnectionError("The frontend is not connected yet");
@@ -89,6 +89,7 @@ export class Frontend implements BlockQueue, WaitSource {
     this.#ring = this.#link.ring;
     this.#words = this.#link.words;
     this.#shadow = this.#link.shadow;
+    this.#responses = this.#link.responses;
     this.#issuer = this.#link.issuer;
     this.#partStatus = new Int8Array(this.depth);
     this.#buffers = new SlotBuffers(end.memory, layout, this.depth, link.channel.transfer === "copy");
@@ -126,6 +127,8 @@ export class Frontend implements BlockQueue, WaitSource {
     } catch (thrown) {
       if (this.#change === null || !(thrown instanceof ConnectionError)) throw thrown;
       this.#link.leave();
+    } finally {
+      this.#responses.end();
     }
   }
 
@@ -220,31 +223,30 @@ export class Frontend implements BlockQueue, WaitSource {
     }
   }
 
-  /** Responses that were taken off the ring so far. */
+  /** Responses that were taken so far. */
   get taken(): number {
-    return this.#ring.consumed;
+    return this.#responses.answered;
   }
 
   /** Whether a response seems to be there. */
   peek(): boolean {
-    return this.#ring.peek() && !this.#change?.isDown;
+    return this.#responses.peek() && !this.#change?.isDown;
   }
 
   /** Whether a response is there. */
   ready(): boolean {
-    return this.#ring.available() > 0 && !this.#change?.isDown;
+    return this.#responses.ready() && !this.#change?.isDown;
   }
 
   /** Asks to be notified of responses; never of more than are to come. */
   arm(distance: number): boolean {
-    this.#end.channel.clear();
-    this.#ring.arm(Math.max(1, Math.min(distance, this.#shadow.idsInUse)));
+    this.#responses.arm(distance);
     return true;
   }
 
-  /** See {@link Ring.disarm}. */
+  /** Takes that back. */
   disarm(): void {
-    this.#ring.disarm();
+    this.#responses.disarm();
   }
 
   /** Publishes a full batch, and looks for a response before the workload goes on submitting. */
@@ -264,30 +266,12 @@ export class Frontend implements BlockQueue, WaitSource {
 
   /** Takes one response: the slot whose operation it ends, or {@link NONE} when more of that operation is to come. */
   #takeResponse(): number {
-    const ring = this.#ring;
-    const words = this.#words;
-    const shadow = this.#shadow;
-    const at = entryWord(ring.entryOf(ring.consumed));
-    // Each word is fetched once: the peer may change it at any time.
-    const id = words[at];
-    const idHigh = words[at + 1];
-    const outcome = words[at + 2];
-    if (id < 0 || id >= shadow.idCount) throw brokenBackend(`answered the unknown id ${id >>> 0}`);
-    const slot = shadow.slotOf(id);
-    if (slot === NONE) throw brokenBackend(`answered id ${id}, not in flight`);
-    if (idHigh !== shadow.sequence(id)) throw brokenBackend(`answered id ${id} of an earlier request`);
-    const operation = responseOperation(outcome);
-    if (operation !== shadow.operation(slot)) {
-      throw brokenBackend(`answered id ${id} as operation ${operation}`);
-    }
-    const status = responseStatus(outcome);
-    if (status > 0 || status < -2) throw brokenBackend(`answered id ${id} with the unknown status ${status}`);
-    // A response that is wrong stays: what comes after it does not count either.
+    const response = this.#responses.take();
+    const slot = slotOf(response);
+    const status = statusOf(response);
     this.#responsesSeen--;
-    ring.consume();
-    shadow.release(id);
     if (this.#issuer.waitingCount > 0) this.#issuer.issueWaiting();
-    if (!shadow.isAlone(slot)) return this.#answeredShared(slot, status);
+    if (!this.#shadow.isAlone(slot)) return this.#answeredShared(slot, status);
     this.#finish(slot, status);
     return slot;
   }
@@ -321,16 +305,8 @@ export class Frontend implements BlockQueue, WaitSource {
 
   /** Looks how many responses there are. Returns whether there are any. On the hot path. */
   #seeResponses(): boolean {
-    this.#responsesSeen = this.#ring.available();
-    if (this.#responsesSeen === 0) return false;
-    const asked = this.#shadow.idsInUse;
-    if (this.#responsesSeen > asked) {
-      throw brokenBackend(`answered ${this.#responsesSeen} requests where ${asked} were in flight`);
-    }
-    if (this.#responsesSeen > 1) {
-      this.#preloaded = preloadEntries(this.#ring, this.#words, this.#responsesSeen, false);
-    }
-    return true;
+    this.#responsesSeen = this.#responses.see();
+    return this.#responsesSeen > 0;
   }
 
   #connected(info: DeviceInfo): void {
@@ -338,16 +314,17 @@ export class Frontend implements BlockQueue, WaitSource {
     this.#unpublished = 0;
     this.#patience.restart();
     if (!this.#shadow.usable) this.#shadow.setUsable(true);
+    this.#responses.begin();
   }
 
   #waitOnce(): void {
     this.#waiter.wait(this.#policy);
-    if (!this.#change?.isDown && (!this.peek() || this.#link.isReplaced)) this.#checkPeer();
+    if (!this.#change?.isDown && (!this.#responses.anyLeft() || this.#link.isReplaced)) this.#checkPeer();
   }
 
   /** Throws if the driver is lost, or has answered nothing for too long. Asked when a wait has ended without an answer. */
   #checkPeer(): void {
-    this.#patience.check(this.inFlight > 0, this.#ring.consumed);
+    this.#patience.check(this.inFlight > 0, this.#responses.answered);
     this.#checkDriver();
   }
 

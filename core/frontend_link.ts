@@ -8,11 +8,14 @@
 import type { DeviceInfo } from "./block_device.ts";
 import { readDeviceInfo } from "./device_keys.ts";
 import { GrantTable } from "./grant_table.ts";
+import { HandedResponses } from "./handed_responses.ts";
 import { type LinkLayout, linkLayout, type LinkOptions } from "./link.ts";
 import { awaitPeerState, brokenBackend, type LinkEnd } from "./link_end.ts";
 import { RequestIssuer } from "./request_issuer.ts";
 import { RequestWriter } from "./request_writer.ts";
+import type { ResponseSource } from "./response_source.ts";
 import { initialiseRing, Ring } from "./ring.ts";
+import { RingResponses } from "./ring_responses.ts";
 import { ShadowTable } from "./shadow_table.ts";
 import {
   BACKEND_SLEEP_WORD,
@@ -24,7 +27,7 @@ import {
   XenbusStore,
 } from "./xenbus.ts";
 
-/** The frontend's end of one link. */
+/** The frontend's end of one link, as the thread uses it that submits. */
 export class FrontendLink {
   /** Where everything lies in the link's region. */
   readonly layout: LinkLayout;
@@ -34,6 +37,8 @@ export class FrontendLink {
   readonly words: Int32Array<SharedArrayBuffer>;
   /** What was asked for. */
   readonly shadow: ShadowTable;
+  /** Where responses come from. */
+  readonly responses: ResponseSource;
   /** What writes requests. */
   readonly issuer: RequestIssuer;
   /** Which of the link's drivers it is used with, from 0. */
@@ -55,7 +60,14 @@ export class FrontendLink {
     this.#grants = end.memory.frameWords(layout.grantFrame, layout.grantFrameCount);
     this.words = end.memory.frameWords(layout.ringFrame, layout.ringFrameCount);
     this.ring = Ring.front(this.words, layout.entryCount);
-    this.shadow = new ShadowTable(layout.entryCount, options.slots.count);
+    if (end.completion === undefined) {
+      this.shadow = ShadowTable.create(layout.entryCount, options.slots.count);
+      this.responses = new RingResponses(end, this.ring, this.words, this.shadow);
+    } else {
+      const handed = new HandedResponses(end, end.completion, options, this.ring, this.words);
+      this.shadow = handed.shadow;
+      this.responses = handed;
+    }
     this.#store = XenbusStore.frontend(this.#control);
     this.issuer = new RequestIssuer(this.ring, this.shadow, this.#layOut(), options.channel.merge);
   }
@@ -88,6 +100,7 @@ export class FrontendLink {
     this.#grants.fill(0);
     this.ring.reset();
     this.shadow.releaseAll();
+    this.responses.reset();
     this.issuer.reset(this.#layOut());
     this.#end.channel.reset();
   }

@@ -236,7 +236,8 @@ export class Hypervisor {
     const { slots, client } = front.plan.workload ?? {};
     if (slots === undefined) throw new DomainError(`The domain ${frontend} has a link and no workload for it`);
     const shared = { device, options: { channel, slots }, client };
-    this.#connections.push({ front, back, link: new MachineLink(shared, front, back, this.#memory) });
+    const responder = this.#domains.find(({ plan }) => plan.responder?.application === frontend) ?? null;
+    this.#connections.push({ front, back, link: new MachineLink(shared, front, back, this.#memory, responder) });
   }
 
   #domain(name: string | undefined): MachineDomain {

@@ -22,6 +22,9 @@ export type Transfer = "copy" | "zero-copy";
 /** How a consumer tells the producer whether it wants to be notified; see `ring.ts`. */
 export type Suppression = "event-index" | "sleep-flag";
 
+/** Whether the thread that submits takes the responses, or another one of its domain does and hands them over. */
+export type Completion = "inline" | "thread";
+
 /** How the two ends of a link use it. */
 export interface ChannelOptions {
   /** Base-2 logarithm of the ring's frames, 0 to 4. */
@@ -36,6 +39,8 @@ export interface ChannelOptions {
   readonly merge: boolean;
   /** Most segments of an indirect request, up to {@link MAX_INDIRECT_SEGMENTS}; 0: no indirect requests. */
   readonly indirectSegments: number;
+  /** Which thread takes responses off the ring. */
+  readonly completion: Completion;
   /** How long the frontend looks for a response after a push before it goes on submitting, in nanoseconds. */
   readonly submitSpinNs: number;
 }
@@ -67,6 +72,7 @@ export const DEFAULT_CHANNEL: ChannelOptions = {
   batch: 32,
   merge: false,
   indirectSegments: 32,
+  completion: "inline",
   submitSpinNs: 0,
 };
 

@@ -12,6 +12,14 @@ import type { SharedMemory } from "./memory.ts";
 import type { Ring } from "./ring.ts";
 import { type BackendKey, canReach, type FrontendKey, stateName, XenbusState, type XenbusStore } from "./xenbus.ts";
 
+/** What the two threads share of an application that has one for its responses. */
+export interface CompletionEnd {
+  /** Memory of their own: see `completion_area.ts`. */
+  readonly memory: SharedMemory;
+  /** The other thread's event page. */
+  readonly events: EventPage;
+}
+
 /** One domain's end of a link. */
 export interface LinkEnd {
   /** The link's region. */
@@ -28,6 +36,8 @@ export interface LinkEnd {
   readonly channel: ChannelEnd;
   /** Which generation of the link is to be used, by the hypervisor's word; always 0 where it is absent. */
   readonly generation?: () => number;
+  /** What it shares with another thread, where one takes responses (`completion: thread`). */
+  readonly completion?: CompletionEnd;
 }
 
 /** The error for a backend that broke the protocol: what it did is the end of a sentence. */

@@ -4,8 +4,10 @@
  * @module
  */
 
-import type { LinkBoot } from "./domain/boot.ts";
+import { completionFrames } from "./completion_area.ts";
+import type { CompletionBoot, LinkBoot } from "./domain/boot.ts";
 import type { DomainControl } from "./domain/control.ts";
+import { DomainError } from "./errors.ts";
 import type { EventPage } from "./event_channel.ts";
 import { linkLayout } from "./link.ts";
 import type { MachineMemory } from "./machine_memory.ts";
@@ -39,16 +41,44 @@ export class MachineLink {
   readonly backPort: number;
   readonly #control: Int32Array;
 
-  /** Makes the link's region, and gives each of the two domains its end. */
-  constructor(link: SharedByEnds, front: LinkedDomain, back: LinkedDomain, memory: MachineMemory) {
+  /**
+   * Makes the link's region, and gives each of the two domains its end.
+   *
+   * @param responder the thread that takes the frontend's responses, if it is not the one that submits
+   * @throws {DomainError} when the channel's options say otherwise
+   */
+  constructor(
+    link: SharedByEnds,
+    front: LinkedDomain,
+    back: LinkedDomain,
+    memory: MachineMemory,
+    responder: LinkedDomain | null = null,
+  ) {
+    const { completion } = link.options.channel;
+    if ((completion === "thread") !== (responder !== null)) {
+      throw new DomainError(
+        `The channel's completion is ${completion}, and the plan has ${responder ? "a" : "no"} thread for it`,
+      );
+    }
     const layout = linkLayout(link.options);
     const region = memory.allocateFrames(layout.frameCount);
     this.#control = region.frameWords(layout.controlFrame, 1);
     this.frontPort = front.links.length;
     this.backPort = back.links.length;
     const shared = { ...link, memory: region.buffer };
-    front.links.push({ ...shared, side: "frontend", ...end(this.frontPort, this.backPort, back) });
-    back.links.push({ ...shared, side: "backend", ...end(this.backPort, this.frontPort, front) });
+    const frontend = { ...shared, side: "frontend", ...end(this.frontPort, this.backPort, back) } as const;
+    const backend = { ...shared, side: "backend", ...end(this.backPort, this.frontPort, front) } as const;
+    if (responder === null) {
+      front.links.push(frontend);
+      back.links.push(backend);
+      return;
+    }
+    const { buffer } = memory.allocateFrames(completionFrames(link.options));
+    front.links.push({ ...frontend, completion: { memory: buffer, ...doorbell(responder) } });
+    responder.links.push({ ...frontend, completion: { memory: buffer, ...doorbell(front) } });
+    // The frames are granted to and by the application; it is its other thread that is to be notified.
+    const { events, eventFd } = doorbell(responder);
+    back.links.push({ ...backend, peerEvents: events, peerEventFd: eventFd });
   }
 
   /**
@@ -63,6 +93,10 @@ export class MachineLink {
     back.useGeneration(this.backPort, this.generation);
     front.useGeneration(this.frontPort, this.generation);
   }
+}
+
+function doorbell({ eventMemory, eventFd }: LinkedDomain): Omit<CompletionBoot, "memory"> {
+  return { events: eventMemory.buffer, eventFd: eventFd?.descriptor ?? null };
 }
 
 function end(

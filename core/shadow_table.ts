@@ -36,6 +36,21 @@ const SHARED = 2;
 /** It cannot be used, as there is no connection. */
 const UNUSABLE = 3;
 
+/** Words that some slots take in {@link ShadowMemory}. */
+export function shadowSlotWords(slotCount: number): number {
+  return slotCount * SLOT_WORDS;
+}
+
+/** Memory of a shadow table: private, or shared by the threads of one domain. */
+export interface ShadowMemory {
+  /** Words of the slots: {@link shadowSlotWords} of so many. */
+  readonly slots: Int32Array;
+  /** For each id the (first) slot that its request carries, or {@link NONE}. */
+  readonly slotOfId: Int32Array;
+  /** For each id the number of its present or last request, none being 0 but before the first; then that of the last of all. */
+  readonly sequences: Int32Array;
+}
+
 /**
  * Slots and the requests that carry them. All methods are on the hot path and cost a load or a store or two.
  *
@@ -51,27 +66,37 @@ export class ShadowTable {
   idsInUse = 0;
   readonly #slots: Int32Array;
   readonly #ranges: Float64Array;
-  /** For each id the (first) slot that its request carries, or {@link NONE}. */
   readonly #slotOfId: Int32Array;
-  /** For each id the number of its present or last request; none is 0 but before the first. */
   readonly #sequences: Int32Array;
   /** Ids: a stack, of which the first {@link idsInUse} are in use. */
   readonly #ids: Int32Array;
-  /** Requests that had an id. */
-  #requests = 0;
   /** Operations that have begun. */
   #begun = 0;
 
-  /** A table of slots that are not usable yet. */
-  constructor(idCount: number, slotCount: number) {
+  private constructor(idCount: number, slotCount: number, { slots, slotOfId, sequences }: ShadowMemory) {
     this.slotCount = slotCount;
     this.idCount = idCount;
-    this.#slots = SharedMemory.allocate(Math.ceil((slotCount * SLOT_WORDS * 4) / FRAME_SIZE)).words;
+    this.#slots = slots;
     this.#ranges = new Float64Array(slotCount * RANGE_NUMBERS);
-    this.#slotOfId = new Int32Array(idCount).fill(NONE);
-    this.#sequences = new Int32Array(idCount);
+    this.#slotOfId = slotOfId;
+    this.#sequences = sequences;
     this.#ids = Int32Array.from({ length: idCount }, (_, index) => index);
-    this.setUsable(false);
+  }
+
+  /** A table of slots that are not usable yet. It is the calling thread's: others may at most {@link attach} to it. */
+  static create(idCount: number, slotCount: number, memory = privateMemory(idCount, slotCount)): ShadowTable {
+    const table = new ShadowTable(idCount, slotCount, memory);
+    memory.slotOfId.fill(NONE);
+    table.setUsable(false);
+    return table;
+  }
+
+  /**
+   * Another thread's view of a table, which takes responses: it may ask what is in flight, and {@link answer}. All else is
+   * the business of the thread that submits.
+   */
+  static attach(idCount: number, slotCount: number, memory: ShadowMemory): ShadowTable {
+    return new ShadowTable(idCount, slotCount, memory);
   }
 
   /** Makes all slots idle, or unusable. */
@@ -193,9 +218,15 @@ export class ShadowTable {
   assign(slot: number): number {
     const id = this.#ids[this.idsInUse++];
     this.#slotOfId[id] = slot;
-    this.#requests = (this.#requests + 1) | 0;
-    this.#sequences[id] = this.#requests;
+    const sequence = (this.requests + 1) | 0;
+    this.#sequences[this.idCount] = sequence;
+    this.#sequences[id] = sequence;
     return id;
+  }
+
+  /** How many requests had an id, modulo 2³². */
+  get requests(): number {
+    return this.#sequences[this.idCount];
   }
 
   /** Which request of all has an id, counted from 1: no two that are in flight have the same, and it takes 2³² to come again. */
@@ -208,9 +239,22 @@ export class ShadowTable {
     return this.#slotOfId[id];
   }
 
+  /** A request was answered: another answer to it is none. Its id is used again when the thread that submits releases it. */
+  answer(id: number): void {
+    this.#slotOfId[id] = NONE;
+  }
+
   /** A request was answered: its id can be used again. */
   release(id: number): void {
     this.#slotOfId[id] = NONE;
     this.#ids[--this.idsInUse] = id;
   }
+}
+
+function privateMemory(idCount: number, slotCount: number): ShadowMemory {
+  return {
+    slots: SharedMemory.allocate(Math.ceil((slotCount * SLOT_WORDS * 4) / FRAME_SIZE)).words,
+    slotOfId: new Int32Array(idCount),
+    sequences: new Int32Array(idCount + 1),
+  };
 }

@@ -131,6 +131,11 @@ export function hasOffered(words: Int32Array): boolean {
   return Atomics.load(words, BACKEND_KEYS.state) === S.InitWait;
 }
 
+/** The backend's state, whatever it is: for who only looks whether it has changed. */
+export function peekBackendState(words: Int32Array): number {
+  return Atomics.load(words, BACKEND_KEYS.state);
+}
+
 /** A key of the frontend. */
 export type FrontendKey = keyof typeof FRONTEND_KEYS;
 /** A key of the backend. */

@@ -171,6 +171,12 @@ rule("every module says what it is", () => {
 rule("the hot path has no promises: a ring's ends and what they use are synchronous", () => {
   const hot = [
     "ring",
+    "ring_responses",
+    "response_source",
+    "response_taker",
+    "response_thread",
+    "handed_responses",
+    "completion_area",
     "blkif",
     "frontend",
     "backend",

@@ -10,6 +10,7 @@ import { DeviceError, WorkloadError } from "../errors.ts";
 import { Frontend } from "../frontend.ts";
 import { CountingMeter, OperationMeter } from "../measure/meter.ts";
 import { MonolithicQueue } from "../monolithic_queue.ts";
+import type { NotificationPolicy } from "../notification.ts";
 import { viewOf } from "../partition.ts";
 import { Command } from "./control.ts";
 import { MeasurementWindow } from "./measurement.ts";
@@ -44,6 +45,7 @@ export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadS
     const { port } = link.boot;
     queue = frontend = new Frontend({
       ...common,
+      policy: link.end.completion === undefined ? policy : untilHandedOver(link.boot.options.channel.submitSpinNs),
       end: link.end,
       link: link.boot.options,
       requestTimeoutMs: requestTimeoutMs ?? undefined,
@@ -92,4 +94,12 @@ export function runApplication(setup: DomainSetup, { workload, plan }: WorkloadS
   const counters = addUp([counted ?? {}, ...gates.map((each) => each.counters())]);
   for (const each of gates) each.close();
   return counters;
+}
+
+/**
+ * How a thread waits for completions that another one hands over: it looks as briefly as it does before it goes on
+ * submitting, and sleeps. The policy is the other thread's, which waits for the driver.
+ */
+function untilHandedOver(spinNs: number): NotificationPolicy {
+  return { plan: (plan) => void (plan.spinNs = spinNs) };
 }

@@ -8,6 +8,16 @@ import type { SleepsOn } from "../event_channel.ts";
 import type { LinkOptions } from "../link.ts";
 import type { ClientPlan, DevicePlan, DomainPlan, RecoveryPlan } from "./plan.ts";
 
+/** What one of an application's two threads is handed. */
+export interface CompletionBoot {
+  /** Their own memory. */
+  readonly memory: SharedArrayBuffer;
+  /** The other thread's event page. */
+  readonly events: SharedArrayBuffer;
+  /** The other thread's eventfd; null where there is none. */
+  readonly eventFd: number | null;
+}
+
 /** One end of a link, as handed to a domain. */
 export interface LinkBoot {
   /** Which end. */
@@ -28,6 +38,8 @@ export interface LinkBoot {
   readonly port: number;
   /** The peer's port. */
   readonly peerPort: number;
+  /** What two threads of the application share, where one takes the responses of the other's link. */
+  readonly completion?: CompletionBoot;
   /** Whose link it is, where there are several clients. */
   readonly client?: ClientPlan;
 }

@@ -46,10 +46,20 @@ export interface DomainPlan {
   readonly policy: PluginUse;
   /** What it does with its device; a driver domain has none. */
   readonly workload?: WorkloadPlan;
+  /** Whose responses it takes, where it does that: it is a thread of that application. Neither it nor a driver has a workload. */
+  readonly responder?: ResponderPlan;
   /** How much private memory it may take beyond what it begins with, where it is a process; no limit when absent. */
   readonly memoryBytes?: number;
   /** The module that does it harm, in campaigns of faults: see `saboteur.ts`. */
   readonly saboteur?: string;
+}
+
+/** A thread that takes an application's responses (`completion: thread`). */
+export interface ResponderPlan {
+  /** Name of the domain that submits. */
+  readonly application: string;
+  /** Which of the machine's clients that is. */
+  readonly client: number;
 }
 
 /** One thread of a workload. */
@@ -151,6 +161,16 @@ export interface MachinePlan {
 /** The modules of a device and its filters. */
 export function modulesOf({ plugin, filters = [] }: DevicePlan): string[] {
   return [plugin, ...filters].map(({ url }) => url);
+}
+
+/** Whether a domain drives devices and does nothing else. */
+export function isDriver({ workload, responder }: DomainPlan): boolean {
+  return workload === undefined && responder === undefined;
+}
+
+/** Which of the machine's clients a domain is of; 0 for a driver. */
+export function clientOf({ workload, responder }: DomainPlan): number {
+  return responder?.client ?? workload?.client?.index ?? 0;
 }
 
 /** Which of all clients' threads a domain runs, from 0; 0 for a driver. */

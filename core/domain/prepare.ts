@@ -160,15 +160,24 @@ function makeWaiter(
 }
 
 function linkEnd(boot: DomainBoot, link: LinkBoot, events: EventPage, control: DomainControl): LinkEnd {
-  const peerFd = attachEventFd(link.peerEventFd);
-  const peerEvents = new EventPage(SharedMemory.attach(link.peerEvents), peerFd, "word", monotonicClock());
+  const pageOf = (memory: SharedArrayBuffer, eventFd: number | null): EventPage => {
+    return new EventPage(SharedMemory.attach(memory), attachEventFd(eventFd), "word", monotonicClock());
+  };
+  const peerEvents = pageOf(link.peerEvents, link.peerEventFd);
+  const completion = link.completion && {
+    memory: SharedMemory.attach(link.completion.memory),
+    events: pageOf(link.completion.events, link.completion.eventFd),
+  };
+  // The driver notifies the thread that takes responses.
+  const notified = boot.plan.responder === undefined ? completion?.events ?? events : events;
   return {
     memory: SharedMemory.attach(link.memory),
     domainId: boot.domainId,
     peerDomainId: link.peerDomainId,
     events,
     port: link.port,
-    channel: new EventChannel(events, link.port, peerEvents, link.peerPort),
+    channel: new EventChannel(notified, link.port, peerEvents, link.peerPort),
     generation: () => control.generation(link.port),
+    completion,
   };
 }

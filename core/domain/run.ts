@@ -4,11 +4,14 @@
  * @module
  */
 
+import type { Counters } from "../counters.ts";
 import { messageOf } from "../errors.ts";
 import { runApplication } from "./application.ts";
 import type { DomainBoot } from "./boot.ts";
 import { runDriver } from "./driver.ts";
 import type { DomainReport } from "./report.ts";
+import { runResponder } from "./responder.ts";
+import type { DomainSetup } from "./setup.ts";
 import { prepareDomain, type Proceed } from "./prepare.ts";
 
 /**
@@ -23,9 +26,13 @@ export async function runDomain(
 ): Promise<void> {
   try {
     const setup = await prepareDomain(boot, report, proceed);
-    const counters = setup.workload === null ? await runDriver(setup) : runApplication(setup, setup.workload);
-    report({ type: "closed", counters });
+    report({ type: "closed", counters: await runRole(setup, boot) });
   } catch (thrown) {
     report({ type: "failed", message: messageOf(thrown) });
   }
+}
+
+async function runRole(setup: DomainSetup, { plan }: DomainBoot): Promise<Counters> {
+  if (plan.responder !== undefined) return runResponder(setup);
+  return setup.workload === null ? await runDriver(setup) : runApplication(setup, setup.workload);
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { MachinePlan } from "../domain/plan.ts";
+import { clientOf, isDriver, type MachinePlan } from "../domain/plan.ts";
 import type { DomainSample, OperationSample } from "../domain/report.ts";
 import { LatencyHistogram } from "../measure/histogram.ts";
 import type { ClientSample, Latencies } from "./result.ts";
@@ -26,11 +26,11 @@ export function clientsOf({ domains, devices, links }: MachinePlan): ClientDomai
     ...links.map(({ frontend, device }) => [frontend, device] as const),
   ]);
   const found = new Map<number, { client: number; device: string; domains: string[] }>();
-  for (const { name, workload } of domains) {
-    if (workload === undefined) continue;
-    const client = workload.client?.index ?? 0;
-    const entry = found.get(client) ?? { client, device: deviceOf.get(name) ?? "", domains: [] };
-    entry.domains.push(name);
+  for (const domain of domains) {
+    if (isDriver(domain)) continue;
+    const client = clientOf(domain);
+    const entry = found.get(client) ?? { client, device: deviceOf.get(domain.name) ?? "", domains: [] };
+    entry.domains.push(domain.name);
     found.set(client, entry);
   }
   return [...found.values()].sort((a, b) => a.client - b.client);

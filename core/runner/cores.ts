@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { DomainPlan, MachinePlan } from "../domain/plan.ts";
+import { type DomainPlan, isDriver, type MachinePlan } from "../domain/plan.ts";
 import { DomainError } from "../errors.ts";
 import type { NeighbourPlan } from "../neighbours.ts";
 import type { NeighbourOptions } from "./neighbour_options.ts";
@@ -23,7 +23,7 @@ export function withCpus(plan: MachinePlan, affinity: Affinity, cpus: readonly n
   };
   if (typeof affinity === "object") {
     const { application, driver } = affinity;
-    return confine(({ workload }) => checkedCpus("affinity", workload === undefined ? driver : application, cpus));
+    return confine((domain) => checkedCpus("affinity", isDriver(domain) ? driver : application, cpus));
   }
   if (affinity === "none" || cpus === null) return plan;
   if (affinity === "same") return confine(() => [cpus[0]]);
@@ -32,7 +32,7 @@ export function withCpus(plan: MachinePlan, affinity: Affinity, cpus: readonly n
   const forDrivers = taken === 0 ? cpus : cpus.slice(1, 1 + taken);
   const forThreads = taken === 0 ? cpus : cpus.filter((cpu) => !forDrivers.includes(cpu));
   return confine((domain) => {
-    const [alike, theirs] = domain.workload === undefined ? [drivers, forDrivers] : [threads, forThreads];
+    const [alike, theirs] = isDriver(domain) ? [drivers, forDrivers] : [threads, forThreads];
     return [theirs[alike.indexOf(domain) % theirs.length]];
   });
 }
@@ -66,8 +66,8 @@ function coresOf(wanted: "spread" | "driver" | "application" | "none", plan: Mac
 
 function sides({ domains }: MachinePlan): { readonly drivers: DomainPlan[]; readonly threads: DomainPlan[] } {
   return {
-    drivers: domains.filter(({ workload }) => workload === undefined),
-    threads: domains.filter(({ workload }) => workload !== undefined),
+    drivers: domains.filter(isDriver),
+    threads: domains.filter((domain) => !isDriver(domain)),
   };
 }
 

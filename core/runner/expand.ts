@@ -23,6 +23,7 @@ import { neighbourLabel, neighbourOptions } from "./neighbour_options.ts";
 import { filterLabel, type PluginSources, type ResolvedPlugin, resolvePlugin, stackOf } from "./plugins.ts";
 import { clientLabel, clientOptions, parseParts, parseScenario, type Scenario } from "./scenario.ts";
 import { checkClients } from "./client_mistakes.ts";
+import { checkCompletion } from "./completion_mistakes.ts";
 
 /** Labels that every cell has. */
 const COMMON_LABELS = ["policy", "device", "workload", "placement"];
@@ -69,6 +70,7 @@ export async function expandScenario(
       if (cell === undefined) continue;
       cells.push(cell);
       checkClients(cell, choices, oneCell, mistakes);
+      checkCompletion(cell, choices, mistakes);
       for (const { consent, name, place, message } of demandsOfCell(cell)) {
         const diagnostic = mistakes.diagnose(place, choices, message);
         demands.set(JSON.stringify(diagnostic), { consent, name, diagnostic });

@@ -9,7 +9,7 @@ import { cLibraryNeed } from "../libc.ts";
 import { DomainError, messageOf } from "../errors.ts";
 import type { FaultJob } from "../faults/conductor.ts";
 import type { FaultRecord } from "../faults/injector.ts";
-import type { MachinePlan } from "../domain/plan.ts";
+import { type DomainPlan, isDriver, type MachinePlan } from "../domain/plan.ts";
 import type { Consent } from "../plugin.ts";
 import type { Cell, ExpandedScenario } from "./cell.ts";
 import { missingConsent } from "./consent.ts";
@@ -118,11 +118,9 @@ export function campaignMistake({ scenario, workload, devices }: Cell): string |
 function jobOf(cell: Cell, seed: number, count: number): FaultJob {
   const { domains, hangTimeoutNs } = planMachine(cell);
   const { recovery } = cell.scenario;
-  const named = (isDriver: boolean): string[] => {
-    return domains.filter(({ workload }) => (workload === undefined) === isDriver).map(({ name }) => name);
-  };
+  const named = (is: (domain: DomainPlan) => boolean): string[] => domains.filter(is).map(({ name }) => name);
   return {
-    ...{ seed, count, driver: named(true)[0], applications: named(false) },
+    ...{ seed, count, driver: named(isDriver)[0], applications: named(({ workload }) => workload !== undefined) },
     hangTimeoutMs: hangTimeoutNs / NS_PER_MS,
     restartsFailOperations: recovery.requests !== "reissue",
     machine: { standby: recovery.standby },

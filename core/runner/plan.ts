@@ -4,14 +4,15 @@
  * @module
  */
 
-import type {
-  ClientPlan,
-  DevicePlan,
-  DomainPlan,
-  LinkPlan,
-  MachinePlan,
-  PluginUse,
-  RecoveryPlan,
+import {
+  clientOf,
+  type ClientPlan,
+  type DevicePlan,
+  type DomainPlan,
+  type LinkPlan,
+  type MachinePlan,
+  type PluginUse,
+  type RecoveryPlan,
 } from "../domain/plan.ts";
 import { cLibraryNeed } from "../libc.ts";
 import type { ChannelOptions } from "../link.ts";
@@ -35,8 +36,9 @@ export function planMachine(cell: Cell): MachinePlan {
   const usersOf = (device: number): string[] => {
     return applications.filter((each) => each.device === device).map(({ domain }) => domain.name);
   };
+  const responders = channel.completion === "thread" ? applications.map(({ domain }) => planResponder(domain)) : [];
   return {
-    domains: [...applications.map(({ domain }) => domain), ...drivers],
+    domains: [...applications.map(({ domain }) => domain), ...responders, ...drivers],
     devices: cell.devices.map((use, index): DevicePlan => ({
       name: deviceName(cell, index),
       domains: isolated ? [drivers[index % drivers.length].name] : usersOf(index),
@@ -104,6 +106,18 @@ function planClient(cell: Cell, device: number, clientOfDevice: number): Applica
     },
     device,
   }));
+}
+
+/** The thread that takes the responses of a thread that submits. It waits as the frontend is to. */
+function planResponder(application: DomainPlan): DomainPlan {
+  const { name, kind, cpus, policy } = application;
+  return {
+    name: `${name}-responses`,
+    kind,
+    cpus,
+    policy,
+    responder: { application: name, client: clientOf(application) },
+  };
 }
 
 /** One driver for all devices, or one for each. */

@@ -17,9 +17,13 @@ export function toSample(
   { domains, clients, counters: conducted, peakMemoryBytes, host, neighbours }: MachineResults,
 ): Sample {
   const results = Object.values(domains);
-  const samples = results.map(({ sample }) => sample);
-  const threads = samples.filter(({ operations }) => operations !== null);
-  const drivers = samples.filter(({ operations }) => operations === null);
+  // Of the threads that applications have, not all submit: some take responses.
+  const applications = new Set(clients.flatMap((client) => client.domains));
+  const [threads, drivers] = [true, false].map((wanted) => {
+    return Object.entries(domains).filter(([name, { sample }]) => {
+      return (sample.operations !== null || applications.has(name)) === wanted;
+    }).map(([, { sample }]) => sample);
+  });
   const perDomain = <T>(of: (domains: readonly DomainSample[]) => T | null): PerDomain<T> => {
     return { application: of(threads), driver: drivers.length === 0 ? null : of(drivers) };
   };

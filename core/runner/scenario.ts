@@ -131,6 +131,9 @@ const scenarioSchema = z.strictObject({
       .describe("Whether requests to adjacent sectors that wait to be published become one."),
     indirectSegments: z.int().min(0).max(MAX_INDIRECT_SEGMENTS).default(DEFAULT_CHANNEL.indirectSegments)
       .describe("Most segments (4 KiB each) of an indirect request; up to 11: longer operations are split."),
+    completion: z.enum(["inline", "thread"]).default(DEFAULT_CHANNEL.completion).describe(
+      "Whether the thread that submits takes responses off the ring, or another one does, which wakes it.",
+    ),
     submitSpin: duration().prefault("0ns")
       .describe("How long to look for a response after a full batch, before the application goes on submitting."),
   }).prefault({}).describe("The ring between application and driver, and what goes over it."),

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { Operation, Status } from "../../core/blkif.ts";
 import { synchronous } from "../../core/block_device.ts";
 import { ConnectionError } from "../../core/errors.ts";
+import { testWays } from "../helpers/completions.ts";
 import { ChangingDriver, type ChangingOptions, LINKS, RESPONSES_PUBLISHED } from "../helpers/changing_driver.ts";
 import { fillPattern, LaterDevice, MemoryDevice } from "../helpers/devices.ts";
 import type { LinkChanges } from "../helpers/link.ts";
@@ -39,7 +40,7 @@ function submitWrites({ frontend }: ChangingDriver, slots: number): void {
 }
 
 for (const [name, link] of Object.entries(LINKS)) {
-  Deno.test(`what is in flight when the driver dies is done by the next one, in its order: ${name}`, () => {
+  testWays(`what is in flight when the driver dies is done by the next one, in its order: ${name}`, () => {
     const { changing, device } = onDisk({ link });
     const { frontend } = changing;
     const length = Math.min(64 * 1024, frontend.maxTransferBytes);
@@ -60,7 +61,7 @@ for (const [name, link] of Object.entries(LINKS)) {
   });
 }
 
-Deno.test("what the dead driver has answered is not asked again", () => {
+testWays("what the dead driver has answered is not asked again", () => {
   const { changing, device } = onDisk();
   submitWrites(changing, 8);
   changing.serve();
@@ -69,7 +70,7 @@ Deno.test("what the dead driver has answered is not asked again", () => {
   assert.equal(device.calls.length, 8);
 });
 
-Deno.test("what the dead driver did and has not answered is done twice, and completed once", () => {
+testWays("what the dead driver did and has not answered is done twice, and completed once", () => {
   const { changing, device } = onDisk();
   submitWrites(changing, 8);
   changing.driver?.backend.hold();
@@ -82,7 +83,7 @@ Deno.test("what the dead driver did and has not answered is done twice, and comp
   assert.equal(device.calls.length, done + 8 - answered);
 });
 
-Deno.test("a change of drivers that is told of together with an answer is seen before the next wait", () => {
+testWays("a change of drivers that is told of together with an answer is seen before the next wait", () => {
   const { changing } = onDisk();
   submitWrites(changing, 2);
   let waits = 0;
@@ -97,7 +98,7 @@ Deno.test("a change of drivers that is told of together with an answer is seen b
   assert.deepEqual([waits, changing.resumed.at(-1)], [2, 1]);
 });
 
-Deno.test("of a driver that broke the protocol counts what it answered before, and all else is done again", () => {
+testWays("of a driver that broke the protocol counts what it answered before, and all else is done again", () => {
   const { changing, device } = onDisk();
   submitWrites(changing, 4);
   changing.serve();
@@ -113,7 +114,7 @@ function linkWordOfResponse(index: number): number {
   return (64 + index * 112) / 4;
 }
 
-Deno.test("a driver that dies while it does what was in flight is followed by another, as often as that happens", () => {
+testWays("a driver that dies while it does what was in flight is followed by another, as often as that happens", () => {
   const { changing, device } = onDisk();
   submitWrites(changing, 6);
   changing.kill();
@@ -129,7 +130,7 @@ Deno.test("a driver that dies while it does what was in flight is followed by an
   assert.equal(changing.resumed.at(-1), 6);
 });
 
-Deno.test("a driver that dies in the handshake is followed by another, at whatever step", () => {
+testWays("a driver that dies in the handshake is followed by another, at whatever step", () => {
   for (let steps = 0; steps < 8; steps++) {
     const { changing } = onDisk();
     submitWrites(changing, 3);
@@ -145,7 +146,7 @@ Deno.test("a driver that dies in the handshake is followed by another, at whatev
 });
 
 for (const requests of ["reissue", "requeue", "fail-io"] as const) {
-  Deno.test(`a driver that dies before the first handshake is over keeps nobody from beginning: ${requests}`, () => {
+  testWays(`a driver that dies before the first handshake is over keeps nobody from beginning: ${requests}`, () => {
     const device = new MemoryDevice();
     const changing = new ChangingDriver(() => synchronous(device), { requests });
     changing.start();
@@ -161,7 +162,7 @@ for (const requests of ["reissue", "requeue", "fail-io"] as const) {
   });
 }
 
-Deno.test("requeue: what is in flight fails, and what comes later waits for the next driver", () => {
+testWays("requeue: what is in flight fails, and what comes later waits for the next driver", () => {
   const { changing, device } = onDisk({ requests: "requeue" });
   submitWrites(changing, 4);
   changing.kill();
@@ -196,7 +197,7 @@ for (const [what, breakIt] of Object.entries(BREAKS)) {
     const name = `fail-io: while there is no driver, operations fail at once: ${what} was wrong${
       "merge" in link ? ", merged" : ""
     }`;
-    Deno.test(name, () => {
+    testWays(name, () => {
       const changing = down(link, breakIt);
       const { frontend } = changing;
       assert.deepEqual(changing.lost.map(({ generation }) => generation), [0], "it is told once");
@@ -218,7 +219,7 @@ for (const [what, breakIt] of Object.entries(BREAKS)) {
   }
 }
 
-Deno.test("fail-io: a workload that never pauses finds the next driver, too", () => {
+testWays("fail-io: a workload that never pauses finds the next driver, too", () => {
   const changing = down({}, BREAKS["an index"]);
   const { frontend } = changing;
   changing.pump = () => changing.serve();
@@ -232,7 +233,7 @@ Deno.test("fail-io: a workload that never pauses finds the next driver, too", ()
   takeAll(changing);
 });
 
-Deno.test("fail-io: a broken driver that goes on answers nothing that has failed", () => {
+testWays("fail-io: a broken driver that goes on answers nothing that has failed", () => {
   const changing = down({}, (broken) => {
     Atomics.store(broken.ring, RESPONSES_PUBLISHED, 1000);
   });
@@ -244,7 +245,7 @@ Deno.test("fail-io: a broken driver that goes on answers nothing that has failed
   assert.deepEqual(takeAll(changing), new Map([[0, Status.Error]]));
 });
 
-Deno.test("a frontend that is told to stop waits for no driver, whatever is in the ring", () => {
+testWays("a frontend that is told to stop waits for no driver, whatever is in the ring", () => {
   for (const breakIt of [...Object.values(BREAKS), (changing: ChangingDriver) => changing.kill()]) {
     const { changing } = onDisk();
     submitWrites(changing, 2);
@@ -258,22 +259,25 @@ Deno.test("a frontend that is told to stop waits for no driver, whatever is in t
 });
 
 for (const requests of ["reissue", "requeue", "fail-io"] as const) {
-  Deno.test(`a frontend that only looks now and then whether its driver is there goes on with the next: ${requests}`, () => {
-    const { changing } = onDisk({ requests });
-    const { frontend } = changing;
-    frontend.attend();
-    assert.equal(changing.lost.length, 0);
-    changing.replace();
-    frontend.attend();
-    frontend.attend(); // Where operations fail, the first look found the driver lost, and the second finds another.
-    assert.equal(changing.driver?.connected, true);
-    assert.deepEqual(changing.resumed, [0, 1]);
-    submitWrites(changing, 2);
-    assert.deepEqual([...takeAll(changing).values()], [0, 0]);
-  });
+  testWays(
+    `a frontend that only looks now and then whether its driver is there goes on with the next: ${requests}`,
+    () => {
+      const { changing } = onDisk({ requests });
+      const { frontend } = changing;
+      frontend.attend();
+      assert.equal(changing.lost.length, 0);
+      changing.replace();
+      frontend.attend();
+      frontend.attend(); // Where operations fail, the first look found the driver lost, and the second finds another.
+      assert.equal(changing.driver?.connected, true);
+      assert.deepEqual(changing.resumed, [0, 1]);
+      submitWrites(changing, 2);
+      assert.deepEqual([...takeAll(changing).values()], [0, 0]);
+    },
+  );
 }
 
-Deno.test("with copies, the next driver is given what the workload wrote, whatever became of the granted frames", () => {
+testWays("with copies, the next driver is given what the workload wrote, whatever became of the granted frames", () => {
   const { changing, device } = onDisk({ link: { transfer: "copy" } });
   submitWrites(changing, 4);
   const { memory } = changing.ends;
@@ -297,7 +301,7 @@ function framesWith(region: Uint8Array, bytes: Uint8Array): number[] {
   return found;
 }
 
-Deno.test("a flush that failed stays failed when the driver dies before its answer is taken", () => {
+testWays("a flush that failed stays failed when the driver dies before its answer is taken", () => {
   const device = new MemoryDevice();
   let failures = 1;
   device.flush = () => {
@@ -332,30 +336,33 @@ function withoutPublishing({ ring }: ChangingDriver, work: () => void): void {
   Atomics.store(ring, RESPONSES_PUBLISHED, published);
 }
 
-Deno.test("a flush in whose midst the driver died fails where the medium is the same opening, and is done again where not", () => {
-  for (const reopened of [true, false]) {
-    const device = new MemoryDevice();
-    const later = new LaterDevice(device, () => -1);
-    let first = true;
-    const changing = ChangingDriver.connected(() => {
-      const made = first ? later : synchronous(device);
-      first = false;
-      return made;
-    }, { flushes: { reopened } });
-    changing.frontend.submit(0, WriteFua, 0, 512);
-    changing.frontend.submit(1, Flush, 0, 0);
-    assert.equal(changing.frontend.poll(), -1);
-    changing.serve();
-    assert.equal(later.held.length, 2);
-    changing.kill();
-    const statuses = takeAll(changing);
-    // One of the two tells of it: which came first is the device's matter.
-    const failed = [...statuses.values()].filter((status) => status === Status.Error).length;
-    assert.equal(failed, reopened ? 0 : 1);
-  }
-});
+testWays(
+  "a flush in whose midst the driver died fails where the medium is the same opening, and is done again where not",
+  () => {
+    for (const reopened of [true, false]) {
+      const device = new MemoryDevice();
+      const later = new LaterDevice(device, () => -1);
+      let first = true;
+      const changing = ChangingDriver.connected(() => {
+        const made = first ? later : synchronous(device);
+        first = false;
+        return made;
+      }, { flushes: { reopened } });
+      changing.frontend.submit(0, WriteFua, 0, 512);
+      changing.frontend.submit(1, Flush, 0, 0);
+      assert.equal(changing.frontend.poll(), -1);
+      changing.serve();
+      assert.equal(later.held.length, 2);
+      changing.kill();
+      const statuses = takeAll(changing);
+      // One of the two tells of it: which came first is the device's matter.
+      const failed = [...statuses.values()].filter((status) => status === Status.Error).length;
+      assert.equal(failed, reopened ? 0 : 1);
+    }
+  },
+);
 
-Deno.test("a driver of another device is not gone on with", () => {
+testWays("a driver of another device is not gone on with", () => {
   let sizeBytes = 1 << 20;
   const changing = ChangingDriver.connected(() => synchronous(new MemoryDevice({ sizeBytes })));
   submitWrites(changing, 1);
@@ -376,7 +383,7 @@ for (
     ["replaced", (changing: ChangingDriver) => void changing.replace()],
   ] as const
 ) {
-  Deno.test(`a frontend leaves in order when its driver is ${what} meanwhile`, () => {
+  testWays(`a frontend leaves in order when its driver is ${what} meanwhile`, () => {
     const { changing } = onDisk();
     submitWrites(changing, 1);
     takeAll(changing);

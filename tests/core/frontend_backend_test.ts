@@ -6,6 +6,7 @@ import { synchronous } from "../../core/block_device.ts";
 import type { Frontend } from "../../core/frontend.ts";
 import { linkLayout } from "../../core/link.ts";
 import { SharedMemory } from "../../core/memory.ts";
+import { testWays } from "../helpers/completions.ts";
 import { deviceInfo, fillPattern, LaterDevice, MemoryDevice } from "../helpers/devices.ts";
 import { connectPair, linkEnds, linkOptions, makeFrontend, PumpWaiter } from "../helpers/link.ts";
 import { checkQueue, queueCommands } from "../helpers/queue_model.ts";
@@ -21,7 +22,7 @@ function memoryDevice(changes = {}): MemoryDevice {
   return new MemoryDevice({ sizeBytes: SECTORS * 512, ...changes });
 }
 
-Deno.test("data written is data read, for every ring order and wherever the indices begin", () => {
+testWays("data written is data read, for every ring order and wherever the indices begin", () => {
   fc.assert(fc.property(queueCommands(SECTORS, 88), ringOrders, startIndices, (commands, ringOrder, start) => {
     const device = memoryDevice();
     const { frontend, reports } = connectPair(synchronous(device), { ringOrder }, start);
@@ -30,7 +31,7 @@ Deno.test("data written is data read, for every ring order and wherever the indi
   }));
 });
 
-Deno.test("data written is data read, when the device is done later and in any order", () => {
+testWays("data written is data read, when the device is done later and in any order", () => {
   const choices = fc.infiniteStream(fc.integer({ min: -2, max: 100 }));
   const inputs = [queueCommands(SECTORS, 88), ringOrders, startIndices, choices] as const;
   fc.assert(fc.property(...inputs, (commands, ringOrder, start, picks) => {
@@ -43,7 +44,7 @@ Deno.test("data written is data read, when the device is done later and in any o
   }));
 });
 
-Deno.test("a ring goes round many times at every depth", () => {
+testWays("a ring goes round many times at every depth", () => {
   for (const depth of [1, 2, 31, 32]) {
     const device = memoryDevice();
     const { frontend, meter } = connectPair(synchronous(device), {}, 2 ** 32 - 100);
@@ -60,7 +61,7 @@ Deno.test("a ring goes round many times at every depth", () => {
   }
 });
 
-Deno.test("a slot's whole buffer travels, and nothing beside it changes", () => {
+testWays("a slot's whole buffer travels, and nothing beside it changes", () => {
   const device = memoryDevice();
   const { frontend } = connectPair(synchronous(device));
   for (let slot = 0; slot < frontend.depth; slot++) frontend.buffer(slot).fill(slot);
@@ -77,7 +78,7 @@ Deno.test("a slot's whole buffer travels, and nothing beside it changes", () => 
   assert.equal(device.calls.length, 2, "one slot's frames lie together, so the device sees one piece");
 });
 
-Deno.test("requests that were submitted together are published together, and the peer is notified once", () => {
+testWays("requests that were submitted together are published together, and the peer is notified once", () => {
   const { frontend, backend } = connectPair(synchronous(memoryDevice()));
   backend.arm(1);
   for (let slot = 0; slot < 8; slot++) frontend.submit(slot, Read, 0, 512);
@@ -87,7 +88,7 @@ Deno.test("requests that were submitted together are published together, and the
   assert.deepEqual(frontend.pushes, { sent: 1, suppressed: 0 });
 });
 
-Deno.test("a peer that did not ask is not notified", () => {
+testWays("a peer that did not ask is not notified", () => {
   const { frontend, backend, ends } = connectPair(synchronous(memoryDevice()));
   backend.arm(3);
   const bell = ends.back.events.bell;
@@ -99,7 +100,7 @@ Deno.test("a peer that did not ask is not notified", () => {
   }
 });
 
-Deno.test("a frontend never asks to be woken by more responses than are to come", () => {
+testWays("a frontend never asks to be woken by more responses than are to come", () => {
   const { frontend, backend, serve } = connectPair(synchronous(memoryDevice()));
   frontend.submit(0, Read, 0, 512);
   frontend.poll();
@@ -108,7 +109,7 @@ Deno.test("a frontend never asks to be woken by more responses than are to come"
   assert.equal(backend.pushes.sent, 1);
 });
 
-Deno.test("a device's failures reach the workload as a status, and only that", () => {
+testWays("a device's failures reach the workload as a status, and only that", () => {
   const device = memoryDevice({ canFlush: false });
   device.write = () => {
     throw new Error("worn out");
@@ -131,7 +132,7 @@ Deno.test("a device's failures reach the workload as a status, and only that", (
   assert.deepEqual([meter.operations, meter.flushes, meter.errors], [4, 1, 3]);
 });
 
-Deno.test("a submission that no slot can take is refused and leaves the ring as it was", () => {
+testWays("a submission that no slot can take is refused and leaves the ring as it was", () => {
   const { frontend, backend } = connectPair(synchronous(memoryDevice()));
   const { depth, maxTransferBytes } = frontend;
   for (
@@ -154,7 +155,7 @@ Deno.test("a submission that no slot can take is refused and leaves the ring as 
   assert.equal(backend.ready(), false);
 });
 
-Deno.test("a flush that is given a length does not write over its neighbours in the ring", () => {
+testWays("a flush that is given a length does not write over its neighbours in the ring", () => {
   const peer = new ScriptedBackend().connect();
   const { frontend } = peer.test;
   const { entryCount } = linkLayout(linkOptions());
@@ -168,7 +169,7 @@ Deno.test("a flush that is given a length does not write over its neighbours in 
   assert(peer.ring.slice(16 + 2 * 28, 16 + entryCount * 28).every((word, i) => word === beyond[i]));
 });
 
-Deno.test("a negative offset never names a sector of the device, however large that is", () => {
+testWays("a negative offset never names a sector of the device, however large that is", () => {
   const sizeBytes = 2 ** 42;
   const peer = new ScriptedBackend(deviceInfo({ sizeBytes })).connect();
   const { frontend } = peer.test;
@@ -183,7 +184,7 @@ Deno.test("a negative offset never names a sector of the device, however large t
   assert(request.sector * 512 >= sizeBytes, `sector ${request.sector} is on the device`);
 });
 
-Deno.test("closing ends both sides, and the frames can be taken back", () => {
+testWays("closing ends both sides, and the frames can be taken back", () => {
   const pair = connectPair(synchronous(memoryDevice()));
   const { frontend, backend } = pair;
   frontend.submit(0, Read, 0, 512);
@@ -197,7 +198,7 @@ Deno.test("closing ends both sides, and the frames can be taken back", () => {
   assert.throws(() => frontend.close(), "a closed connection cannot be closed again");
 });
 
-Deno.test("a frontend that is not connected, or not any more, takes no operation and says so", () => {
+testWays("a frontend that is not connected, or not any more, takes no operation and says so", () => {
   const ends = linkEnds(linkOptions());
   const { frontend } = makeFrontend(ends, new PumpWaiter());
   const submit = (queue: Frontend): void => queue.submit(0, Read, 0, 512);
@@ -213,7 +214,7 @@ Deno.test("a frontend that is not connected, or not any more, takes no operation
   assert.equal(pair.frontend.inFlight, 0);
 });
 
-Deno.test("data that the frontend copies is what it is for every length", () => {
+testWays("data that the frontend copies is what it is for every length", () => {
   const disk = memoryDevice();
   const { frontend } = connectPair(synchronous(disk), { transfer: "copy" });
   for (const sectors of [1, 8, 3, 88, 1]) {
@@ -230,7 +231,7 @@ Deno.test("data that the frontend copies is what it is for every length", () => 
   }
 });
 
-Deno.test("data that the frontend copies is copied without a new view for each request", () => {
+testWays("data that the frontend copies is copied without a new view for each request", () => {
   const { frontend } = connectPair({ info: deviceInfo(), submit: () => true }, { transfer: "copy" });
   const { subarray } = Uint8Array.prototype;
   const { view } = SharedMemory.prototype;

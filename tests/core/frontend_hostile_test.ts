@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { Operation, Status } from "../../core/blkif.ts";
 import { ConnectionError } from "../../core/errors.ts";
 import { XenbusState } from "../../core/xenbus.ts";
+import { testWays } from "../helpers/completions.ts";
 import { deviceInfo } from "../helpers/devices.ts";
 import { BACK_STATE, FRONT_STATE } from "../helpers/link.ts";
 import type { FoundRequest } from "../conformance/peer/wire.ts";
@@ -11,7 +12,7 @@ import { ScriptedBackend } from "../helpers/scripted_backend.ts";
 
 const { Read, Write, Flush, Discard } = Operation;
 
-Deno.test("honest responses are accepted in any order, with any known status", () => {
+testWays("honest responses are accepted in any order, with any known status", () => {
   const { peer, frontend } = frontendVictim();
   peer.answer(1, Read, Status.NotSupported);
   peer.answer(0, Read, Status.Error);
@@ -20,7 +21,7 @@ Deno.test("honest responses are accepted in any order, with any known status", (
   assert.equal(frontend.inFlight, 0);
 });
 
-Deno.test("a response to an earlier request of an id that is in use again breaks the connection", () => {
+testWays("a response to an earlier request of an id that is in use again breaks the connection", () => {
   const { peer, frontend } = frontendVictim();
   const stale = peer.idHigh(1);
   peer.answer(1, Read, 0);
@@ -35,7 +36,7 @@ Deno.test("a response to an earlier request of an id that is in use again breaks
   );
 });
 
-Deno.test("every use of an id has another number, on one slot as on all", () => {
+testWays("every use of an id has another number, on one slot as on all", () => {
   const peer = new ScriptedBackend().connect();
   const { frontend } = peer.test;
   const seen = new Set<string>();
@@ -52,7 +53,7 @@ Deno.test("every use of an id has another number, on one slot as on all", () => 
   }
 });
 
-Deno.test("a response to a request that was submitted but not yet pushed breaks the connection", () => {
+testWays("a response to a request that was submitted but not yet pushed breaks the connection", () => {
   const { peer, frontend } = frontendVictim();
   peer.answer(0, Read, 0);
   assert.equal(frontend.poll(), 0);
@@ -63,7 +64,7 @@ Deno.test("a response to a request that was submitted but not yet pushed breaks 
   assert.throws(() => frontend.poll(), ConnectionError);
 });
 
-Deno.test("a backend that leaves with requests in flight ends the wait", () => {
+testWays("a backend that leaves with requests in flight ends the wait", () => {
   for (const state of [XenbusState.Closing, XenbusState.Closed, XenbusState.Unknown, 9]) {
     const { peer, frontend } = frontendVictim();
     peer.test.waiter.pump = () => peer.ends.memory.words[BACK_STATE] = state;
@@ -71,7 +72,7 @@ Deno.test("a backend that leaves with requests in flight ends the wait", () => {
   }
 });
 
-Deno.test("what a backend answered before it left is still taken", () => {
+testWays("what a backend answered before it left is still taken", () => {
   const { peer, frontend } = frontendVictim();
   peer.test.waiter.pump = () => {
     peer.answer(0, Read, 0);
@@ -81,14 +82,14 @@ Deno.test("what a backend answered before it left is still taken", () => {
   assert.throws(() => frontend.wait(), ConnectionError);
 });
 
-Deno.test("a backend that never answers is waited for until the domain is told to stop", () => {
+testWays("a backend that never answers is waited for until the domain is told to stop", () => {
   const { peer, frontend } = frontendVictim();
   peer.test.waiter.pump = () => peer.test.stop = () => true;
   assert.equal(frontend.wait(), -1);
   assert.equal(frontend.inFlight, 2);
 });
 
-Deno.test("a handshake ends when the backend closes, or breaks the table of states", () => {
+testWays("a handshake ends when the backend closes, or breaks the table of states", () => {
   for (const state of [XenbusState.Closing, XenbusState.Closed, -5]) {
     const peer = new ScriptedBackend();
     peer.test.stop = () => {
@@ -100,14 +101,14 @@ Deno.test("a handshake ends when the backend closes, or breaks the table of stat
   }
 });
 
-Deno.test("a handshake ends when the domain is told to stop", () => {
+testWays("a handshake ends when the domain is told to stop", () => {
   const peer = new ScriptedBackend();
   peer.test.stop = () => true;
   assert.throws(() => peer.test.frontend.connect(), ConnectionError);
   assert.throws(() => peer.test.frontend.info, ConnectionError, "and the frontend is not connected");
 });
 
-Deno.test("a frontend believes what an honest backend says of its device", () => {
+testWays("a frontend believes what an honest backend says of its device", () => {
   for (const can of [true, false]) {
     const more = { canDiscard: !can, canWriteZeroes: can, canFua: !can };
     const info = deviceInfo({ sizeBytes: 2 ** 45, sectorSize: 4096, readOnly: true, ...more });
@@ -115,7 +116,7 @@ Deno.test("a frontend believes what an honest backend says of its device", () =>
   }
 });
 
-Deno.test("requests carry an id each, their sectors, and a grant for every frame", () => {
+testWays("requests carry an id each, their sectors, and a grant for every frame", () => {
   const peer = new ScriptedBackend().connect();
   const { frontend } = peer.test;
   frontend.submit(31, Write, 7 * 512, 4096 + 512);
@@ -137,7 +138,7 @@ function references({ words, segmentCount }: FoundRequest): number[] {
   return Array.from({ length: segmentCount }, (_, i) => words[6 + 2 * i]);
 }
 
-Deno.test("closing waits until the backend has let go", () => {
+testWays("closing waits until the backend has let go", () => {
   const peer = new ScriptedBackend().connect();
   const { words } = peer.ends.memory;
   const seen: number[] = [];
@@ -152,7 +153,7 @@ Deno.test("closing waits until the backend has let go", () => {
   assert.equal(words[FRONT_STATE], XenbusState.Closed);
 });
 
-Deno.test("a backend may pass through Closing when it closes", () => {
+testWays("a backend may pass through Closing when it closes", () => {
   const peer = new ScriptedBackend().connect();
   const { words } = peer.ends.memory;
   peer.test.stop = () => {
@@ -164,7 +165,7 @@ Deno.test("a backend may pass through Closing when it closes", () => {
   assert.equal(words[FRONT_STATE], XenbusState.Closed);
 });
 
-Deno.test("a connection that broke stays broken", () => {
+testWays("a connection that broke stays broken", () => {
   const { peer, frontend } = frontendVictim();
   peer.answer(9, Read, 0);
   peer.answer(1, Read, 0);

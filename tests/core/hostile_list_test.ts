@@ -7,6 +7,7 @@ import type { Attacks, HostileItem } from "./hostile/list.ts";
 import { item12, item3, item4, item5 } from "./hostile/request_items.ts";
 import { item6, item8 } from "./hostile/response_items.ts";
 import { item1, item13, item7 } from "./hostile/ring_items.ts";
+import { testWays } from "../helpers/completions.ts";
 
 const item15: HostileItem = {
   what: "option floods, lengths and magic of NBD",
@@ -35,7 +36,7 @@ const LIST: readonly HostileItem[] = [
 
 function register(title: string, attacks: Attacks): void {
   if (typeof attacks === "string") return;
-  for (const [what, attack] of Object.entries(attacks)) Deno.test(`${title} ${what}`, attack);
+  for (const [what, attack] of Object.entries(attacks)) testWays(`${title} ${what}`, attack);
 }
 
 for (const [index, { againstBackend, againstFrontend }] of LIST.entries()) {

@@ -5,6 +5,7 @@ import { Operation, SEGMENT_WORDS, Status, writeIndirect, writeSegment } from ".
 import { type DeviceInfo, synchronous } from "../../core/block_device.ts";
 import { GrantMapper } from "../../core/grant_table.ts";
 import { FRAME_SIZE } from "../../core/memory.ts";
+import { testWays } from "../helpers/completions.ts";
 import { fillPattern, MemoryDevice } from "../helpers/devices.ts";
 import { BACK_DOMAIN } from "../helpers/link.ts";
 import { ScriptedFrontend } from "../helpers/scripted_frontend.ts";
@@ -47,7 +48,7 @@ function attack(changes: Partial<DeviceInfo> = {}) {
 
 const whole = (reference: number): Segment => [reference, 0, 7];
 
-Deno.test("an honest indirect request moves as much as its segments hold, up to 256 of them", () => {
+testWays("an honest indirect request moves as much as its segments hold, up to 256 of them", () => {
   for (const count of [1, 11, 12, 255, 256]) {
     const { device, peer, honest, fill, statusOf } = attack();
     fillPattern(device.disk, 5);
@@ -58,7 +59,7 @@ Deno.test("an honest indirect request moves as much as its segments hold, up to 
   }
 });
 
-Deno.test("an indirect request is answered as the operation that it carries, durable writes included", () => {
+testWays("an indirect request is answered as the operation that it carries, durable writes included", () => {
   const { device, honest, fill, statusOf } = attack();
   fill([[honest[0], 1, 2], [honest[9], 0, 7]]);
   for (const operation of [Write, WriteFua]) assert.equal(statusOf(operation, 2), Status.Okay);
@@ -66,13 +67,13 @@ Deno.test("an indirect request is answered as the operation that it carries, dur
   assert.deepEqual(device.calls, [...write, ...write, "flush"]);
 });
 
-Deno.test("0, 257, 512, 513 or 65535 segments are refused", () => {
+testWays("0, 257, 512, 513 or 65535 segments are refused", () => {
   const { honest, fill, refused } = attack();
   fill(Array.from({ length: 512 }, () => whole(honest[0])));
   for (const count of [0, 257, 512, 513, 65_535]) assert.equal(refused(Read, count), Status.Error, `${count}`);
 });
 
-Deno.test("an indirect request within an indirect one, or around what has no data, is unsupported", () => {
+testWays("an indirect request within an indirect one, or around what has no data, is unsupported", () => {
   const { honest, fill, refused } = attack();
   fill([whole(honest[0])]);
   for (const operation of [Indirect, Flush, Discard, WriteZeroes, 2, 4, 7, 18, 255]) {
@@ -80,7 +81,7 @@ Deno.test("an indirect request within an indirect one, or around what has no dat
   }
 });
 
-Deno.test("a frame of segments that is not granted, or not to this domain, is refused", () => {
+testWays("a frame of segments that is not granted, or not to this domain, is refused", () => {
   const { peer, honest, fill, refused } = attack();
   const { grants, layout, grantWords } = peer;
   fill([whole(honest[0])]);
@@ -102,7 +103,7 @@ Deno.test("a frame of segments that is not granted, or not to this domain, is re
   for (const reference of [foreign, outside]) assert.equal(refused(Read, 1, 0, reference), Status.Error);
 });
 
-Deno.test("a frame of segments may be granted for reading alone, and can be taken back after the request", () => {
+testWays("a frame of segments may be granted for reading alone, and can be taken back after the request", () => {
   const { peer, honest, fill, statusOf } = attack();
   fill([whole(honest[0])]);
   const readOnly = peer.grant(0, true);
@@ -111,7 +112,7 @@ Deno.test("a frame of segments may be granted for reading alone, and can be take
   assert.equal(statusOf(Read, 1, 0, readOnly), Status.Error, "and then it is not granted any more");
 });
 
-Deno.test("segments are checked one by one as those of a direct request, wherever the bad one is", () => {
+testWays("segments are checked one by one as those of a direct request, wherever the bad one is", () => {
   const { peer, honest, fill, refused } = attack();
   const readOnly = peer.grant(200, true);
   const bad: readonly Segment[] = [
@@ -132,7 +133,7 @@ Deno.test("segments are checked one by one as those of a direct request, whereve
   }
 });
 
-Deno.test("an indirect transfer past the end of the device, or a write to one that is read-only, is refused", () => {
+testWays("an indirect transfer past the end of the device, or a write to one that is read-only, is refused", () => {
   const { honest, fill, refused } = attack();
   fill(honest.map(whole));
   for (const sector of [SECTORS, SECTORS - 8 * 32 + 1, 2 ** 32, 2 ** 53 - 1]) {
@@ -143,7 +144,7 @@ Deno.test("an indirect transfer past the end of the device, or a write to one th
   assert.equal(other.refused(Write, 32), Status.Error);
 });
 
-Deno.test("segments that are changed between their check and their use change nothing", () => {
+testWays("segments that are changed between their check and their use change nothing", () => {
   const { device, peer, honest, segmentWords, fill, statusOf } = attack();
   fill(honest.map(whole));
   fillPattern(device.disk, 8);
@@ -173,7 +174,7 @@ Deno.test("segments that are changed between their check and their use change no
   assert.deepEqual(peer.ends.memory.bytes.slice(after), before.slice(after), "nothing else was written to");
 });
 
-Deno.test("a read may fill the frame that its own segments lie in", () => {
+testWays("a read may fill the frame that its own segments lie in", () => {
   const { device, segmentFrame, honest, fill, statusOf } = attack();
   fillPattern(device.disk, 1);
   fill([whole(segmentFrame), ...honest.map(whole)]);
@@ -181,7 +182,7 @@ Deno.test("a read may fill the frame that its own segments lie in", () => {
   assert.deepEqual(device.calls, [`read 0 ${32 * FRAME_SIZE}`], "its segments were those from before");
 });
 
-Deno.test("any frame of segments at all gets one answer, and nothing beyond the device or the grants is touched", () => {
+testWays("any frame of segments at all gets one answer, and nothing beyond the device or the grants is touched", () => {
   const segment = fc.tuple(
     fc.oneof(fc.integer(), fc.integer({ min: 0, max: 330 })),
     fc.oneof(fc.nat(8), fc.nat(255)),

@@ -4,6 +4,7 @@ import { Operation, Status } from "../../core/blkif.ts";
 import { synchronous } from "../../core/block_device.ts";
 import { ConnectionError } from "../../core/errors.ts";
 import { FRAME_SIZE } from "../../core/memory.ts";
+import { testWays } from "../helpers/completions.ts";
 import { deviceInfo, MemoryDevice } from "../helpers/devices.ts";
 import { connectPair, type LinkChanges } from "../helpers/link.ts";
 import type { FoundRequest } from "../conformance/peer/wire.ts";
@@ -37,7 +38,7 @@ function published(peer: ScriptedBackend): FoundRequest[] {
 for (
   const [offered, segments] of [[0, 11], [1, 11], [11, 11], [12, 12], [31, 31], [32, 32], [256, 32], [2 ** 32 - 1, 32]]
 ) {
-  Deno.test(`where a backend offers ${offered} indirect segments, a request has at most ${segments}`, () => {
+  testWays(`where a backend offers ${offered} indirect segments, a request has at most ${segments}`, () => {
     const peer = connect({ indirectSegments: 32 }, offered);
     peer.test.frontend.submit(0, Read, 0, MIB);
     const shapes = published(peer).map(shapeOf);
@@ -52,13 +53,13 @@ for (
   });
 }
 
-Deno.test("options beyond what a frame of segments holds are cut to what the protocol has", () => {
+testWays("options beyond what a frame of segments holds are cut to what the protocol has", () => {
   const peer = connect({ indirectSegments: 5000, slots: { count: 2, bytes: 4 * MIB } }, 2 ** 32 - 1);
   peer.test.frontend.submit(0, Read, 0, 4 * MIB);
   assert.deepEqual(published(peer).map(shapeOf).map(([, count]) => count), [256, 256, 256, 256]);
 });
 
-Deno.test("a connection that ends between the slots of a merged request stays at its end", () => {
+testWays("a connection that ends between the slots of a merged request stays at its end", () => {
   const peer = connect({ merge: true });
   const { frontend, waiter } = peer.test;
   for (const slot of [0, 1]) frontend.submit(slot, Read, slot * FRAME_SIZE, FRAME_SIZE);
@@ -71,7 +72,7 @@ Deno.test("a connection that ends between the slots of a merged request stays at
   assert.throws(() => frontend.submit(0, Read, 0, 512), ConnectionError);
 });
 
-Deno.test("an operation of more requests than the ring has entries is issued as they are answered", () => {
+testWays("an operation of more requests than the ring has entries is issued as they are answered", () => {
   const { frontend, serve, gate } = connectPair(synchronous(new MemoryDevice({ sizeBytes: MIB })), {
     ...LONG,
     indirectSegments: 0,
@@ -87,7 +88,7 @@ Deno.test("an operation of more requests than the ring has entries is issued as 
   assert(frontend.buffer(39).subarray(0, MIB - 512).every((byte) => byte === 7));
 });
 
-Deno.test("an operation of several requests is over when all are answered, in any order", () => {
+testWays("an operation of several requests is over when all are answered, in any order", () => {
   const peer = connect({ indirectSegments: 0 });
   const { frontend } = peer.test;
   frontend.submit(3, Write, 0, 30 * FRAME_SIZE);
@@ -102,7 +103,7 @@ Deno.test("an operation of several requests is over when all are answered, in an
   assert.deepEqual([frontend.poll(), frontend.status(3), frontend.inFlight], [3, Status.Okay, 0]);
 });
 
-Deno.test("an operation of which one request fails has failed, whichever it is, and its slot works again", () => {
+testWays("an operation of which one request fails has failed, whichever it is, and its slot works again", () => {
   for (const failing of [0, 1, 2]) {
     const peer = connect({ indirectSegments: 0, transfer: "copy" });
     const { frontend, meter } = peer.test;
@@ -133,7 +134,7 @@ const lies: Readonly<Record<string, (peer: ScriptedBackend, ids: readonly number
   },
 };
 for (const [what, lie] of Object.entries(lies)) {
-  Deno.test(`a backend that ${what} breaks the connection`, () => {
+  testWays(`a backend that ${what} breaks the connection`, () => {
     const peer = connect({ indirectSegments: 0 });
     const { frontend } = peer.test;
     frontend.submit(0, Write, 0, 30 * FRAME_SIZE);
@@ -144,7 +145,7 @@ for (const [what, lie] of Object.entries(lies)) {
   });
 }
 
-Deno.test("adjacent reads, and adjacent writes, that wait to be published are one request", () => {
+testWays("adjacent reads, and adjacent writes, that wait to be published are one request", () => {
   const peer = connect({ merge: true });
   const { frontend } = peer.test;
   for (const [slot, page] of [[0, 0], [1, 1], [2, 2], [3, 4], [4, 5]]) {
@@ -162,7 +163,7 @@ Deno.test("adjacent reads, and adjacent writes, that wait to be published are on
   assert.equal(frontend.inFlight, 0);
 });
 
-Deno.test("what cannot be in one request is not merged", () => {
+testWays("what cannot be in one request is not merged", () => {
   const apart: readonly (readonly [what: string, ...[operation: Operation, sector: number, sectors: number][]])[] = [
     ["a gap", [Read, 0, 8], [Read, 9, 8]],
     ["a step back", [Read, 8, 8], [Read, 0, 8]],
@@ -187,7 +188,7 @@ Deno.test("what cannot be in one request is not merged", () => {
   }
 });
 
-Deno.test("what a device with large sectors refuses fails alone, and takes no neighbour with it", () => {
+testWays("what a device with large sectors refuses fails alone, and takes no neighbour with it", () => {
   const device = new MemoryDevice({ sizeBytes: MIB, sectorSize: 8192 });
   const { frontend } = connectPair(synchronous(device), { merge: true });
   frontend.submit(0, Read, 0, 8192);
@@ -198,7 +199,7 @@ Deno.test("what a device with large sectors refuses fails alone, and takes no ne
   assert.deepEqual(taken.map((slot) => frontend.status(slot)), [Status.Okay, Status.Error, Status.Error]);
 });
 
-Deno.test("a transfer of nothing fails, merged or not, and moves nothing", () => {
+testWays("a transfer of nothing fails, merged or not, and moves nothing", () => {
   for (const merge of [false, true]) {
     const device = new MemoryDevice({ sizeBytes: MIB });
     const { frontend } = connectPair(synchronous(device), { merge });
@@ -210,7 +211,7 @@ Deno.test("a transfer of nothing fails, merged or not, and moves nothing", () =>
   }
 });
 
-Deno.test("operations keep their order around a flush, though those beside it are merged", () => {
+testWays("operations keep their order around a flush, though those beside it are merged", () => {
   const peer = connect({ merge: true });
   const { frontend } = peer.test;
   frontend.submit(0, Write, 0, FRAME_SIZE);
@@ -221,7 +222,7 @@ Deno.test("operations keep their order around a flush, though those beside it ar
   assert.deepEqual(published(peer).map(shapeOf), [[Write, 2, 0], [Flush, 0, 0], [Write, 2, 16]]);
 });
 
-Deno.test("a merged request that fails fails for all of its slots", () => {
+testWays("a merged request that fails fails for all of its slots", () => {
   const peer = connect({ merge: true });
   const { frontend, meter } = peer.test;
   for (const slot of [4, 2, 7]) frontend.submit(slot, Write, [0, 0, 1, 0, 0, 0, 0, 2][slot] * FRAME_SIZE, FRAME_SIZE);
@@ -232,7 +233,7 @@ Deno.test("a merged request that fails fails for all of its slots", () => {
   assert.deepEqual([meter.errors, frontend.inFlight], [3, 0]);
 });
 
-Deno.test("a slot of a merged request can be used again while the others are not yet taken", () => {
+testWays("a slot of a merged request can be used again while the others are not yet taken", () => {
   const peer = connect({ merge: true });
   const { frontend } = peer.test;
   for (const slot of [0, 1, 2]) frontend.submit(slot, Read, slot * FRAME_SIZE, FRAME_SIZE);
@@ -244,7 +245,7 @@ Deno.test("a slot of a merged request can be used again while the others are not
   assert.deepEqual(published(peer).map(shapeOf), [[Read, 1, 24]]);
 });
 
-Deno.test("a full batch is published, merged operations included; the rest waits for a poll", () => {
+testWays("a full batch is published, merged operations included; the rest waits for a poll", () => {
   for (const merge of [false, true]) {
     const peer = connect({ merge, batch: 3 });
     const { frontend } = peer.test;
@@ -257,7 +258,7 @@ Deno.test("a full batch is published, merged operations included; the rest waits
   }
 });
 
-Deno.test("after a full batch a frontend looks for responses for as long as it was told", () => {
+testWays("after a full batch a frontend looks for responses for as long as it was told", () => {
   const peer = connect({ batch: 2, submitSpinNs: 5000 });
   const { frontend, waiter } = peer.test;
   waiter.pump = () => {};
@@ -265,7 +266,7 @@ Deno.test("after a full batch a frontend looks for responses for as long as it w
   assert.deepEqual(waiter.spins, [5000, 5000]);
 });
 
-Deno.test("a submission that is refused leaves what waits to be merged as it was", () => {
+testWays("a submission that is refused leaves what waits to be merged as it was", () => {
   const peer = connect({ merge: true });
   const { frontend } = peer.test;
   frontend.submit(0, Read, 0, FRAME_SIZE);
@@ -276,7 +277,7 @@ Deno.test("a submission that is refused leaves what waits to be merged as it was
   assert.deepEqual(published(peer).map(shapeOf), [[Read, 2, 0]]);
 });
 
-Deno.test("a frontend that waits with everything merged and nothing published publishes first", () => {
+testWays("a frontend that waits with everything merged and nothing published publishes first", () => {
   const device = new MemoryDevice({ sizeBytes: MIB });
   const slots = { count: 2, bytes: FRAME_SIZE };
   const { frontend } = connectPair(synchronous(device), { merge: true, slots });

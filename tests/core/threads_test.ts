@@ -1,4 +1,4 @@
-// A frontend and a backend on two threads that sleep as soon as there is nothing to do: no notification may be lost.
+// A frontend and a backend on two threads, or three, that sleep as soon as there is nothing to do: no notification may be lost.
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
@@ -42,31 +42,48 @@ const links: Readonly<Record<string, LinkChanges>> = {
   "a large ring": { ringOrder: 4, slots: { count: 64 } },
   "copies, small batches and merged requests": { transfer: "copy", batch: 3, merge: true },
 };
+/** Who takes responses off the ring. */
+const completions: Readonly<Record<string, LinkChanges>> = {
+  "": { completion: "inline" },
+  ", by a response thread": { completion: "thread" },
+  ", by a response thread and the one that submits": { completion: "thread", submitSpinNs: 5000 },
+};
+
 for (const suppression of ["event-index", "sleep-flag"] as const) {
-  for (const [name, changes] of Object.entries(links)) {
-    Deno.test(`two threads with ${name} work and part, and lose no notification: ${suppression}`, async () => {
-      const { unended } = await withBackendThread(linkOptions({ ...changes, suppression }), 0, (frontend) => {
-        assert.deepEqual(frontend.info, { ...deviceInfo(), canWriteZeroes: true, canFua: true });
-        work(frontend);
+  for (const [who, completion] of Object.entries(completions)) {
+    const common = { suppression, ...completion };
+    for (const [name, changes] of Object.entries(links)) {
+      Deno.test(`threads with ${name} work and part, and lose no notification: ${suppression}${who}`, async () => {
+        const { unended } = await withBackendThread(linkOptions({ ...changes, ...common }), 0, (frontend) => {
+          assert.deepEqual(frontend.info, { ...deviceInfo(), canWriteZeroes: true, canFua: true });
+          work(frontend);
+        });
+        assert.equal(unended, 0);
       });
-      assert.equal(unended, 0);
-    });
-  }
-
-  for (const depth of [1, 2, 5]) {
-    Deno.test(`two threads that sleep at once, with ${depth} in flight, lose no notification: ${suppression}`, async () => {
-      const options = linkOptions({ suppression, batch: 2 });
-      const { unended, sleeps } = await withBackendThread(options, 0, (frontend) => pingPong(frontend, depth, 3000));
-      assert.equal(unended, 0);
-      assert(sleeps.front > 0 && sleeps.back > 0, "both have slept");
-    });
-  }
-
-  Deno.test(`two threads that spin before they sleep lose no notification: ${suppression}`, async () => {
-    for (const spinNs of [500, 20_000]) {
-      const options = linkOptions({ suppression, batch: 2 });
-      const { unended } = await withBackendThread(options, spinNs, (frontend) => pingPong(frontend, 3, 3000));
-      assert.equal(unended, 0);
     }
-  });
+
+    for (const depth of [1, 2, 5]) {
+      Deno.test(`threads that sleep at once, with ${depth} in flight, lose no notification: ${suppression}${who}`, async () => {
+        const options = linkOptions({ ...common, batch: 2 });
+        const { unended, sleeps, responses } = await withBackendThread(options, 0, (frontend) => {
+          pingPong(frontend, depth, 3000);
+        });
+        assert.equal(unended, 0);
+        assert(sleeps.front > 0 && sleeps.back > 0, "both have slept");
+        if (completion.completion !== "thread") return;
+        assert(responses !== null && responses.taken > 0 && responses.wakes > 0, "the response thread has handed over");
+        // One that submits, and takes nothing itself, is handed all.
+        if (completion.submitSpinNs === undefined) assert.equal(responses.taken, 3000);
+        else assert(responses.taken <= 3000);
+      });
+    }
+
+    Deno.test(`threads that spin before they sleep lose no notification: ${suppression}${who}`, async () => {
+      for (const spinNs of [500, 20_000]) {
+        const options = linkOptions({ ...common, batch: 2 });
+        const { unended } = await withBackendThread(options, spinNs, (frontend) => pingPong(frontend, 3, 3000));
+        assert.equal(unended, 0);
+      }
+    });
+  }
 }

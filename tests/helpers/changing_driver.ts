@@ -14,6 +14,7 @@ import { Frontend } from "../../core/frontend.ts";
 import { linkLayout } from "../../core/link.ts";
 import { OperationMeter } from "../../core/measure/meter.ts";
 import { clearBackend, XenbusState } from "../../core/xenbus.ts";
+import { answerOnThisThread } from "./completions.ts";
 import { FRONT_STATE, interrupt, type LinkChanges, type LinkEnds, linkEnds, linkOptions, PumpWaiter } from "./link.ts";
 
 /** Word of the ring's first frame in which the backend publishes (`rsp_prod`). */
@@ -100,6 +101,7 @@ export class ChangingDriver {
         resumed: (generation) => void this.resumed.push(generation),
       },
     });
+    answerOnThisThread(this.frontend, this.waiter, this.ends.responder, this.ends.options);
   }
 
   /** With its first driver, and connected. */

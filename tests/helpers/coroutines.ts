@@ -13,6 +13,8 @@ import type { Frontend } from "../../core/frontend.ts";
 import type { LinkOptions } from "../../core/link.ts";
 import type { NotificationPolicy } from "../../core/notification.ts";
 import { AtomicsWaiter, type WaitSource } from "../../core/waiter.ts";
+import type { CompletionEnd, LinkEnd } from "../../core/link_end.ts";
+import { ResponseThread } from "../../core/response_thread.ts";
 import { connectEnds, type LinkedPair, linkEnds } from "./link.ts";
 import type { ModelQueue } from "./queue_model.ts";
 
@@ -89,6 +91,7 @@ export class Turns implements ModelQueue {
   readonly #policy: NotificationPolicy;
   readonly #front = new TurnEventPage();
   readonly #back = new TurnEventPage();
+  readonly #responses = new TurnEventPage();
   #closed = false;
   /** What the backend's side threw. */
   #failed: unknown;
@@ -100,17 +103,22 @@ export class Turns implements ModelQueue {
       if (!this.#back.asleep && interrupted()) this.pair.serve();
     });
     frontWaiter.add(serve);
-    this.pair = connectEnds(linkEnds(link, this.#front, this.#back), device, frontWaiter, startIndex);
+    const ends = linkEnds(link, this.#front, this.#back, this.#responses);
+    // A response thread works in turns, too.
+    this.pair = connectEnds({ ...ends, responder: null }, device, frontWaiter, startIndex);
     this.frontend = this.pair.frontend;
+    if (ends.responder !== null) {
+      this.#takeResponses(ends.responder, link, interrupted).catch((thrown) => this.#fail(thrown));
+    }
     frontWaiter.add(serve);
-    this.#front.onSleep = this.#back.onSleep = () => {
-      const lost = this.#front.asleep && this.#back.asleep && this.frontend.inFlight > 0;
-      assert(!lost, `both sides sleep with ${this.frontend.inFlight} operations in flight`);
-    };
-    this.#serve(interrupted).catch((thrown) => {
-      this.#failed = thrown;
-      this.#front.wake();
-    });
+    const pages = ends.responder === null ? [this.#front, this.#back] : [this.#front, this.#back, this.#responses];
+    for (const page of pages) {
+      page.onSleep = () => {
+        const lost = pages.every(({ asleep }) => asleep) && this.frontend.inFlight > 0;
+        assert(!lost, `all sides sleep with ${this.frontend.inFlight} operations in flight`);
+      };
+    }
+    this.#serve(interrupted).catch((thrown) => this.#fail(thrown));
   }
 
   get depth(): number {
@@ -162,15 +170,45 @@ export class Turns implements ModelQueue {
   close(): void {
     this.#closed = true;
     this.#back.wake();
+    this.#responses.wake();
+  }
+
+  #fail(thrown: unknown): void {
+    this.#failed = thrown;
+    this.#front.wake();
+  }
+
+  /** The thread that takes responses. Between two steps of its waits the frontend may look, and the backend work. */
+  async #takeResponses(end: LinkEnd, link: LinkOptions, interrupted: () => boolean): Promise<void> {
+    const waiter = new AtomicsWaiter(this.#responses, () => {});
+    const others = new Interruption(() => {
+      if (!this.#front.asleep && interrupted()) this.#pollOnce();
+      if (!this.#back.asleep && interrupted()) this.pair.serve();
+    });
+    waiter.add(others);
+    const policy = this.#policy;
+    const thread = new ResponseThread({ end, link, waiter, policy }, end.completion as CompletionEnd);
+    waiter.add(others);
+    while (!this.#closed) {
+      if (thread.service()) {
+        await null;
+        continue;
+      }
+      await waiter.waitServingEvents(policy);
+      thread.noticeState();
+    }
+  }
+
+  #pollOnce(): void {
+    const slot = this.frontend.poll();
+    if (slot >= 0) this.#polled.push(slot);
   }
 
   async #serve(interrupted: () => boolean): Promise<void> {
     const { backend, gate } = this.pair;
     const waiter = new AtomicsWaiter(this.#back, () => {});
     const poll = new Interruption(() => {
-      if (this.#front.asleep || !interrupted()) return;
-      const slot = this.frontend.poll();
-      if (slot >= 0) this.#polled.push(slot);
+      if (!this.#front.asleep && interrupted()) this.#pollOnce();
     });
     for (const source of [poll, backend, ...(gate.asynchronous ? [gate] : []), poll]) waiter.add(source);
     while (!this.#closed) {

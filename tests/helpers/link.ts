@@ -26,6 +26,7 @@ import type { NotificationPolicy } from "../../core/notification.ts";
 import type { WaitCounters, Waiter, WaitSource } from "../../core/waiter.ts";
 import { Ring, ringEntryCount } from "../../core/ring.ts";
 import { XenbusState } from "../../core/xenbus.ts";
+import { answerOnThisThread, currentCompletion, newEventPage, sharedByThreads } from "./completions.ts";
 
 export const FRONT_DOMAIN = 1;
 export const BACK_DOMAIN = 2;
@@ -45,7 +46,7 @@ export type LinkChanges = Partial<ChannelOptions> & { readonly slots?: Partial<S
 export function linkOptions({ slots, ...channel }: LinkChanges = {}): LinkOptions {
   const count = ringEntryCount(channel.ringOrder ?? 0, ENTRY_BYTES);
   return {
-    channel: { ...DEFAULT_CHANNEL, ...channel },
+    channel: { ...DEFAULT_CHANNEL, completion: currentCompletion(), ...channel },
     slots: { count, bytes: MAX_SEGMENTS * FRAME_SIZE, ...slots },
   };
 }
@@ -56,32 +57,34 @@ export interface LinkEnds {
   readonly memory: SharedMemory;
   readonly front: LinkEnd;
   readonly back: LinkEnd;
+  /** The end of the thread that takes responses; null where it is the one that submits. */
+  readonly responder: LinkEnd | null;
 }
 
 export function linkEnds(
   options: LinkOptions,
   frontEvents = new EventPage(allocateEventPage()),
   backEvents = new EventPage(allocateEventPage()),
+  responds = newEventPage(),
 ): LinkEnds {
   const memory = allocateLink(options);
+  const { submitter, responder } = sharedByThreads(options, frontEvents, responds);
+  // The driver notifies whoever takes responses.
+  const notified = responder === undefined ? frontEvents : responds;
+  const front = { memory, domainId: FRONT_DOMAIN, peerDomainId: BACK_DOMAIN, port: FRONT_PORT };
+  const channel = new EventChannel(notified, FRONT_PORT, backEvents, BACK_PORT);
   return {
     options,
     memory,
-    front: {
-      memory,
-      domainId: FRONT_DOMAIN,
-      peerDomainId: BACK_DOMAIN,
-      events: frontEvents,
-      port: FRONT_PORT,
-      channel: new EventChannel(frontEvents, FRONT_PORT, backEvents, BACK_PORT),
-    },
+    front: { ...front, events: frontEvents, channel, completion: submitter },
+    responder: responder === undefined ? null : { ...front, events: responds, channel, completion: responder },
     back: {
       memory,
       domainId: BACK_DOMAIN,
       peerDomainId: FRONT_DOMAIN,
       events: backEvents,
       port: BACK_PORT,
-      channel: new EventChannel(backEvents, BACK_PORT, frontEvents, FRONT_PORT),
+      channel: new EventChannel(backEvents, BACK_PORT, notified, FRONT_PORT),
     },
   };
 }
@@ -151,6 +154,7 @@ export function makeFrontend<W extends Waiter>(ends: LinkEnds, waiter: W): Front
   const stopRequested = () => test.stop();
   const common = { waiter, policy: interrupt, meter, stopRequested };
   const frontend = new Frontend({ ...common, end: ends.front, link: ends.options });
+  answerOnThisThread(frontend, waiter, ends.responder, ends.options);
   return Object.assign(test, { frontend });
 }
 

@@ -41,14 +41,14 @@ inline submit(ring)
 inline take_response(ring)
 {
 	responses_seen--;
-	/* core/frontend.ts #takeResponse: const id = words[at]; */
+	/* core/response_source.ts checkedResponse: const id = words[at]; */
 	id = ENTRY(RESPONSES(ring), consumed[RESPONSES(ring)]) - RESPONSE(0);
-	/* core/frontend.ts #takeResponse: if (slot === NONE) throw brokenBackend(`answered id ${id}, not in flight`); */
+	/* core/response_source.ts checkedResponse: if (slot === NONE) throw brokenBackend(`answered id ${id}, not in flight`); */
 	assert(id < IDS && asked[ring * IDS + id]);
-	/* core/frontend.ts #takeResponse: shadow.release(id); */
+	/* core/ring_responses.ts take: this.#shadow.release(idOf(response)); */
 	asked[ring * IDS + id] = 0;
 	ENTRY(RESPONSES(ring), consumed[RESPONSES(ring)]) = NOTHING;
-	/* core/frontend.ts #takeResponse: ring.consume(); */
+	/* core/ring_responses.ts take: ring.consume(); */
 	consumed[RESPONSES(ring)] = NEXT(consumed[RESPONSES(ring)]);
 	id = 0
 }
@@ -76,10 +76,10 @@ poll:
 		:: responses_seen == 0 ->
 			/* core/frontend.ts poll: this.#publish(); */
 			publish_requests(ring);
-			/* core/frontend.ts #seeResponses: this.#responsesSeen = this.#ring.available(); */
+			/* core/ring_responses.ts see: const seen = this.#ring.available(); */
 			d_step {
 				responses_seen = AVAILABLE(RESPONSES(ring));
-				/* core/frontend.ts #seeResponses: if (this.#responsesSeen > asked) { */
+				/* core/ring_responses.ts see: if (seen > asked) throw tooManyResponses(seen, asked); */
 				assert(responses_seen <= IN_FLIGHT(ring))
 			};
 			if

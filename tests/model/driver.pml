@@ -195,7 +195,7 @@ proctype driver()
 
 	do
 	/* core/domain/driver.ts #goesOn: return this.#open.length > 0 && this.#window.observe() !== Command.Stop; */
-	/* core/domain/control.ts peekCommand: return this.#words[COMMAND]; */
+	/* core/domain/control.ts peekCommandWord: return this.#words[COMMAND]; */
 	:: stop[DRIVER] || !ANY_OPEN -> break
 	:: !MUST_SEE_STOP && ANY_OPEN ->
 		/* core/domain/driver.ts #turn: let worked = this.#serveAll(); */

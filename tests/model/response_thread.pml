@@ -1,16 +1,19 @@
 /*
  * Two consumers of one ring's responses, by try-lock: the application's thread, which submits, and a thread of its domain
- * that waits for responses. The rules, which any code that does so must follow:
+ * that waits for responses and hands them over. The rules:
  *
- * 1. Only who holds the lock consumes responses, and takes ids or frees them.
- * 2. Who does not get the lock at once goes on: its holder sees to what is there. So who let go of it looks once more.
- * 3. The notification always goes to the response thread, which wakes the application's after it has consumed something.
- * 4. An event index depends on how far was consumed: who holds the lock arms it, then looks again. A sleep flag does not,
- *    and a late notification of what the other has consumed takes it down: the response thread itself puts it up before
- *    each sleep, then looks again, whoever has the lock. (Put up by the holder of the lock it may be lost: BREAK_FLAG_BY_HOLDER.)
+ * 1. Only who holds the lock consumes responses. Ids are taken and freed by the thread that submits alone; who consumes
+ *    says that a request was answered, and the id goes through the queue of completions.
+ * 2. Nobody waits for the lock. Who does not get it goes on: its holder hands over what it has seen.
+ * 3. The notification always goes to the response thread. It does not sleep while it cannot ask for one, and looks at what
+ *    is there after it has asked.
+ * 4. An event index depends on how far was consumed: it is armed by who holds the lock, and the look that follows is under
+ *    the lock, too. What was there at that time raises no notification; without the lock the other thread could consume it
+ *    before the look, and the response thread would sleep on an event that was passed. A sleep flag depends on nothing.
+ * 5. When completions are in the queue, the thread that submits is woken if it has said that it sleeps; it looks at the queue
+ *    after it has said so.
  *
- * The code has no second consumer yet; its shadow table and its ring are used by one thread. The quoted lines are those
- * that both would run.
+ * Whether the thread that submits takes responses itself is its choice at every look, so both settings are searched.
  */
 
 #define RINGS 1
@@ -34,72 +37,77 @@
 
 bit stop[PAGES];
 bit closed[RINGS];
+/* Whether a request is in flight: issued, and not yet seen to be answered. */
 bit asked[IDS];
 bit in_driver[IDS];
+/* Whether an id is in use: until the thread that submits has taken the completion. */
+bit in_use[IDS];
+byte ids_in_use;
 bit locked;
-#if defined(SLEEP_FLAG) && !defined(BREAK_FLAG_BY_HOLDER)
-#define THREAD_ARMS
-#elif !defined(BREAK_ARMED_BY_NOBODY)
-#define HOLDER_ARMS
-#endif
-/* Operations that are over and were not returned to the workload. */
-byte completions;
+/* Whether the thread that submits has said that it sleeps. */
+bit submitter_sleeps;
+/* core/completion_area.ts write: this.#words[QUEUE + (index & (this.#entries - 1))] = completion; */
+chan completions = [RING_SIZE] of { byte };
 
 #include "driver.pml"
 
-#define IN_FLIGHT AHEAD(produced[REQUESTS(0)], consumed[RESPONSES(0)])
+#ifdef BREAK_NO_LOCK
+#define TRY_LOCK(otherwise) skip
+#else
+/* core/completion_area.ts tryLock: return Atomics.load(words, LOCK) === FREE && Atomics.compareExchange(words, LOCK, FREE, HELD) === FREE; */
+#define TRY_LOCK(otherwise) \
+	if \
+	:: locked -> goto otherwise \
+	:: d_step { !locked -> locked = 1 } \
+	fi
+#endif
 
 /* `count`, `id`, `at` are local bytes of the caller. At its end `count` says whether anything was consumed. */
-inline consume_if_unlocked()
+inline take_responses()
 {
 	count = 0;
-again:
-#ifdef BREAK_NO_LOCK
-	skip;
-#else
+	/* core/response_taker.ts take: if (!area.tryLock()) return false; */
+	TRY_LOCK(unlocked);
+	/* core/response_taker.ts #takeAll: ring.consumed = area.consumed; */
+	/* core/response_taker.ts #takeAll: const available = ring.available(); */
+	d_step { at = consumed[RESPONSES(0)]; count = AVAILABLE(RESPONSES(0)); id = 0 };
 	if
-	:: locked -> goto unlocked
-	:: d_step { !locked -> locked = 1 }
-	fi;
-#endif
-consume:
-	if
-	/* core/ring.ts available: return (Atomics.load(this.#words, this.#peerProducer) - this.consumed) >>> 0; */
-	:: AVAILABLE(RESPONSES(0)) > 0 ->
-		/* core/frontend.ts #takeResponse: const id = words[at]; */
+	:: count > 0 ->
+		/* core/response_taker.ts #takeAll: if (available > asked) throw tooManyResponses(available, asked); */
+		assert(count <= ids_in_use);
+		/* core/response_taker.ts #takeAll: const response = checkedResponse(this.#words, entryWord(ring.entryOf(ring.consumed)), this.#shadow); */
+		/* core/response_taker.ts #takeAll: this.#shadow.answer(idOf(response)); */
 		d_step {
-			at = consumed[RESPONSES(0)];
-			id = ENTRY(RESPONSES(0), at) - RESPONSE(0)
-		};
-		/* core/frontend.ts #takeResponse: ring.consume(); */
-		consumed[RESPONSES(0)] = NEXT(at);
-		/* core/frontend.ts #takeResponse: shadow.release(id); */
-		d_step {
-			assert(id < IDS && asked[id]);
-			asked[id] = 0;
-			ENTRY(RESPONSES(0), at) = NOTHING;
-			count = 1;
-			at = 0;
+			do
+			:: AHEAD(at, consumed[RESPONSES(0)]) < count ->
+				id = ENTRY(RESPONSES(0), at) - RESPONSE(0);
+				assert(id < IDS && asked[id]);
+				asked[id] = 0;
+				at = NEXT(at)
+			:: else -> break
+			od;
 			id = 0
 		};
-		completions++;
-		goto consume
-	:: AVAILABLE(RESPONSES(0)) == 0
+		/* core/response_taker.ts #publish: area.publish((before + count) | 0); */
+		d_step {
+			at = (at + INDEX_RANGE - count) % INDEX_RANGE;
+			do
+			:: id < count ->
+				completions!(ENTRY(RESPONSES(0), at) - RESPONSE(0));
+				ENTRY(RESPONSES(0), at) = NOTHING;
+				at = NEXT(at);
+				id++
+			:: else -> break
+			od;
+			id = 0
+		};
+		/* core/response_taker.ts #publish: area.consumed = this.#ring.consumed; */
+		consumed[RESPONSES(0)] = at
+	:: count == 0
 	fi;
-#ifdef HOLDER_ARMS
-	arm(RESPONSES(0), 1);
-	if
-	:: AVAILABLE(RESPONSES(0)) > 0 -> goto consume
-	:: AVAILABLE(RESPONSES(0)) == 0
-	fi;
-#endif
+	at = 0;
+	/* core/completion_area.ts unlock: Atomics.store(this.#words, LOCK, FREE); */
 	locked = 0;
-#ifndef BREAK_NO_LOOK_AFTER_LOCK
-	if
-	:: AVAILABLE(RESPONSES(0)) > 0 -> goto again
-	:: AVAILABLE(RESPONSES(0)) == 0
-	fi;
-#endif
 unlocked:
 	skip
 }
@@ -109,31 +117,80 @@ proctype response_thread()
 	byte count, id, at;
 
 	do
-	:: rung[RESPONSE_THREAD] = 0;
-		/* core/event_channel.ts clear: Atomics.store(this.#words, PENDING + port, 0); */
-		pending[RESPONSES(0)] = 0;
-#ifdef THREAD_ARMS
-		arm(RESPONSES(0), 1);
-#endif
-		consume_if_unlocked();
+	:: /* core/response_thread.ts service: const found = this.#taker.take(CompletionState.Running); */
+		take_responses();
+		if
+		:: count > 0 ->
+			count = 0;
 #ifndef BREAK_NOT_TOLD
-		if
-		:: count > 0 -> wake(APPLICATION_THREAD, RESPONSES(0))
-		:: count == 0
-		fi;
+			/* core/response_thread.ts service: if (this.#area.mustWake()) this.#wake(); */
+			/* core/completion_area.ts mustWake: return Atomics.load(this.#words, SLEEPS) === 1 && Atomics.compareExchange(this.#words, SLEEPS, 1, 0) === 1; */
+			if
+			:: d_step { submitter_sleeps -> submitter_sleeps = 0 };
+				wake(APPLICATION_THREAD, RESPONSES(0))
+			:: !submitter_sleeps
+			fi
 #endif
-#ifdef THREAD_ARMS
-		if
-		:: AVAILABLE(RESPONSES(0)) > 0 -> goto awake
-		:: AVAILABLE(RESPONSES(0)) == 0
-		fi;
+		:: count == 0 ->
+			/* core/waiter.ts #maySleep: return this.#mayBlock && this.#events.bell === this.#bellSeen && this.#arm(armDistance, byDescriptor) && !this.#anyReady(); */
+			if
+			:: rung[RESPONSE_THREAD] -> goto awake
+			:: !rung[RESPONSE_THREAD]
+			fi;
+			/* core/response_thread.ts arm: this.#end.channel.clear(); */
+			pending[RESPONSES(0)] = 0;
+#ifdef EVENT_INDEX
+			/* core/response_thread.ts arm: if (!this.#sleepFlags) return this.#taker.armEvent(distance); */
+#ifdef BREAK_ARMED_WITHOUT_LOCK
+			at = consumed[RESPONSES(0)];
+			d_step { event[RESPONSES(0)] = (at + 1) % INDEX_RANGE; at = 0 };
+#else
+			/* core/response_taker.ts armEvent: if (!area.tryLock()) return false; */
+			TRY_LOCK(awake);
+			/* core/response_taker.ts armEvent: ring.arm(Math.max(1, Math.min(distance, this.#asked()))); */
+			arm(RESPONSES(0), 1);
+#ifndef BREAK_NO_LOOK_UNDER_LOCK
+			/* core/response_taker.ts armEvent: const nothing = ring.available() === 0; */
+			count = AVAILABLE(RESPONSES(0));
 #endif
-		sleep_on_bell(RESPONSE_THREAD);
+			locked = 0;
+			if
+			:: d_step { count > 0 -> count = 0 } -> goto awake
+			:: count == 0
+			fi;
+#endif
+#else
+			/* core/response_thread.ts arm: this.#ring.arm(1); */
+			arm(RESPONSES(0), 1);
+#endif
+#ifndef BREAK_NO_LOOK_AFTER_ARMING
+			/* core/response_taker.ts ready: return ring.available() > 0; */
+			if
+			:: AVAILABLE(RESPONSES(0)) > 0 -> goto awake
+			:: AVAILABLE(RESPONSES(0)) == 0
+			fi;
+#endif
+			sleep_on_bell(RESPONSE_THREAD);
 end_asleep:
-		IS_AWAKE(RESPONSE_THREAD);
+			IS_AWAKE(RESPONSE_THREAD);
 awake:
-		disarm(RESPONSES(0))
+			/* core/response_thread.ts disarm: this.#ring.disarm(); */
+			disarm(RESPONSES(0));
+			/* core/waiter.ts #wake: this.#bellSeen = bell; */
+			rung[RESPONSE_THREAD] = 0
+		fi
 	od
+}
+
+/* core/handed_responses.ts take: const response = this.#area.read(this.answered); */
+/* core/handed_responses.ts take: this.shadow.release(idOf(response)); */
+inline take_completion()
+{
+	completions?id;
+	assert(in_use[id] && !asked[id]);
+	in_use[id] = 0;
+	ids_in_use--;
+	id = 0
 }
 
 proctype application()
@@ -141,21 +198,22 @@ proctype application()
 	byte from, count, id, at;
 
 	do
-	/* It waits for the lock, which is never held for longer than the responses take that are there. */
-	:: d_step { IN_FLIGHT + completions < RING_SIZE && !locked -> locked = 1 };
-		d_step {
+	:: d_step { ids_in_use < IDS ->
+			/* core/shadow_table.ts assign: const id = this.#ids[this.idsInUse++]; */
 			id = produced[REQUESTS(0)] % IDS;
 			do
-			:: asked[id] -> id = (id + 1) % IDS
+			:: in_use[id] -> id = (id + 1) % IDS
 			:: else -> break
 			od;
+			in_use[id] = 1;
+			ids_in_use++;
+			/* core/shadow_table.ts assign: this.#slotOfId[id] = slot; */
 			asked[id] = 1;
 			assert(ENTRY(REQUESTS(0), produced[REQUESTS(0)]) == NOTHING);
 			ENTRY(REQUESTS(0), produced[REQUESTS(0)]) = REQUEST(id);
 			produced[REQUESTS(0)] = NEXT(produced[REQUESTS(0)]);
 			id = 0
 		};
-		locked = 0;
 #ifdef BATCH
 		/* core/frontend.ts submit: if (++this.#unpublished >= this.#batch) this.#publishEarly(); */
 		if
@@ -164,27 +222,51 @@ proctype application()
 		fi
 #endif
 
-	:: completions > 0 -> completions--
-
-	:: IN_FLIGHT > 0 && completions == 0 ->
-		/* core/frontend.ts #publish: if (!ring.unpushed) return; */
+	:: ids_in_use > 0 ->
+poll:
+		/* core/handed_responses.ts see: let count = this.#queued(); */
 		if
-		:: IS_UNPUSHED(REQUESTS(0)) -> push(REQUESTS(0))
-		:: !IS_UNPUSHED(REQUESTS(0))
-		fi;
-		do
-		:: rung[APPLICATION_THREAD] = 0;
-			consume_if_unlocked();
-			count = 0;
+		:: d_step { nempty(completions) -> take_completion() }
+		:: empty(completions) ->
+			/* core/frontend.ts #publish: if (!ring.unpushed) return; */
 			if
-			:: completions > 0 -> break
-			:: completions == 0
+			:: IS_UNPUSHED(REQUESTS(0)) -> push(REQUESTS(0))
+			:: !IS_UNPUSHED(REQUESTS(0))
 			fi;
-			sleep_on_bell(APPLICATION_THREAD);
-			IS_AWAKE(APPLICATION_THREAD)
-		od
+			/* core/handed_responses.ts see: this.#taker.take(this.#paused ? CompletionState.Idle : CompletionState.Running); */
+			if
+			:: take_responses(); count = 0
+			:: skip
+			fi;
+			if
+			:: d_step { nempty(completions) -> take_completion() }
+			/* A workload that only polls goes on with something else. */
+			:: empty(completions)
+			:: empty(completions) ->
+				if
+				:: rung[APPLICATION_THREAD] -> goto awake
+				:: !rung[APPLICATION_THREAD]
+				fi;
+				/* core/completion_area.ts fallAsleep: Atomics.store(this.#words, SLEEPS, 1); */
+				submitter_sleeps = 1;
+#ifndef BREAK_NO_LOOK_AT_QUEUE
+				/* core/handed_responses.ts ready: return this.#queued() > 0 || this.#area.state === CompletionState.Broken; */
+				if
+				:: nempty(completions) -> goto awake
+				:: empty(completions)
+				fi;
+#endif
+				sleep_on_bell(APPLICATION_THREAD);
+				IS_AWAKE(APPLICATION_THREAD);
+awake:
+				/* core/completion_area.ts awake: Atomics.store(this.#words, SLEEPS, 0); */
+				submitter_sleeps = 0;
+				rung[APPLICATION_THREAD] = 0;
+				goto poll
+			fi
+		fi
 
-	:: IN_FLIGHT + completions == 0 ->
+	:: ids_in_use == 0 ->
 end_of_rest:
 		false
 	od

@@ -371,11 +371,11 @@ poll:
 		:: IS_UNPUSHED(REQUESTS(0)) -> push(REQUESTS(0))
 		:: !IS_UNPUSHED(REQUESTS(0))
 		fi;
-		/* core/frontend.ts #seeResponses: this.#responsesSeen = this.#ring.available(); */
+		/* core/ring_responses.ts see: const seen = this.#ring.available(); */
 		if
 		:: d_step { AVAILABLE(RESPONSES(0)) > 0 ->
 #ifndef BREAK_NO_FENCE
-			/* core/frontend.ts #seeResponses: if (this.#responsesSeen > asked) { */
+			/* core/ring_responses.ts see: if (seen > asked) throw tooManyResponses(seen, asked); */
 			assert(AVAILABLE(RESPONSES(0)) <= IN_FLIGHT);
 #endif
 			take_response()
@@ -391,7 +391,7 @@ poll:
 			end_sleep(APPLICATION);
 			disarm(RESPONSES(0));
 			end_wait(APPLICATION);
-			/* core/frontend.ts #waitOnce: if (!this.#change?.isDown && (!this.peek() || this.#link.isReplaced)) this.#checkPeer(); */
+			/* core/frontend.ts #waitOnce: if (!this.#change?.isDown && (!this.#responses.anyLeft() || this.#link.isReplaced)) this.#checkPeer(); */
 			if
 #ifdef BREAK_REPLACED_UNSEEN
 			:: IS_THERE(RESPONSES(0))

@@ -13,7 +13,7 @@ inline begin_wait(page, is_there)
 {
 	/* core/waiter.ts #spin: if (this.#peekAny()) { */
 	/* core/ring.ts peek: return this.#words[this.#peerProducer] !== this.consumed; */
-	/* core/waiter.ts #maySleep: return this.#events.bell === this.#bellSeen && this.#arm(armDistance, byDescriptor) && !this.#anyReady(); */
+	/* core/waiter.ts #maySleep: return this.#mayBlock && this.#events.bell === this.#bellSeen && this.#arm(armDistance, byDescriptor) && !this.#anyReady(); */
 	if
 	:: (is_there) -> goto waited
 	:: rung[page] -> goto awake
@@ -31,7 +31,7 @@ inline arm_source(direction, most)
 #endif
 	atomic {
 #ifdef EVENT_INDEX
-		/* core/frontend.ts arm: this.#ring.arm(Math.max(1, Math.min(distance, this.#shadow.idsInUse))); */
+		/* core/ring_responses.ts arm: this.#ring.arm(Math.max(1, Math.min(distance, this.#shadow.idsInUse))); */
 		/* core/backend.ts arm: this.#ring.arm(Math.max(1, Math.min(distance, this.#layout.entryCount))); */
 		do
 		:: distance < (most) -> distance++
@@ -47,7 +47,7 @@ inline look_again(direction)
 {
 #ifndef BREAK_NO_LOOK_AGAIN
 	/* core/waiter.ts #anyReady: if (sources[i].ready()) return true; */
-	/* core/frontend.ts ready: return this.#ring.available() > 0 && !this.#change?.isDown; */
+	/* core/ring_responses.ts ready: return this.#ring.available() > 0; */
 	/* core/backend.ts ready: return !this.#abandoned && this.#ring.available() > 0; */
 	if
 	:: d_step { AVAILABLE(direction) > 0 -> SEEN(direction) } -> goto awake

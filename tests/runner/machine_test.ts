@@ -82,6 +82,7 @@ Deno.test("a plan has the channel's options and the slots that the workload need
     batch: 7,
     merge: true,
     indirectSegments: 12,
+    completion: "thread",
     submitSpin: "3us",
   };
   const workload = { use: "threads", with: { transferBytes: 1 << 20 } };

@@ -1,6 +1,7 @@
 // From what the domains of a machine measured to one sample.
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import type { MachinePlan } from "../../core/domain/plan.ts";
 import type { DomainSample, OperationSample } from "../../core/domain/report.ts";
 import type { DomainResult } from "../../core/hypervisor.ts";
 import { LatencyHistogram, type RecordedLatencies } from "../../core/measure/histogram.ts";
@@ -88,6 +89,33 @@ Deno.test("threads are summed up, the driver apart", () => {
     lostNs: 12,
     sleptNs: 10,
   });
+});
+
+Deno.test("a thread that takes an application's responses counts to the application, and has no operations", () => {
+  const plan = {
+    domains: [
+      { name: "application", workload: {} },
+      { name: "application-responses", responder: { application: "application", client: 0 } },
+      { name: "driver" },
+    ],
+    devices: [{ name: "disk", domains: ["driver"] }],
+    links: [{ frontend: "application", device: "disk" }],
+  } as unknown as MachinePlan;
+  const responses: DomainSample = { ...DRIVER, durationNs: 5e8, cpus: [2], notifications: { sent: 0, suppressed: 0 } };
+  const clients = clientsOf(plan);
+  assert.deepEqual(clients, [{ client: 0, device: "disk", domains: ["application", "application-responses"] }]);
+  const sample = sampleOf(0, {
+    "application": result(application([10])),
+    "application-responses": result(responses, { handedOver: 100, handOverWakes: 40 }),
+    "driver": result(DRIVER),
+  }, clients);
+  assert.deepEqual([sample.operations, sample.iops, sample.clients.length], [100, 100, 1]);
+  assert.deepEqual(sample.cpuCores, { application: 0.5 + 1, driver: 0.5 });
+  assert.deepEqual(sample.contextSwitches.application, { voluntary: 6, involuntary: 8 });
+  assert.deepEqual(sample.notifications.frontend, { sent: 5, suppressed: 6 });
+  assert.equal(sample.waits.frontend?.sleeps, 6);
+  assert.deepEqual(sample.cpus.application, [0, 2]);
+  assert.deepEqual(sample.counters, { handedOver: 100, handOverWakes: 40 });
 });
 
 Deno.test("what one thread could not measure is null, never a sum of the others", () => {

@@ -26,7 +26,8 @@ function arenaFor(ends: LinkEnds): Arena {
   const copy = new Int32Array(ends.memory.words.length);
   const reset = (): void => {
     ends.memory.words.fill(0);
-    for (const { events } of [ends.front, ends.back]) {
+    ends.responder?.completion?.memory.words.fill(0);
+    for (const { events } of [ends.front, ends.back, ...(ends.responder === null ? [] : [ends.responder])]) {
       for (const { port } of [ends.front, ends.back]) {
         events.unmask(port);
         events.clear(port);

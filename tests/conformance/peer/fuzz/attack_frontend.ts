@@ -35,6 +35,8 @@ const ARENAS = arenas([
   { slots: { count: 40, bytes: 4096 }, batch: 40 },
   { slots: { count: 3, bytes: 16 * 4096 }, batch: 2, indirectSegments: 14, merge: true },
   { slots: { count: 3, bytes: 16 * 4096 }, batch: 2, indirectSegments: 0, transfer: "copy" },
+  { slots: { count: 6, bytes: 8192 }, batch: 1, completion: "thread" },
+  { slots: { count: 8, bytes: 8192 }, batch: 4, completion: "thread", suppression: "sleep-flag", merge: true },
 ]);
 const SECTOR_BYTES = 512;
 const STEPS = 4;
@@ -135,7 +137,10 @@ class Attack {
     if (random.chance(0.1)) this.#peer.store.write("state", random.below(10));
     if (random.chance(0.1)) this.#peer.publish(this.#model.consumed + random.pick([0, 1, -1, 33, 64, oddWord(random)]));
     this.#guard.begin();
-    const stillHolds = this.#poll(random.chance(0.3) ? random.below(3) : this.#arena.ends.options.slots.count + 1);
+    const { channel, slots } = this.#arena.ends.options;
+    // A thread that takes responses takes all that are there.
+    const inPart = random.chance(0.3) && channel.completion === "inline";
+    const stillHolds = this.#poll(inPart ? random.below(3) : slots.count + 1);
     this.#check();
     // Answers go where the frontend looks next.
     this.#peer.answered = Atomics.load(this.#peer.ring, RingWord.ResponseProducer);
