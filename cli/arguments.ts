@@ -9,12 +9,15 @@ import { lineBreak, type Message, message, text } from "@optique/core/message";
 import { map, multiple, optional, withDefault } from "@optique/core/modifiers";
 import type { InferValue, Suggestion } from "@optique/core/parser";
 import { argument, command, constant, flag, option } from "@optique/core/primitives";
-import { choice, integer, string, type ValueParser } from "@optique/core/valueparser";
+import { choice, float, integer, string, type ValueParser } from "@optique/core/valueparser";
 import { COMPARE_DEFAULTS } from "../core/runner/compare.ts";
 import { ESTIMATES } from "../core/runner/result.ts";
-import { formatDuration, formatPercentage } from "../core/units.ts";
+import { duration, formatDuration, formatPercentage } from "../core/units.ts";
 import { QUICK } from "./quick.ts";
 import { DEFAULT_OUT } from "./result_file.ts";
+
+/** How long `advise` may take unless `--time` says otherwise. */
+const ADVISE_TIME_NS = 120e9;
 
 const files = multiple(
   argument(path("FILE", "file", [".yaml", ".yml"]), { description: message`Scenario files (YAML).` }),
@@ -43,6 +46,18 @@ const allowCommands = multiple(option("--allow-command", string({ metavar: "PROG
   description: message`Let scenarios run this program, with whatever arguments; named as the scenario names it.`,
 }));
 
+const out = withDefault(
+  option("--out", path("PATH", "any"), {
+    description: message`Where results are saved: a folder, or for one scenario a file ending in .json.`,
+  }),
+  DEFAULT_OUT,
+);
+
+const progress = map(
+  optional(flag("--no-progress", { description: message`Do not report progress.` })),
+  (off) => off !== true,
+);
+
 const run = command(
   "run",
   object({
@@ -55,16 +70,8 @@ const run = command(
     force,
     allowCommands,
     json: optional(flag("--json", { description: message`Print the results as JSON, one document a line.` })),
-    out: withDefault(
-      option("--out", path("PATH", "any"), {
-        description: message`Where results are saved: a folder, or for one scenario a file ending in .json.`,
-      }),
-      DEFAULT_OUT,
-    ),
-    progress: map(
-      optional(flag("--no-progress", { description: message`Do not report progress.` })),
-      (off) => off !== true,
-    ),
+    out,
+    progress,
   }),
   {
     description: message`Run scenarios. This is what happens without a command, too.`,
@@ -128,16 +135,54 @@ const faults = command(
     allowDestructive,
     force,
     json: optional(option("--json", path("FILE", "any"), { description: message`Save the report in this file.` })),
-    progress: map(
-      optional(flag("--no-progress", { description: message`Do not report progress.` })),
-      (off) => off !== true,
-    ),
+    progress,
   }),
   {
     description:
       message`Try faults on the driver of a scenario: kill, stop and corrupt it, while its workload checks that nothing is lost.`,
     footer:
       message`The scenario must make one cell whose driver is a process, and its workload must be verify with errors: tolerate. The exit status is 0 when every fault was detected and nothing lost or corrupted, 1 when not, 2 when nothing could be tried, 130 after Ctrl-C (what was tried until then is reported).`,
+  },
+);
+
+const cpuPrice = withDefault(
+  option("--cpu-price", float({ metavar: "PRICE", min: 0, max: 1 }), {
+    description:
+      message`What CPU time counts: from 0, only throughput (or latency) matters, to 1, only what is done for it.`,
+  }),
+  0,
+);
+
+const advise = command(
+  "advise",
+  object({
+    command: constant("advise"),
+    file: argument(path("FILE", "file", [".yaml", ".yml"]), { description: message`The scenario file (YAML).` }),
+    cpuPrice,
+    timeNs: withDefault(
+      option("--time", time(), { description: message`How long it may take, such as 90s or 5min.` }),
+      ADVISE_TIME_NS,
+    ),
+    policies: multiple(option("--policy", string({ metavar: "NAME" }), {
+      description: message`Compare these policies alone, in place of all built-in ones and the scenario's own.`,
+    })),
+    fixedLoad: map(
+      optional(flag("--fixed-load", { description: message`Look at the scenario's own load alone.` })),
+      (on) => on === true,
+    ),
+    set,
+    allowPlugin,
+    allowDestructive,
+    force,
+    allowCommands,
+    json: map(optional(flag("--json", { description: message`Print the answer as JSON.` })), (on) => on === true),
+    out,
+    progress,
+  }),
+  {
+    description: message`Say which policy is best for a scenario on this machine, at which load, and what it costs.`,
+    footer:
+      message`Policies are measured in turns; those that are clearly worse are left out, and the rest of the time goes to the others. The exit status is 0 when there is an answer ("they cannot be told apart" is one), 1 when all failed, nothing was measured, or the result could not be saved, 2 when nothing could be run, 130 after Ctrl-C (what is known until then is printed).`,
   },
 );
 
@@ -229,10 +274,10 @@ const sata = command(
 );
 
 /** Parses the command line. */
-export const parser = or(run, serve, faults, check, compare, list, schema, sata);
+export const parser = or(run, advise, serve, faults, check, compare, list, schema, sata);
 /** What may stand first on the command line; anything else is an argument of `run`. */
 export const COMMANDS: readonly string[] = [
-  ...["run", "serve", "faults", "check", "compare", "list", "schema", "sata", "completion", "help"],
+  ...["run", "advise", "serve", "faults", "check", "compare", "list", "schema", "sata", "completion", "help"],
   ...["--help", "-h", "--version"],
 ];
 
@@ -240,6 +285,8 @@ export const COMMANDS: readonly string[] = [
 export type Arguments = InferValue<typeof parser>;
 /** What it says about running. */
 export type RunArguments = Extract<Arguments, { command: "run" }>;
+/** What it says about advice. */
+export type AdviseArguments = Extract<Arguments, { command: "advise" }>;
 /** What it says about serving. */
 export type ServeArguments = Extract<Arguments, { command: "serve" }>;
 /** What it says about faults. */
@@ -282,6 +329,24 @@ function percent(metavar: string, least: number, most: number): ValueParser<"syn
   };
 }
 
+/** A time with its unit, in nanoseconds; `m` is a minute, as for other programs that take a time. */
+function time(): ValueParser<"sync", number> {
+  const schema = duration();
+  const wrong = message`Expected a time with its unit, such as 90s or 5min.`;
+  return {
+    mode: "sync",
+    metavar: "TIME",
+    placeholder: ADVISE_TIME_NS,
+    format: formatDuration,
+    parse(input) {
+      const parsed = schema.safeParse(/^[\d.]+m$/.test(input) ? `${input}in` : input);
+      return parsed.success && parsed.data > 0
+        ? { success: true, value: parsed.data }
+        : { success: false, error: wrong };
+    },
+  };
+}
+
 function quickDescription(): Message {
   const [warmup, duration] = [QUICK.warmupNs, QUICK.durationNs].map(formatDuration);
   const times = `${QUICK.repetitions} repetition of each cell, ${warmup} of warm-up, ${duration} of measurement`;
@@ -295,6 +360,8 @@ export const EXAMPLES: Message = [
   text("iddr scenarios/ramdisk-rndrw.yaml           measure a scenario"),
   lineBreak(),
   text("iddr run --quick scenarios/*.yaml           have a quick look at all"),
+  lineBreak(),
+  text("iddr advise scenarios/quick-start.yaml        which policy is best for it?"),
   lineBreak(),
   text("iddr check --set run.repetitions=20 a.yaml  find mistakes, and say how long it takes"),
   lineBreak(),

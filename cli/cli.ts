@@ -6,6 +6,7 @@
 
 import { runParser } from "@optique/core/facade";
 import type { PluginTable } from "../core/plugin.ts";
+import { adviseCommand } from "./advise_command.ts";
 import { checkCommand } from "./check_command.ts";
 import { compareCommand } from "./compare_command.ts";
 import { BRIEF, COMMANDS, EXAMPLES, parser } from "./arguments.ts";
@@ -46,6 +47,8 @@ export async function main(args: readonly string[], plugins: PluginTable): Promi
   switch (parsed.command) {
     case "run":
       return await runCommand(parsed, plugins);
+    case "advise":
+      return await adviseCommand(parsed, plugins);
     case "serve":
       return await serveCommand(parsed, plugins);
     case "faults":

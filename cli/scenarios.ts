@@ -62,14 +62,16 @@ export function printMistakes(mistakes: readonly Diagnostic[]): void {
   console.error(`iddr: ${mistakes.length} ${mistakes.length === 1 ? "mistake" : "mistakes"}; nothing was run`);
 }
 
-function overrideMistake(text: string): Diagnostic[] {
+/** What is wrong with an argument of `--set`, if anything is. */
+export function overrideMistake(text: string): Diagnostic[] {
   const { path } = parseOverride(text);
   if (text.includes("=") && path.split(".").every((key) => key !== "")) return [];
   const message = `must be PATH=VALUE, such as workload.with.queueDepth=8: found ${text}`;
   return [{ file: "--set", line: 1, column: 1, message }];
 }
 
-function parseOverride(text: string): Override {
+/** What an argument of `--set` says. */
+export function parseOverride(text: string): Override {
   const at = text.indexOf("=");
   return { path: text.slice(0, at), value: text.slice(at + 1) };
 }

@@ -1,0 +1,102 @@
+/**
+ * An answer of `advise` as tables.
+ *
+ * @module
+ */
+
+import { Table } from "console-table-printer";
+import type { Advice, LoadAdvice, PolicyAdvice } from "../core/runner/advise/advice.ts";
+import type { Ratio } from "../core/runner/advise/comparison.ts";
+import type { Standing } from "../core/runner/advise/elimination.ts";
+import { adviceSentences, loadName, times } from "./advice_sentences.ts";
+import { count, digits } from "./quantities.ts";
+
+const STANDINGS: Readonly<Record<Standing, string>> = {
+  first: "best",
+  alike: "as good",
+  undecided: "not told apart",
+  worse: "worse",
+  behind: "does not keep up",
+  failed: "failed",
+  unmeasured: "not measured",
+};
+
+/** The sentences, a table of the load that was asked about, and one of all loads where there are several. */
+export function renderAdvice(advice: Advice): string {
+  const asked = advice.loads.find((load) => load.asked);
+  return [
+    `${advice.scenario}: which policy?`,
+    ...adviceSentences(advice),
+    ...(asked === undefined ? [] : ["", ...loadTable(asked, advice)]),
+    ...(advice.loads.length < 2 ? [] : ["", ...allLoads(advice)]),
+  ].join("\n");
+}
+
+function loadTable(load: LoadAdvice, advice: Advice): string[] {
+  const name = loadName(load, advice);
+  const table = new Table({
+    shouldDisableColors: true, // It would write white, which nobody can read on a light ground.
+    columns: [
+      { name: "policy", alignment: "left" },
+      ...["IOPS", "p99", "cores", "CPU/op", "to the best", "runs"].map((name) => ({ name, alignment: "right" })),
+      { name: "is", alignment: "left" },
+    ],
+  });
+  for (const policy of load.policies) table.addRow(row(policy));
+  return [...(name === "" ? [] : [`At ${name}:`]), table.render()];
+}
+
+function row(
+  { policy, standing, repetitions, iops, latencyP99Ns, cpuCores, cpuNsPerOperation, relative }: PolicyAdvice,
+): Record<string, string> {
+  return {
+    policy,
+    "IOPS": iops === null ? "" : count(iops),
+    "p99": time(latencyP99Ns),
+    "cores": cpuCores === null ? "" : cpuCores.toFixed(2),
+    "CPU/op": time(cpuNsPerOperation),
+    "to the best": relative === null ? "" : ratio(relative, standing === "first"),
+    "runs": String(repetitions),
+    "is": STANDINGS[standing],
+  };
+}
+
+function ratio({ ratio, low, high }: Ratio, first: boolean): string {
+  if (!Number.isFinite(ratio)) return "";
+  if (first || !Number.isFinite(high)) return times(ratio);
+  return `${times(ratio)} [${times(low)}–${times(high)}]`;
+}
+
+function time(ns: number | null): string {
+  if (ns === null) return "";
+  if (ns < 1e3) return `${Math.round(ns)} ns`;
+  return ns < 1e6 ? `${digits(ns / 1e3)} µs` : `${digits(ns / 1e6)} ms`;
+}
+
+/** Every policy at every load, as a ratio to the best. */
+function allLoads(advice: Advice): string[] {
+  const { loads } = advice;
+  const names = loads.map((load) => loadName(load, advice));
+  const table = new Table({
+    shouldDisableColors: true,
+    columns: [{ name: "policy", alignment: "left" }, ...names.map((name) => ({ name, alignment: "right" }))],
+  });
+  for (const policy of [...new Set(loads.flatMap(({ policies }) => policies.map((each) => each.policy)))].sort()) {
+    table.addRow(Object.fromEntries([
+      ["policy", policy],
+      ...loads.map(({ policies }, index) => [names[index], mark(policies.find((each) => each.policy === policy))]),
+    ]));
+  }
+  return [
+    "To the best at each load (* is the best, or not told apart from it):",
+    table.render(),
+  ];
+}
+
+function mark(policy: PolicyAdvice | undefined): string {
+  if (policy === undefined) return "";
+  const { relative, standing } = policy;
+  const best = ["first", "alike", "undecided"].includes(standing);
+  if (relative === null || !Number.isFinite(relative.ratio)) return best ? "*" : STANDINGS[standing];
+  return `${times(relative.ratio)}${best ? "*" : " "}`;
+}
