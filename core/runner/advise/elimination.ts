@@ -95,44 +95,62 @@ export function standingsOf({ arms, openLoop }: LoadTrials, cpuPrice: number): L
     const contenders = arms.flatMap(({ failure }, index) => failure === null && objective !== null ? [index] : []);
     return { objective, ratios, standings, contenders, resolved: arms.every(({ failure }) => failure !== null) };
   }
-  const behind = objective.goal === "latency" ? thoseBehind(there.map((index) => arms[index].observations)) : [];
-  for (const position of behind) standings[there[position]] = "behind";
-  const keeping = there.filter((_, position) => !behind.includes(position));
-  const logs = keeping.map((index) => arms[index].observations.map((each) => logScore(each, objective)));
-  const first = greatest(logs);
+  const all = there.map((index) => arms[index].observations);
+  const { most, keepingUp } = objective.goal === "latency" ? whoKeepsUp(all) : { most: 0, keepingUp: [] };
+  for (const [position, keeps] of keepingUp.entries()) if (keeps === "no") standings[there[position]] = "behind";
+  const compared = there.filter((_, position) => keepingUp[position] !== "no");
+  const perhaps = there.filter((_, position) => keepingUp[position] === "perhaps");
+  const logs = compared.map((index) => arms[index].observations.map((each) => logScore(each, objective)));
+  const first = greatest(logs, compared.map((index) => !perhaps.includes(index)));
   const lost: number[] = [];
   for (const [position, ratio] of ratiosTo(first, logs).entries()) {
-    const index = keeping[position];
+    const index = compared[position];
     ratios[index] = ratio;
-    standings[index] = standingOf(ratio, position === first);
-    if (ratio.high < 1 - ALIKE) lost.push(index);
+    standings[index] = position === first ? "first" : standingOf(ratio, perhaps.includes(index));
+    if (ratio.high < 1 - ALIKE && arms[index].observations.length >= SCREENING_ROUNDS) lost.push(index);
   }
   const contenders = arms.flatMap(({ failure }, index) => {
-    return failure !== null || standings[index] === "behind" || lost.includes(index) ? [] : [index];
+    // Who may be behind is told by comparing with the one that completes most, so that is measured on, too.
+    const compares = perhaps.length > 0 && there[most] === index;
+    const out = failure !== null || standings[index] === "behind" || (lost.includes(index) && !compares);
+    return out ? [] : [index];
   });
   const sure = contenders.every((index) => arms[index].observations.length >= LEAST_ROUNDS);
   const resolved = sure && contenders.every((index) => standings[index] !== "undecided");
   return { objective, ratios, standings, contenders, resolved };
 }
 
-function standingOf({ low, high }: Ratio, first: boolean): Standing {
-  if (first) return "first";
+function standingOf({ low, high }: Ratio, perhapsBehind: boolean): Standing {
   if (high < 1) return "worse";
-  return low > 1 - ALIKE && high < 1 + ALIKE ? "alike" : "undecided";
+  return !perhapsBehind && low > 1 - ALIKE && high < 1 + ALIKE ? "alike" : "undecided";
 }
 
-/** Those that clearly complete less than the one that completes most. */
-function thoseBehind(observations: readonly (readonly Observation[])[]): number[] {
+/** Whether each completes as much as the one that completes most; `perhaps` where it seems not to, but may. */
+function whoKeepsUp(
+  observations: readonly (readonly Observation[])[],
+): { readonly most: number; readonly keepingUp: readonly ("yes" | "perhaps" | "no")[] } {
   const logs = observations.map((own) => own.map(({ iops }) => logIops(iops)));
   const most = greatest(logs);
-  return ratiosTo(most, logs).flatMap(({ high }, position) => high < KEEPS_UP ? [position] : []);
+  const keepingUp = ratiosTo(most, logs).map(({ ratio, high }, position) => {
+    if (high < KEEPS_UP && observations[position].length >= SCREENING_ROUNDS) return "no";
+    return ratio < KEEPS_UP ? "perhaps" : "yes";
+  });
+  return { most, keepingUp };
 }
 
-/** The one with the greatest mean; of those with several rounds, if there are any: one may be luck. */
-function greatest(logs: readonly (readonly number[])[]): number {
-  const enough = Math.min(SCREENING_ROUNDS, Math.max(...logs.map(({ length }) => length)));
-  const means = logs.map((own) => {
-    return own.length < enough ? -Infinity : own.reduce((sum, log) => sum + log, 0) / own.length;
+/**
+ * The one with the greatest mean; of those with several rounds, if there are any: one may be luck.
+ *
+ * @param eligible which count, at least one of them; all when absent
+ */
+function greatest(logs: readonly (readonly number[])[], eligible?: readonly boolean[]): number {
+  const may = logs.map((_, position) => eligible?.[position] ?? true);
+  const enough = Math.min(
+    SCREENING_ROUNDS,
+    Math.max(...logs.map(({ length }, position) => may[position] ? length : 0)),
+  );
+  const means = logs.map((own, position) => {
+    return own.length < enough || !may[position] ? -Infinity : own.reduce((sum, log) => sum + log, 0) / own.length;
   });
   return means.indexOf(Math.max(...means));
 }
