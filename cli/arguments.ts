@@ -7,56 +7,25 @@
 import { object, or } from "@optique/core/constructs";
 import { lineBreak, type Message, message, text } from "@optique/core/message";
 import { map, multiple, optional, withDefault } from "@optique/core/modifiers";
-import type { InferValue, Suggestion } from "@optique/core/parser";
+import type { InferValue } from "@optique/core/parser";
 import { argument, command, constant, flag, option } from "@optique/core/primitives";
-import { choice, float, integer, string, type ValueParser } from "@optique/core/valueparser";
+import { choice, integer, string, type ValueParser } from "@optique/core/valueparser";
 import { COMPARE_DEFAULTS } from "../core/runner/compare.ts";
 import { ESTIMATES } from "../core/runner/result.ts";
-import { duration, formatDuration, formatPercentage } from "../core/units.ts";
+import { formatDuration, formatPercentage } from "../core/units.ts";
+import {
+  allowCommands,
+  allowDestructive,
+  allowPlugin,
+  files,
+  force,
+  out,
+  path,
+  progress,
+  set,
+} from "./common_arguments.ts";
+import { advise, regret } from "./lab_arguments.ts";
 import { QUICK } from "./quick.ts";
-import { DEFAULT_OUT } from "./result_file.ts";
-
-/** How long `advise` may take unless `--time` says otherwise. */
-const ADVISE_TIME_NS = 120e9;
-
-const files = multiple(
-  argument(path("FILE", "file", [".yaml", ".yml"]), { description: message`Scenario files (YAML).` }),
-  { min: 1, errors: { tooFew: message`Name at least one scenario file.` } },
-);
-const set = multiple(option("--set", string({ metavar: "PATH=VALUE" }), {
-  description:
-    message`Put a value into every scenario, such as workload.with.queueDepth=8. It also goes before the matrix.`,
-}));
-const allowPlugin = multiple(option("--allow-plugin", string({ metavar: "REF" }), {
-  description:
-    message`Let scenarios run this plugin beyond the built-in ones: what they say (./mine.ts, npm:package@1), or its path.`,
-}));
-const allowDestructive = multiple(option("--allow-destructive", path("PATH", "any"), {
-  description: message`Let devices write to this disk, and lose what is on it; named as the scenario names it.`,
-}));
-
-const force = map(
-  optional(flag("--force", {
-    description: message`Lose it even where a partition table, a file system or the like is found.`,
-  })),
-  (on) => on === true,
-);
-
-const allowCommands = multiple(option("--allow-command", string({ metavar: "PROGRAM" }), {
-  description: message`Let scenarios run this program, with whatever arguments; named as the scenario names it.`,
-}));
-
-const out = withDefault(
-  option("--out", path("PATH", "any"), {
-    description: message`Where results are saved: a folder, or for one scenario a file ending in .json.`,
-  }),
-  DEFAULT_OUT,
-);
-
-const progress = map(
-  optional(flag("--no-progress", { description: message`Do not report progress.` })),
-  (off) => off !== true,
-);
 
 const run = command(
   "run",
@@ -142,47 +111,6 @@ const faults = command(
       message`Try faults on the driver of a scenario: kill, stop and corrupt it, while its workload checks that nothing is lost.`,
     footer:
       message`The scenario must make one cell whose driver is a process, and its workload must be verify with errors: tolerate. The exit status is 0 when every fault was detected and nothing lost or corrupted, 1 when not, 2 when nothing could be tried, 130 after Ctrl-C (what was tried until then is reported).`,
-  },
-);
-
-const cpuPrice = withDefault(
-  option("--cpu-price", float({ metavar: "PRICE", min: 0, max: 1 }), {
-    description:
-      message`What CPU time counts: from 0, only throughput (or latency) matters, to 1, only what is done for it.`,
-  }),
-  0,
-);
-
-const advise = command(
-  "advise",
-  object({
-    command: constant("advise"),
-    file: argument(path("FILE", "file", [".yaml", ".yml"]), { description: message`The scenario file (YAML).` }),
-    cpuPrice,
-    timeNs: withDefault(
-      option("--time", time(), { description: message`How long it may take, such as 90s or 5min.` }),
-      ADVISE_TIME_NS,
-    ),
-    policies: multiple(option("--policy", string({ metavar: "NAME" }), {
-      description: message`Compare these policies alone, in place of all built-in ones and the scenario's own.`,
-    })),
-    fixedLoad: map(
-      optional(flag("--fixed-load", { description: message`Look at the scenario's own load alone.` })),
-      (on) => on === true,
-    ),
-    set,
-    allowPlugin,
-    allowDestructive,
-    force,
-    allowCommands,
-    json: map(optional(flag("--json", { description: message`Print the answer as JSON.` })), (on) => on === true),
-    out,
-    progress,
-  }),
-  {
-    description: message`Say which policy is best for a scenario on this machine, at which load, and what it costs.`,
-    footer:
-      message`Policies are measured in turns; those that are clearly worse are left out, and the rest of the time goes to the others. The exit status is 0 when there is an answer ("they cannot be told apart" is one), 1 when all failed, nothing was measured, or the result could not be saved, 2 when nothing could be run, 130 after Ctrl-C (what is known until then is printed).`,
   },
 );
 
@@ -274,10 +202,10 @@ const sata = command(
 );
 
 /** Parses the command line. */
-export const parser = or(run, advise, serve, faults, check, compare, list, schema, sata);
+export const parser = or(run, advise, regret, serve, faults, check, compare, list, schema, sata);
 /** What may stand first on the command line; anything else is an argument of `run`. */
 export const COMMANDS: readonly string[] = [
-  ...["run", "advise", "serve", "faults", "check", "compare", "list", "schema", "sata", "completion", "help"],
+  ...["run", "advise", "regret", "serve", "faults", "check", "compare", "list", "schema", "sata", "completion", "help"],
   ...["--help", "-h", "--version"],
 ];
 
@@ -287,6 +215,8 @@ export type Arguments = InferValue<typeof parser>;
 export type RunArguments = Extract<Arguments, { command: "run" }>;
 /** What it says about advice. */
 export type AdviseArguments = Extract<Arguments, { command: "advise" }>;
+/** What it says about regret. */
+export type RegretArguments = Extract<Arguments, { command: "regret" }>;
 /** What it says about serving. */
 export type ServeArguments = Extract<Arguments, { command: "serve" }>;
 /** What it says about faults. */
@@ -302,16 +232,6 @@ export type SataListArguments = Extract<Arguments, { command: "sata-list" }>;
 /** What it says about asking a disk. */
 export type SataIdentifyArguments = Extract<Arguments, { command: "sata-identify" }>;
 
-/** A path, which shells can complete. */
-function path(metavar: string, type: "file" | "any", extensions?: readonly string[]): ValueParser<"sync", string> {
-  return {
-    ...string({ metavar: metavar as "PATH" }),
-    *suggest(prefix: string): Iterable<Suggestion> {
-      yield { kind: "file", type, pattern: prefix, ...(extensions === undefined ? {} : { extensions }) };
-    },
-  };
-}
-
 /** A share as per cent, with or without the sign. */
 function percent(metavar: string, least: number, most: number): ValueParser<"sync", number> {
   const format = (share: number): string => formatPercentage(share);
@@ -326,24 +246,6 @@ function percent(metavar: string, least: number, most: number): ValueParser<"syn
       return { success: false, error: message`must be a percentage from ${limits}: found ${input}` };
     },
     format,
-  };
-}
-
-/** A time with its unit, in nanoseconds; `m` is a minute, as for other programs that take a time. */
-function time(): ValueParser<"sync", number> {
-  const schema = duration();
-  const wrong = message`Expected a time with its unit, such as 90s or 5min.`;
-  return {
-    mode: "sync",
-    metavar: "TIME",
-    placeholder: ADVISE_TIME_NS,
-    format: formatDuration,
-    parse(input) {
-      const parsed = schema.safeParse(/^[\d.]+m$/.test(input) ? `${input}in` : input);
-      return parsed.success && parsed.data > 0
-        ? { success: true, value: parsed.data }
-        : { success: false, error: wrong };
-    },
   };
 }
 

@@ -13,6 +13,7 @@ import { BRIEF, COMMANDS, EXAMPLES, parser } from "./arguments.ts";
 import { ExitStatus } from "./exit_status.ts";
 import { faultsCommand } from "./faults_command.ts";
 import { listCommand } from "./list_command.ts";
+import { regretCommand } from "./regret_command.ts";
 import { runCommand } from "./run_command.ts";
 import { sataIdentifyCommand, sataListCommand } from "./sata_command.ts";
 import { schemaCommand } from "./schema_command.ts";
@@ -49,6 +50,8 @@ export async function main(args: readonly string[], plugins: PluginTable): Promi
       return await runCommand(parsed, plugins);
     case "advise":
       return await adviseCommand(parsed, plugins);
+    case "regret":
+      return await regretCommand(parsed);
     case "serve":
       return await serveCommand(parsed, plugins);
     case "faults":

@@ -1,0 +1,72 @@
+/**
+ * `regret`: of each load the best policy, and the others relative to it.
+ *
+ * @module
+ */
+
+import { messageOf } from "../core/errors.ts";
+import { readResults, ResultError } from "../core/runner/read_result.ts";
+import { regretTable } from "../core/runner/regret.ts";
+import type { Result } from "../core/runner/result.ts";
+import type { RegretArguments } from "./arguments.ts";
+import { ExitStatus } from "./exit_status.ts";
+import { join } from "./paths.ts";
+import { ensurePermissions } from "./permissions.ts";
+import { renderRegret, tally } from "./regret_table.ts";
+
+/** Runs the command. */
+export async function regretCommand(args: RegretArguments): Promise<number> {
+  const { choose, confirm, metric, policies, goal = null } = args;
+  const needs = [...choose, ...confirm].map((path) => ({
+    descriptor: { name: "read" as const, path },
+    flag: "--allow-read",
+    reason: "read results",
+  }));
+  if (!ensurePermissions(needs)) return ExitStatus.Invalid;
+  try {
+    const chosen = await readAll(choose);
+    const table = confirm.length === 0
+      ? regretTable(metric, chosen)
+      : regretTable(metric, chosen, await readAll(confirm));
+    if (table.loads.length === 0) throw new ResultError("no load is in the results of both --choose and --confirm");
+    const unknown = policies.filter((policy) => !table.policies.includes(policy));
+    if (unknown.length > 0) {
+      throw new ResultError(
+        `--policy ${unknown.join(", ")}: no cell has it; there are ${table.policies.join(", ")}`,
+      );
+    }
+    console.log(args.json ? JSON.stringify(table) : renderRegret(table, policies, goal));
+    const judged = policies.length === 0 ? table.policies : policies;
+    const missed = goal !== null && judged.some((policy) => tally(table, policy, goal).missed > 0);
+    return missed ? ExitStatus.Failed : ExitStatus.Ok;
+  } catch (thrown) {
+    if (!(thrown instanceof ResultError)) throw thrown;
+    console.error(`iddr: ${thrown.message}`);
+    return ExitStatus.Invalid;
+  }
+}
+
+/** The results in files, and in those of folders that end in .json. */
+async function readAll(paths: readonly string[]): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const path of paths) {
+    for (const file of filesOf(path)) results.push(...await readResults(file));
+  }
+  return results;
+}
+
+function filesOf(path: string): string[] {
+  let entries: Deno.DirEntry[];
+  try {
+    if (!Deno.statSync(path).isDirectory) return [path];
+    entries = [...Deno.readDirSync(path)];
+  } catch (thrown) {
+    if (thrown instanceof Deno.errors.NotFound) throw new ResultError(`${path}: there is no such file or folder`);
+    throw new ResultError(`${path}: cannot be read: ${messageOf(thrown)}`);
+  }
+  const files = entries.filter(({ name, isFile }) => isFile && name.endsWith(".json")).map(({ name }) =>
+    join(path, name)
+  );
+  if (files.length === 0) throw new ResultError(`${path}: no file in it ends in .json`);
+  return files.sort();
+}

@@ -1,0 +1,212 @@
+/**
+ * How much one loses by a policy: of each load the best policy, and every other relative to it.
+ *
+ * The best of several medians that vary by chance is too good on average, as what chance favoured is chosen (the
+ * winner's curse); whatever is compared with it looks worse than it is. So the best is chosen from one set of results and
+ * the figures are taken from another, which was measured anew.
+ *
+ * A load is all labels of a cell but those of its policy, and the name of its scenario.
+ *
+ * @module
+ */
+
+import { mulberry32 } from "../mulberry32.ts";
+import { BOOTSTRAP_FROM, drawMedians, estimateOf, interval95, median, type Repeated } from "./bootstrap.ts";
+import { repeated } from "./metrics.ts";
+import type { Estimate, EstimateName, Result, Sample } from "./result.ts";
+
+/** Metrics of which less is better. */
+const LESS_IS_BETTER: readonly EstimateName[] = ["latencyP50Ns", "latencyP99Ns", "latencyP999Ns", "cpuCores"];
+
+/** Whether more of a metric is better. */
+export function moreIsBetter(metric: EstimateName): boolean {
+  return !LESS_IS_BETTER.includes(metric);
+}
+
+/** One policy at one load, in the confirming results. */
+export interface RegretCell {
+  /** Label of the policy. */
+  readonly policy: string;
+  /** Its value; null where it failed or was not measured. */
+  readonly estimate: Estimate | null;
+  /**
+   * How good it is relative to the policy that was chosen as the best: 1 is as good, less is worse, whether more of the
+   * metric is better or less. Above 1 it was better than the one that was chosen.
+   */
+  readonly relative: Estimate | null;
+  /** What one loses by it: 1 less the median of `relative`. */
+  readonly regret: number | null;
+  /**
+   * Whether it is the worst of all: `yes` if the interval of the ratio to the next lies below 1, `perhaps` if it has the
+   * lowest value; a failure is worse than all values. `no` where no other was measured.
+   */
+  readonly worst: "yes" | "perhaps" | "no";
+}
+
+/** One load. */
+export interface RegretLoad {
+  /** Name of the scenario. */
+  readonly scenario: string;
+  /** The labels, all but those of the policy. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** The policy that was chosen as the best; null where none could be. */
+  readonly best: string | null;
+  /** All policies, in the order of the table. */
+  readonly cells: readonly RegretCell[];
+}
+
+/** The table. */
+export interface RegretTable {
+  /** What is compared. */
+  readonly metric: EstimateName;
+  /** Whether the best was chosen from other results than the figures are from. */
+  readonly confirmed: boolean;
+  /** All policies, in the order in which they were met. */
+  readonly policies: readonly string[];
+  /** The loads that both sets have, in the order in which they were met. */
+  readonly loads: readonly RegretLoad[];
+  /** Loads that only one of the sets has: `scenario: labels`. */
+  readonly unmatched: readonly string[];
+}
+
+interface Load {
+  readonly scenario: string;
+  readonly labels: Record<string, string>;
+  /** The samples of each policy; of several documents together. */
+  readonly samples: Map<string, Sample[]>;
+}
+
+/**
+ * The table of a metric.
+ *
+ * @param choose from what the best are chosen
+ * @param confirm from what the figures are; `choose` itself when absent, which favours the best
+ */
+export function regretTable(
+  metric: EstimateName,
+  choose: readonly Result[],
+  confirm: readonly Result[] = choose,
+): RegretTable {
+  const [chosen, confirmed] = [loadsOf(choose), loadsOf(confirm)];
+  const keys = [...new Set([...chosen.keys(), ...confirmed.keys()])];
+  const both = keys.filter((key) => chosen.has(key) && confirmed.has(key));
+  const policies = [...new Set(both.flatMap((key) => [...(confirmed.get(key) as Load).samples.keys()]))];
+  return {
+    metric,
+    confirmed: confirm !== choose,
+    policies,
+    loads: both.map((key) => regretLoad(metric, chosen.get(key) as Load, confirmed.get(key) as Load, policies)),
+    unmatched: keys.filter((key) => !both.includes(key)).map((key) =>
+      nameOf((chosen.get(key) ?? confirmed.get(key)) as Load)
+    ),
+  };
+}
+
+/** A load in a line. */
+export function nameOf({ scenario, labels }: Pick<Load, "scenario" | "labels">): string {
+  return `${scenario}: ${Object.entries(labels).map(([label, value]) => `${label}=${value}`).join(", ")}`;
+}
+
+function loadsOf(results: readonly Result[]): Map<string, Load> {
+  const loads = new Map<string, Load>();
+  for (const result of results) {
+    const { name: scenario } = result.scenario as { name: string };
+    for (const { labels, samples, status } of result.cells) {
+      const { policy } = labels;
+      const others = Object.entries(labels).filter(([label]) => label !== "policy" && !label.startsWith("policy."));
+      const key = JSON.stringify([scenario, others.toSorted(([a], [b]) => a < b ? -1 : 1)]);
+      const load = loads.get(key) ?? { scenario, labels: Object.fromEntries(others), samples: new Map() };
+      loads.set(key, load);
+      load.samples.set(policy, [...load.samples.get(policy) ?? [], ...status === "failed" ? [] : samples]);
+    }
+  }
+  return loads;
+}
+
+function regretLoad(metric: EstimateName, choose: Load, confirm: Load, policies: readonly string[]): RegretLoad {
+  const best = bestOf(metric, choose, confirm);
+  const values = new Map(
+    policies.map((policy) => [policy, repeated(confirm.samples.get(policy) ?? [], metric)]),
+  );
+  const reference = best === null ? null : values.get(best) ?? null;
+  const there = policies.filter((policy) => confirm.samples.has(policy));
+  return {
+    scenario: confirm.scenario,
+    labels: confirm.labels,
+    best,
+    cells: policies.map((policy): RegretCell => {
+      const own = values.get(policy) ?? null;
+      const relative = own === null || reference === null
+        ? null
+        : policy === best
+        ? { median: 1, low: 1, high: 1, interval: "minmax" as const }
+        : goodnessRatio(metric, own, reference);
+      return {
+        policy,
+        estimate: own === null ? null : estimateOf(own),
+        relative,
+        regret: relative === null ? null : 1 - relative.median,
+        worst: there.includes(policy) ? worstOf(metric, policy, there, values) : "no",
+      };
+    }),
+  };
+}
+
+/** The policy with the best median among those that the confirming results have, too. */
+function bestOf(metric: EstimateName, choose: Load, confirm: Load): string | null {
+  let best: { readonly policy: string; readonly value: number } | null = null;
+  for (const [policy, samples] of choose.samples) {
+    const own = repeated(samples, metric);
+    if (own === null || repeated(confirm.samples.get(policy) ?? [], metric) === null) continue;
+    const value = median(own.map((each) => each.value)) * (moreIsBetter(metric) ? 1 : -1);
+    if (best === null || value > best.value) best = { policy, value };
+  }
+  return best?.policy ?? null;
+}
+
+function worstOf(
+  metric: EstimateName,
+  policy: string,
+  policies: readonly string[],
+  values: ReadonlyMap<string, readonly Repeated[] | null>,
+): RegretCell["worst"] {
+  const goodness = (name: string): number => {
+    const own = values.get(name) ?? null;
+    if (own === null) return -Infinity;
+    return median(own.map(({ value }) => value)) * (moreIsBetter(metric) ? 1 : -1);
+  };
+  const others = policies.filter((each) => each !== policy);
+  if (others.length === 0) return "no";
+  const next = others.reduce((lowest, each) => goodness(each) < goodness(lowest) ? each : lowest);
+  const [own, nexts] = [values.get(policy) ?? null, values.get(next) ?? null];
+  if (own === null) return nexts === null ? "perhaps" : "yes";
+  if (nexts === null || goodness(policy) >= goodness(next)) return "no";
+  return goodnessRatio(metric, own, nexts).high < 1 ? "yes" : "perhaps";
+}
+
+/**
+ * How good some repetitions are relative to others: the ratio of the medians, above 1 if they are better. From six
+ * repetitions of both on with a 95 % bootstrap interval, below with the range of all pairs.
+ *
+ * @param own at least one
+ * @param others at least one
+ */
+export function goodnessRatio(metric: EstimateName, own: readonly Repeated[], others: readonly Repeated[]): Estimate {
+  const [above, below] = moreIsBetter(metric) ? [own, others] : [others, own];
+  const values = (repetitions: readonly Repeated[]): number[] => repetitions.map(({ value }) => value);
+  const middle = quotient(median(values(above)), median(values(below)));
+  if (Math.min(own.length, others.length) < BOOTSTRAP_FROM) {
+    const low = quotient(Math.min(...values(above)), Math.max(...values(below)));
+    const high = quotient(Math.max(...values(above)), Math.min(...values(below)));
+    return { median: middle, low, high, interval: "minmax" };
+  }
+  const random = mulberry32(above.length * 1009 + below.length);
+  const [tops, bottoms] = [drawMedians(above, random), drawMedians(below, random)];
+  const { low, high } = interval95(tops.map((top, draw) => quotient(top, bottoms[draw])));
+  return { median: middle, low: Math.min(low, middle), high: Math.max(high, middle), interval: "bootstrap95" };
+}
+
+/** Nothing relative to nothing is as good. */
+function quotient(above: number, below: number): number {
+  return above === below ? 1 : above / below;
+}
