@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type RegretCell, type RegretLoad, type RegretTable } from "../core/runner/regret.ts";
+import type { RegretCell, RegretLoad, RegretTable } from "../core/runner/regret.ts";
 import type { Estimate, EstimateName } from "../core/runner/result.ts";
 import { times } from "./advice_sentences.ts";
 import { counted, labelsInLine, shortName, varyingLabels } from "./labels.ts";

@@ -63,7 +63,7 @@ export async function prepareAdvice(
   const candidates = candidatesOf(raw, plugins, question);
   const [first] = candidates;
   const own = Object.entries(isMapping(raw.matrix) ? raw.matrix : {}).filter(([key]) => !concernsPolicy(key));
-  const expand = async (matrix: Json, more: readonly Override[] = []): Promise<ExpandedScenario> => {
+  const expand = async (matrix: unknown, more: readonly Override[] = []): Promise<ExpandedScenario> => {
     const origin = question.policies === undefined || question.policies.length === 0 ? "advise" : "--policy";
     const put = (path: string, value: unknown): Override => ({ path, value: JSON.stringify(value), origin });
     const all = [
@@ -78,7 +78,9 @@ export async function prepareAdvice(
     return await expandScenario(await ScenarioDocument.read(file, all), plugins, question);
   };
 
-  const plain = await expand(Object.fromEntries(own));
+  // What is no matrix at all is left, for its mistake to be named.
+  const whole = raw.matrix === undefined || isMapping(raw.matrix);
+  const plain = await expand(whole ? Object.fromEntries(own) : raw.matrix);
   const axis = own.length > 0 || question.fixedLoad === true ? null : loadAxis(plain.cells[0]);
   const { warmup, duration } = plain.scenario.run;
   const { loads, warmupNs, durationNs } = divideTime({
