@@ -11,12 +11,11 @@
  */
 
 import { mulberry32 } from "../mulberry32.ts";
-import { BOOTSTRAP_FROM, drawMedians, estimateOf, interval95, median, type Repeated } from "./bootstrap.ts";
+import { BOOTSTRAP_FROM, drawMedians, estimateOf, interval95, type Repeated } from "./bootstrap.ts";
+import { LESS_IS_BETTER } from "./compare.ts";
 import { repeated } from "./metrics.ts";
 import type { Estimate, EstimateName, Result, Sample } from "./result.ts";
-
-/** Metrics of which less is better. */
-const LESS_IS_BETTER: readonly EstimateName[] = ["latencyP50Ns", "latencyP99Ns", "latencyP999Ns", "cpuCores"];
+import { median } from "./statistics.ts";
 
 /** Whether more of a metric is better. */
 export function moreIsBetter(metric: EstimateName): boolean {

@@ -5,4 +5,4 @@
  * @module
  */
 
-export { errorFunction, median, quantileSorted } from "npm:simple-statistics@7.12.1";
+export { errorFunction, mean, median, quantileSorted, sampleVariance } from "npm:simple-statistics@7.12.1";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { median } from "../bootstrap.ts";
+import { median } from "../statistics.ts";
 import type { Ratio } from "./comparison.ts";
 import {
   ALIKE,

@@ -13,7 +13,7 @@
  * @module
  */
 
-import { median } from "../bootstrap.ts";
+import { mean, median, sampleVariance } from "../statistics.ts";
 
 /** A ratio, and how sure it is. */
 export interface Ratio {
@@ -49,15 +49,6 @@ export function ratiosTo(reference: number, logs: readonly (readonly number[])[]
     });
     return ratioOf(own, variances[index], others);
   });
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function sampleVariance(values: readonly number[]): number {
-  const middle = mean(values);
-  return values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1);
 }
 
 interface Spread {

@@ -24,8 +24,10 @@ export interface LoadAxis {
 const RATE_FACTORS = [0.25, 0.5, 1, 2];
 /** What it takes to start the processes and threads of a repetition, and to end them; nanoseconds. */
 export const OVERHEAD_NS = 4e8;
-/** Shorter times say nothing of a policy that must learn. */
-const LEAST_TIME_NS = 2e8;
+/** A shorter measurement says little, unless the scenario itself has one. */
+const LEAST_DURATION_NS = 2e8;
+/** Time for policies that learn to have learnt. */
+export const LEAST_WARMUP_NS = 5e8;
 const NS_PER_MS = 1e6;
 
 /** The name of the option by which an open loop is told: requests come at so many a second. */
@@ -73,16 +75,14 @@ export function spreadOut({ values, given }: Pick<LoadAxis, "values" | "given">,
 export interface Lengths {
   /** Loads that are looked at. */
   readonly loads: number;
-  /** Warm-up of a repetition. */
-  readonly warmupNs: number;
-  /** Its measured time. */
+  /** Measured time of a repetition. */
   readonly durationNs: number;
 }
 
 /**
- * Divides the time: half of it for screening, the rest for the policies that are left. Repetitions are as long as the
- * scenario says, or shorter, down to 200 ms each of warm-up and measurement; where that is not enough, there are fewer
- * loads.
+ * Divides the time: half of it for screening, the rest for the policies that are left. Repetitions measure for as long as
+ * the scenario says, or shorter, down to 200 ms; where that is not enough, there are fewer loads. The warm-up stays as it
+ * is, for policies that learn.
  *
  * @param loads most loads, if `fewer` may be looked at; else how many there are
  */
@@ -96,13 +96,12 @@ export function divideTime(
     readonly durationNs: number;
   },
 ): Lengths {
-  const least = Math.min(LEAST_TIME_NS, warmupNs) + Math.min(LEAST_TIME_NS, durationNs);
-  const share = (count: number): number => timeNs / 2 / (SCREENING_ROUNDS * policies * count) - OVERHEAD_NS;
+  const least = Math.min(LEAST_DURATION_NS, durationNs);
+  const share = (count: number): number => {
+    return timeNs / 2 / (SCREENING_ROUNDS * policies * count) - OVERHEAD_NS - warmupNs;
+  };
   let count = loads;
   while (fewer && count > 1 && share(count) < least) count--;
-  const factor = Math.min(1, share(count) / (warmupNs + durationNs));
-  const shortened = (ns: number): number => {
-    return Math.max(Math.min(LEAST_TIME_NS, ns), Math.floor(ns * factor / NS_PER_MS) * NS_PER_MS);
-  };
-  return { loads: count, warmupNs: shortened(warmupNs), durationNs: shortened(durationNs) };
+  const whole = Math.floor(share(count) / NS_PER_MS) * NS_PER_MS;
+  return { loads: count, durationNs: Math.max(least, Math.min(durationNs, whole)) };
 }

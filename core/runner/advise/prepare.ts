@@ -9,7 +9,7 @@ import type { Cell, ExpandedScenario } from "../cell.ts";
 import { type ExpandOptions, expandScenario } from "../expand.ts";
 import { type Override, ScenarioDocument } from "../load.ts";
 import { formatDuration } from "../../units.ts";
-import { divideTime, type LoadAxis, loadAxis, spreadOut } from "./load_axis.ts";
+import { divideTime, LEAST_WARMUP_NS, type LoadAxis, loadAxis, spreadOut } from "./load_axis.ts";
 
 /** What is asked. */
 export interface Question extends ExpandOptions {
@@ -47,7 +47,8 @@ type Json = Record<string, unknown>;
 
 /**
  * Reads a scenario and puts the candidates in. The scenario's matrix stays, but for what it says of the policy: its
- * combinations are the loads. Where nothing is left of it, the load is varied. Expectations are left out.
+ * combinations are the loads. Where nothing is left of it, the load is varied. Expectations are left out. A repetition
+ * warms up for 500 ms at least, unless an override says how long.
  *
  * @param overrides values that replace those of the file
  * @throws {ScenarioError} with every mistake that was found
@@ -83,18 +84,19 @@ export async function prepareAdvice(
   const plain = await expand(whole ? Object.fromEntries(own) : raw.matrix);
   const axis = own.length > 0 || question.fixedLoad === true ? null : loadAxis(plain.cells[0]);
   const { warmup, duration } = plain.scenario.run;
-  const { loads, warmupNs, durationNs } = divideTime({
+  const warmupNs = saysWarmup(overrides) ? warmup : Math.max(LEAST_WARMUP_NS, warmup);
+  const { loads, durationNs } = divideTime({
     timeNs: question.timeNs,
     policies: candidates.length,
     loads: axis?.values.length ?? plain.cells.length,
     fewer: axis !== null,
-    ...{ warmupNs: warmup, durationNs: duration },
+    ...{ warmupNs, durationNs: duration },
   });
   const values = axis === null ? [] : spreadOut(axis, loads);
   const matrix = { policy: candidates, ...Object.fromEntries(own), ...(axis === null ? {} : { [axis.path]: values }) };
   const expanded = withoutDoubles(
     await expand(matrix, [
-      ...(warmupNs < warmup ? [{ path: "run.warmup", value: formatDuration(warmupNs) }] : []),
+      ...(warmupNs > warmup ? [{ path: "run.warmup", value: formatDuration(warmupNs) }] : []),
       ...(durationNs < duration ? [{ path: "run.duration", value: formatDuration(durationNs) }] : []),
     ]),
   );
@@ -120,6 +122,10 @@ function candidatesOf(raw: Json, { policy }: PluginTable, { policies = [], cpuPr
 /** Whether `auto` is at the price that is asked for; at another it is not what is wanted. */
 function isPriced({ with: options }: Json, cpuPrice: number): boolean {
   return isMapping(options) && options.cpuPrice === cpuPrice;
+}
+
+function saysWarmup(overrides: readonly Override[]): boolean {
+  return overrides.some(({ path }) => path === "run" || path === "run.warmup");
 }
 
 function concernsPolicy(key: string): boolean {

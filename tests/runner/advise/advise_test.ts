@@ -29,9 +29,9 @@ const crossing: Truth = ({ labels }) => {
 };
 
 Deno.test("the answer is the truth at each load, and says where it changes", async () => {
-  const prepared = await prepare();
+  const question = { ...QUESTION, timeNs: 1200e9 };
   const run = new SimulatedRun(crossing);
-  const { advice } = await advise(prepared, QUESTION, run);
+  const { advice } = await advise(await prepare(question), question, run);
   assert.equal(advice.ended, "decided");
   for (const { labels, best, verdict } of advice.loads) {
     if (depthOf(labels) !== 8) assert.equal(verdict, "winner", `at ${depthOf(labels)}`);
