@@ -15,7 +15,7 @@ import { judge } from "./expectation_result.ts";
 import { runMachineProcess } from "./machine_process.ts";
 import { neighbourOptions } from "./neighbour_options.ts";
 import { permissionNeeds, planMachine, workloadNeeds } from "./plan.ts";
-import { type Machine, type Result, RESULT_SCHEMA, type Sample } from "./result.ts";
+import { type CellResult, type Machine, type Result, RESULT_SCHEMA, type Sample } from "./result.ts";
 import { toSample } from "./sample.ts";
 import { encodeScenario } from "./scenario.ts";
 import { turns } from "./turns.ts";
@@ -56,22 +56,9 @@ export async function runScenario(expanded: ExpandedScenario, options: RunOption
   const refused = missingConsent(expanded, options);
   if (refused.length > 0) throw new ScenarioError(refused);
   const startedAt = new Date().toISOString();
-  const machine = describeMachine();
-  const workloads = expanded.cells.map(({ workload }) => workload.plugin as WorkloadPlugin);
-  const figures = Object.assign({}, ...workloads.map((workload) => workload.figures ?? {}));
-  const runs = expanded.cells.map((cell) => new CellRun(cell, machine.cores));
+  const runs = expanded.cells.map((cell) => new CellRun(cell, navigator.hardwareConcurrency));
   const result = (): Result => {
-    const cells = runs.map((run) => run.result);
-    return {
-      schema: RESULT_SCHEMA,
-      scenario: writtenScenario(expanded),
-      startedAt,
-      interrupted: signal?.aborted ?? false,
-      machine,
-      figures,
-      cells,
-      expectations: judge(expanded.expectations, cells),
-    };
+    return resultOf(expanded, runs.map((run) => run.result), startedAt, signal?.aborted ?? false);
   };
 
   for (const run of turns(runs, expanded.scenario.run)) {
@@ -79,7 +66,7 @@ export async function runScenario(expanded: ExpandedScenario, options: RunOption
     const repetition = run.next;
     options.onRepetition?.({ cell: run.cell, repetition, ...progressOf(runs) });
     try {
-      const { sample, losses } = await measure(run, repetition, options);
+      const { sample, losses } = await measureRepetition(run, repetition, options);
       run.add(sample);
       if (losses.length > 0) run.error = losses.join("; ");
     } catch (thrown) {
@@ -99,12 +86,24 @@ function progressOf(runs: readonly CellRun[]): Pick<RunProgress, "done" | "total
 }
 
 /** What a repetition measured, and why clients were lost in it; the others have gone on to its end then. */
-interface Measured {
+export interface Measured {
+  /** The sample. */
   readonly sample: Sample;
+  /** Why clients were lost. */
   readonly losses: readonly string[];
 }
 
-async function measure({ cell, notes }: CellRun, repetition: number, options: RunOptions): Promise<Measured> {
+/**
+ * Measures one repetition of a cell, in a process of its own.
+ *
+ * @param notes takes what its devices have to say
+ * @throws anything: why it failed, or that the signal ended it
+ */
+export async function measureRepetition(
+  { cell, notes }: Pick<CellRun, "cell" | "notes">,
+  repetition: number,
+  options: RunOptions,
+): Promise<Measured> {
   const { signal, scratchParent, allowDestructive = [], force = false, allowCommands = [] } = options;
   const { scenario, scenario: { run, affinity } } = cell;
   const results = await runMachineProcess({
@@ -119,6 +118,26 @@ async function measure({ cell, notes }: CellRun, repetition: number, options: Ru
     onNote: (text) => notes.add(text),
   });
   return { sample: toSample(repetition, results), losses: results.losses };
+}
+
+/** The result document of what was measured. */
+export function resultOf(
+  expanded: ExpandedScenario,
+  cells: readonly CellResult[],
+  startedAt: string,
+  interrupted: boolean,
+): Result {
+  const workloads = expanded.cells.map(({ workload }) => workload.plugin as WorkloadPlugin);
+  return {
+    schema: RESULT_SCHEMA,
+    scenario: writtenScenario(expanded),
+    startedAt,
+    interrupted,
+    machine: describeMachine(),
+    figures: Object.assign({}, ...workloads.map((workload) => workload.figures ?? {})),
+    cells,
+    expectations: judge(expanded.expectations, cells),
+  };
 }
 
 /** The scenario as one would write it, with every default. */

@@ -1,10 +1,9 @@
 /** Measurements of cells whose truth is known, on a clock of their own, for tests of what asks for them. */
 
 import type { Cell } from "../../core/runner/cell.ts";
-import type { Result } from "../../core/runner/result.ts";
+import type { measureRepetition } from "../../core/runner/run.ts";
 import { mulberry32 } from "../../core/mulberry32.ts";
-import { summarise } from "../../core/runner/summary.ts";
-import { resultOf, sampleOf } from "./results.ts";
+import { sampleOf } from "./results.ts";
 import { normal } from "./simulated_policies.ts";
 
 /** What a cell does, or the cause for which it fails. */
@@ -27,16 +26,13 @@ export class SimulatedRun {
 
   readonly now = (): number => this.nowMs;
 
-  readonly measure = (cell: Cell): Promise<Result> => {
+  readonly measure: typeof measureRepetition = ({ cell }, repetition) => {
     const { warmup, duration } = cell.scenario.run;
     this.nowMs += this.#startMs + (warmup + duration) / 1e6;
     this.measured.push(cell);
     const truth = this.#truth(cell);
-    const samples = typeof truth === "string"
-      ? []
-      : [sampleOf(0, [truth.iops * Math.exp(truth.deviation * normal(this.#random))])];
-    const failed = typeof truth === "string" ? { status: "failed" as const, error: truth } : { status: "ok" as const };
-    const { id, labels } = cell;
-    return Promise.resolve(resultOf([{ id, labels, ...failed, notes: [], samples, summary: summarise(samples) }]));
+    if (typeof truth === "string") return Promise.reject(new Error(truth));
+    const iops = truth.iops * Math.exp(truth.deviation * normal(this.#random));
+    return Promise.resolve({ sample: sampleOf(repetition, [iops]), losses: [] });
   };
 }

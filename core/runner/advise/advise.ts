@@ -5,14 +5,13 @@
  */
 
 import { messageOf } from "../../errors.ts";
-import type { WorkloadPlugin } from "../../plugin.ts";
 import type { Cell } from "../cell.ts";
+import { CellRun } from "../cell_run.ts";
 import { missingConsent } from "../consent.ts";
 import { ScenarioError } from "../diagnostics.ts";
 import { repeated } from "../metrics.ts";
-import type { CellResult, Result, Sample, Summary } from "../result.ts";
-import { type RunOptions, runScenario } from "../run.ts";
-import { summarise } from "../summary.ts";
+import type { Result, Sample } from "../result.ts";
+import { measureRepetition, resultOf, type RunOptions } from "../run.ts";
 import { type Advice, adviceOf, loadAdvice } from "./advice.ts";
 import { type LoadTrials, nextTrial, standingsOf } from "./elimination.ts";
 import { isOpenLoop, OVERHEAD_NS } from "./load_axis.ts";
@@ -35,8 +34,8 @@ export interface AdviseProgress {
 export interface AdviseOptions extends Omit<RunOptions, "onRepetition"> {
   /** Called before each repetition. */
   readonly onTrial?: (progress: AdviseProgress) => void;
-  /** Measures one repetition of a cell; by default {@link runScenario} does. */
-  readonly measure?: (cell: Cell) => Promise<Result>;
+  /** Measures one repetition of a cell; {@link measureRepetition} by default. */
+  readonly measure?: typeof measureRepetition;
   /** The time in milliseconds; `performance.now` by default. */
   readonly now?: () => number;
 }
@@ -47,15 +46,6 @@ export interface Advised {
   readonly advice: Advice;
   /** What was measured, as a run would have it; null when nothing was. */
   readonly result: Result | null;
-}
-
-interface CellState {
-  readonly cell: Cell;
-  readonly samples: Sample[];
-  readonly notes: Set<string>;
-  error?: string;
-  /** What the samples say together; made anew when there is another. */
-  summary?: Summary;
 }
 
 /**
@@ -70,28 +60,23 @@ export async function advise(
   { cpuPrice, timeNs }: Pick<Question, "cpuPrice" | "timeNs">,
   options: AdviseOptions = {},
 ): Promise<Advised> {
-  const { signal, onTrial, onUpdate, now = () => performance.now(), ...running } = options;
+  const { signal, onTrial, onUpdate, now = () => performance.now(), measure = measureRepetition } = options;
   const refused = missingConsent(expanded, options);
   if (refused.length > 0) throw new ScenarioError(refused);
-  const { measure = (cell) => runScenario({ ...expanded, cells: [cell], expectations: [] }, { ...running, signal }) } =
-    options;
   const { warmup, duration, seed } = expanded.scenario.run;
-  const states = loads.map(({ cells }) => {
-    return cells.map((cell): CellState => ({ cell, samples: [], notes: new Set() }));
-  });
+  const runs = loads.map(({ cells }) => cells.map((cell) => new CellRun(cell, navigator.hardwareConcurrency)));
   const trials = (): LoadTrials[] => {
-    return loads.map(({ asked }, load) => ({
+    return loads.map(({ asked, cells }, load) => ({
       asked,
-      openLoop: isOpenLoop(loads[load].cells[0]),
-      arms: armsOf(states[load]),
+      openLoop: isOpenLoop(cells[0]),
+      arms: runs[load].map(armOf),
     }));
   };
+  const startedAt = new Date().toISOString();
   const startedMs = now();
   const elapsedNs = (): number => Math.round((now() - startedMs) * 1e6);
-  let first: Result | null = null;
-  const result = (): Result | null => {
-    const interrupted = signal?.aborted ?? false;
-    return first === null ? null : { ...first, interrupted, ...figuresOf(expanded.cells), cells: cellResults(states) };
+  const result = (): Result => {
+    return resultOf(expanded, runs.flat().map((run) => run.result), startedAt, signal?.aborted ?? false);
   };
 
   let ended: Advice["ended"] = "decided";
@@ -103,26 +88,24 @@ export async function advise(
     else if (next === undefined) ended = allKnown(trials(), cpuPrice) ? "decided" : "exhausted";
     else if (elapsedNs() + longestNs > timeNs) ended = "time";
     if (ended !== "decided" || next === undefined) break;
-    const state = states[next.load][next.arm];
+    const run = runs[next.load][next.arm];
     const { contenders } = standingsOf(trials()[next.load], cpuPrice);
-    const leftNs = timeNs - elapsedNs();
-    onTrial?.({ cell: state.cell, done, leftNs, contenders: contenders.length });
     const beganNs = elapsedNs();
-    let of: Result;
+    onTrial?.({ cell: run.cell, done, leftNs: timeNs - beganNs, contenders: contenders.length });
     try {
-      of = await measure(state.cell);
+      const { sample, losses } = await measure(run, run.next, options);
+      // Where the host took the cores, it is thrown away and this is the next trial again.
+      run.add(sample);
+      if (losses.length > 0) run.error = losses.join("; ");
+      const tookNs = elapsedNs() - beganNs;
+      longestNs = measuredAny ? Math.max(longestNs, tookNs) : tookNs;
+      measuredAny = true;
     } catch (thrown) {
-      state.error = messageOf(thrown);
-      continue;
+      // A failure may have taken a time limit, so its time tells nothing of the others'.
+      if (signal?.aborted) continue;
+      run.error = messageOf(thrown);
     }
-    if (signal?.aborted) continue;
-    first ??= of;
-    take(state, of.cells[0]);
-    const tookNs = elapsedNs() - beganNs;
-    // A failure may have taken a time limit.
-    if (state.error === undefined) longestNs = measuredAny ? Math.max(longestNs, tookNs) : tookNs;
-    measuredAny ||= state.error === undefined;
-    await onUpdate?.(result() as Result);
+    await onUpdate?.(result());
   }
   const answered = trials().map((each, load) => loadAdvice(each, loads[load].labels, cpuPrice));
   const advice = adviceOf(answered, {
@@ -130,45 +113,20 @@ export async function advise(
     ...{ cpuPrice, axis: axis?.path ?? null, ended, elapsedNs: elapsedNs() },
     ...{ warmupNs: warmup, durationNs: duration },
   });
-  return { advice, result: result() };
+  const anything = runs.flat().some(({ samples, error }) => samples.length > 0 || error !== undefined);
+  return { advice, result: anything ? result() : null };
 }
 
 function allKnown(trials: readonly LoadTrials[], cpuPrice: number): boolean {
   return trials.every((load) => standingsOf(load, cpuPrice).resolved);
 }
 
-function take(state: CellState, { samples, notes, error }: CellResult): void {
-  for (const note of notes) state.notes.add(note);
-  if (error !== undefined) state.error = error;
-  state.summary = undefined;
-  for (const sample of samples) state.samples.push({ ...sample, repetition: state.samples.length });
-}
-
-function armsOf(states: readonly CellState[]): LoadTrials["arms"] {
-  return states.map(({ cell, samples, error }) => {
-    return { policy: cell.labels.policy, observations: samples.map(observationOf), failure: error ?? null };
-  });
+function armOf({ cell, samples, error }: CellRun): LoadTrials["arms"][number] {
+  return { policy: cell.labels.policy, observations: samples.map(observationOf), failure: error ?? null };
 }
 
 /** What of a sample the objective needs. */
 export function observationOf(sample: Sample): Observation {
   const value = (name: "latencyP99Ns" | "cpuCores"): number | null => repeated([sample], name)?.[0].value ?? null;
   return { iops: sample.iops, p99Ns: value("latencyP99Ns"), cores: value("cpuCores") };
-}
-
-function figuresOf(cells: readonly Cell[]): Pick<Result, "figures"> {
-  const workloads = cells.map(({ workload }) => workload.plugin as WorkloadPlugin);
-  return { figures: Object.assign({}, ...workloads.map((workload) => workload.figures ?? {})) };
-}
-
-function cellResults(states: readonly (readonly CellState[])[]): CellResult[] {
-  return states.flat().map((state) => {
-    const { cell: { id, labels }, samples, notes, error } = state;
-    state.summary ??= summarise(samples);
-    return {
-      ...{ id, labels, ...(error === undefined ? {} : { error }), notes: [...notes] },
-      status: error !== undefined ? "failed" : samples.length === 0 ? "pending" : "ok",
-      ...{ samples: [...samples], summary: state.summary },
-    };
-  });
 }

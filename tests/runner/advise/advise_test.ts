@@ -100,14 +100,16 @@ Deno.test("an interruption ends it with what is known", async () => {
   const run = new SimulatedRun(crossing);
   const { advice, result } = await advise(await prepare(), QUESTION, {
     ...{ now: run.now, signal: interruption.signal },
-    measure(cell) {
-      if (run.measured.length === 10) interruption.abort();
-      return run.measure(cell);
+    measure(cell, repetition, options) {
+      if (run.measured.length < 10) return run.measure(cell, repetition, options);
+      interruption.abort();
+      return Promise.reject(new Error("interrupted"));
     },
   });
   assert.equal(advice.ended, "interrupted");
   assert.equal(result?.interrupted, true);
   assert.equal(result?.cells.flatMap(({ samples }) => samples).length, 10, "what ran then is not counted");
+  assert.ok(result?.cells.every(({ error }) => error === undefined), "and is no failure");
 });
 
 Deno.test("before each repetition it is said what comes, and how much time is left", async () => {
@@ -122,4 +124,20 @@ Deno.test("before each repetition it is said what comes, and how much time is le
     },
   });
   assert.ok(left.length > 0 && left.every((ns, index) => index === 0 || ns < left[index - 1]));
+});
+
+Deno.test("a repetition of which the host took a part is measured anew and not counted, unless that is so always", async () => {
+  for (const [every, redone] of [[5, true], [1, false]] as const) {
+    const run = new SimulatedRun(crossing);
+    const { result } = await advise(await prepare({ fixedLoad: true }), QUESTION, {
+      now: run.now,
+      async measure(cell, repetition, options) {
+        const { sample, losses } = await run.measure(cell, repetition, options);
+        return { sample: { ...sample, stealNs: run.measured.length % every === 0 ? 1e9 : 0 }, losses };
+      },
+    });
+    const samples = result?.cells.flatMap((each) => each.samples) ?? [];
+    assert.ok(samples.length < run.measured.length);
+    assert.equal(samples.every(({ disturbed }) => disturbed === null), redone);
+  }
 });
