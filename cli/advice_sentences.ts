@@ -12,6 +12,9 @@ import { formatDuration } from "../core/units.ts";
 import { counted, labelsInLine, varyingLabels } from "./labels.ts";
 import { digits } from "./quantities.ts";
 
+/** Most policies that are named in a row. */
+const MOST_NAMED = 4;
+
 /** The answer: what to use, how sure that is, what it costs, where it changes, and how it was found; one sentence or two a line. */
 export function adviceSentences(advice: Advice): string[] {
   const asked = advice.loads.find((load) => load.asked);
@@ -221,8 +224,11 @@ function method({ loads, elapsedNs, warmupNs, durationNs, ended, cpuPrice }: Adv
   ];
 }
 
-/** `a`, `a and b`, `a, b and c`. */
+/** `a`, `a and b`, `a, b and c`; of many the first. */
 function inWords(names: readonly string[], word: "and" | "or"): string {
+  if (names.length > MOST_NAMED) {
+    return `${names.slice(0, MOST_NAMED - 1).join(", ")} ${word} ${names.length - MOST_NAMED + 1} others`;
+  }
   return names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} ${word} ${names[names.length - 1]}`;
 }
 

@@ -16,6 +16,7 @@ import { forceMistake } from "./consent.ts";
 import { ExitStatus } from "./exit_status.ts";
 import { interruptible } from "./interruption.ts";
 import { counted, labelsInLine, varyingLabels } from "./labels.ts";
+import { renderNotes } from "./notes.ts";
 import { ensurePermissions, runPermissions } from "./permissions.ts";
 import { pluginPermissions } from "./plugin_permissions.ts";
 import { prepareOut, resultDirectory, ResultFile } from "./result_file.ts";
@@ -81,7 +82,9 @@ async function answer(prepared: Prepared, args: AdviseArguments, directory: stri
   progress.end();
   if (result !== null) file.save(result);
   console.log(args.json ? JSON.stringify(advice) : renderAdvice(advice));
-  for (const note of new Set(result?.cells.flatMap(({ notes }) => notes))) console.error(`note: ${note}`);
+  if (!args.json && result !== null) {
+    for (const note of renderNotes(result.cells, varyingLabels(result.cells))) console.log(note);
+  }
   if (file.error !== undefined) {
     console.error(`iddr: the result could not be saved in ${file.path}: ${file.error}`);
   } else if (result !== null) {

@@ -45,6 +45,12 @@ Deno.test("what was not told apart is said to be so, with what was ahead, and wh
   assert.match(saidOf(measured, { ended: "exhausted" }), /Hardly more would be told by more time\.$/m);
 });
 
+Deno.test("of many policies in a row the first are named", () => {
+  const names = ["a", "b", "c", "d", "e", "f"];
+  const all = Object.fromEntries(names.map((name) => [name, steady(1000)]));
+  assert.match(saidOf(all), /^Use \w, \w, \w or 3 others: by throughput they are alike/m);
+});
+
 Deno.test("where the time was too short that is said, and what was not measured at all", () => {
   const once = saidOf({ a: steady(1000, {}, 1), b: steady(10, {}, 1) }, { ended: "time" });
   assert.match(

@@ -112,11 +112,20 @@ function candidatesOf(raw: Json, { policy }: PluginTable, { policies = [], cpuPr
   const use = (name: string): Json => name === "auto" ? { use: name, with: { cpuPrice } } : { use: name };
   if (policies.length > 0) return [...new Set(policies)].map(use);
   const varied = isMapping(raw.matrix) ? raw.matrix.policy : undefined;
-  return [
+  const all = [
     ...Object.keys(policy).map(use),
     ...(raw.policy === undefined ? [] : [raw.policy]),
     ...(Array.isArray(varied) ? varied : []),
   ].filter((each) => !(isMapping(each) && each.use === "auto" && !isPriced(each, cpuPrice)));
+  return [...new Map(all.map((each) => [inOneForm(each), each])).values()];
+}
+
+/** A policy as text, the same whether or not it says that it has no options of its own. */
+function inOneForm(policy: unknown): string {
+  if (!isMapping(policy) || !isMapping(policy.with) || Object.keys(policy.with).length > 0) {
+    return JSON.stringify(policy);
+  }
+  return JSON.stringify({ use: policy.use });
 }
 
 /** Whether `auto` is at the price that is asked for; at another it is not what is wanted. */

@@ -42,6 +42,15 @@ Deno.test("the scenario's own policies are compared, too, each once", async () =
   assert.equal(policies.length, Object.keys(builtins.policy).length + 2);
 });
 
+Deno.test("policies that stand in a scenario as they are by default take no part of the time", async () => {
+  const time = { timeNs: 60e9 };
+  const plain = await prepared({ policy: undefined, workload: random }, time);
+  const matrix = { policy: [{ use: "interrupt" }, { use: "fixed-spin", with: {} }, { use: "adaptive-spin" }] };
+  const doubled = await prepared({ policy: { use: "interrupt" }, workload: random, matrix }, time);
+  assert.deepEqual(doubled.loads.map(({ labels }) => labels), plain.loads.map(({ labels }) => labels));
+  assert.equal(doubled.expanded.scenario.run.duration, plain.expanded.scenario.run.duration);
+});
+
 Deno.test("those that are named are compared alone", async () => {
   const policies = policiesOf(await prepared({}, { policies: ["interrupt", "auto", "interrupt"], cpuPrice: 0 }));
   assert.deepEqual(policies, ["interrupt", "auto(cpuPrice=0)"]);
