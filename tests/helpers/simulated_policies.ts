@@ -10,6 +10,8 @@ export interface SimulatedPolicy {
   readonly cores?: number;
   readonly p99Ns?: number;
   readonly deviation: number;
+  /** How often a repetition is disturbed, as a share: it then does half as much. */
+  readonly disturbed?: number;
   /** After so many repetitions it fails. */
   readonly failsAfter?: number;
 }
@@ -58,7 +60,8 @@ export function simulate(
   for (; spent < budget; spent++) {
     const next = nextTrial(trials(), cpuPrice, seed);
     if (next === undefined) break;
-    const { iops, cores = 1, p99Ns = 1e5, deviation, failsAfter = Infinity } = loads[next.load][next.arm];
+    const { iops, cores = 1, p99Ns = 1e5, deviation, disturbed = 0, failsAfter = Infinity } =
+      loads[next.load][next.arm];
     const own = observations[next.load][next.arm];
     if (own.length >= failsAfter) {
       failures[next.load][next.arm] = "it failed";
@@ -66,7 +69,8 @@ export function simulate(
     }
     drift = 0.9 * drift + 0.01 * normal(random);
     const noise = (): number => Math.exp(drift + deviation * normal(random));
-    own.push({ iops: iops * noise(), cores: cores * noise(), p99Ns: p99Ns * noise() });
+    const slow = random() < disturbed ? 0.5 : 1;
+    own.push({ iops: slow * iops * noise(), cores: cores * noise(), p99Ns: p99Ns * noise() });
   }
   return {
     standings: trials().map((load) => standingsOf(load, cpuPrice).standings),

@@ -46,6 +46,15 @@ Deno.test("it is so where some policies vary ten times as much as others", () =>
   assert.ok(lost <= 0.01, `${lost}`);
 });
 
+Deno.test("repetitions that others disturb make it slower to answer, and not wrong", () => {
+  const disturbed = NINE.map((iops) => ({ iops, deviation: 0.03, disturbed: 0.1 }));
+  const run = (seed: number): SimulatedRun => simulate([disturbed], { seed, budget: 200 });
+  const lost = share(run, ({ standings: [load] }) => load[1] === "worse");
+  const named = share(run, ({ standings: [load] }) => load[1] === "first");
+  assert.ok(lost <= 0.02, `${lost}`);
+  assert.ok(named >= 0.9, `${named}`);
+});
+
 Deno.test("policies that are equally good are called a tie, or not told apart, in at least 95 % of trials", () => {
   for (const [count, deviation] of [[2, 0.03], [2, 0.005], [4, 0.02]]) {
     const all = policies([...Array<number>(count).fill(200), 100, 90, 150], deviation);
@@ -112,6 +121,18 @@ Deno.test("in an open loop the lowest latency is best among those that keep up",
   ];
   const { standings: [load] } = simulate([all], { seed: 2, budget: 60, openLoop: true });
   assert.deepEqual(load, ["worse", "first", "behind"]);
+});
+
+Deno.test("who seems to fall behind is held against the one that completes most, though that is much slower to answer", () => {
+  const all: SimulatedPolicy[] = [
+    { iops: 1000, p99Ns: 9e6, deviation: 0.06 },
+    { iops: 800, p99Ns: 5e4, deviation: 0.06 },
+    { iops: 800, p99Ns: 4e4, deviation: 0.06 },
+  ];
+  const right = share((seed) => simulate([all], { seed, budget: 150, openLoop: true }), ({ standings: [load] }) => {
+    return load.join() === "first,behind,behind";
+  });
+  assert.ok(right >= 0.95, `${right}`);
 });
 
 Deno.test("whatever was measured, the next trial is of a policy that has not failed, at a load that is open", () => {
