@@ -10,6 +10,7 @@ import type { Ratio } from "../core/runner/advise/comparison.ts";
 import type { Standing } from "../core/runner/advise/elimination.ts";
 import { adviceSentences, loadName, times } from "./advice_sentences.ts";
 import { count, digits } from "./quantities.ts";
+import { LOG_COLUMNS } from "./table.ts";
 
 const STANDINGS: Readonly<Record<Standing, string>> = {
   first: "best",
@@ -21,29 +22,45 @@ const STANDINGS: Readonly<Record<Standing, string>> = {
   unmeasured: "not measured",
 };
 
-/** The sentences, a table of the load that was asked about, and one of all loads where there are several. */
-export function renderAdvice(advice: Advice): string {
+/** The columns of the table of a load, and in which order a narrow one leaves them out. */
+const COLUMNS = ["policy", "IOPS", "p99", "cores", "CPU/op", "to the best", "runs", "is"] as const;
+const DISPENSABLE: readonly (typeof COLUMNS[number])[] = ["runs", "cores", "CPU/op", "p99", "IOPS"];
+
+/**
+ * The sentences, a table of the load that was asked about, and one of all loads where there are several.
+ *
+ * @param columns width of the terminal; the first table leaves columns out where it is narrow, and says which
+ */
+export function renderAdvice(advice: Advice, columns: number = LOG_COLUMNS): string {
   const asked = advice.loads.find((load) => load.asked);
   return [
     `${advice.scenario}: which policy?`,
     ...adviceSentences(advice),
-    ...(asked === undefined ? [] : ["", ...loadTable(asked, advice)]),
+    ...(asked === undefined ? [] : ["", ...loadTable(asked, advice, columns)]),
     ...(advice.loads.length < 2 ? [] : ["", ...allLoads(advice)]),
   ].join("\n");
 }
 
-function loadTable(load: LoadAdvice, advice: Advice): string[] {
+function loadTable(load: LoadAdvice, advice: Advice, width: number): string[] {
   const name = loadName(load, advice);
+  const rows = load.policies.map(row);
+  const widthOf = (column: string): number => {
+    return 3 + Math.max(column.length, ...rows.map((each) => each[column].length));
+  };
+  const missing: string[] = [];
+  const shown = (): string[] => COLUMNS.filter((column) => !missing.includes(column));
+  for (const column of DISPENSABLE) {
+    if (1 + shown().reduce((sum, each) => sum + widthOf(each), 0) <= width) break;
+    missing.push(column);
+  }
   const table = new Table({
     shouldDisableColors: true, // It would write white, which nobody can read on a light ground.
-    columns: [
-      { name: "policy", alignment: "left" },
-      ...["IOPS", "p99", "cores", "CPU/op", "to the best", "runs"].map((name) => ({ name, alignment: "right" })),
-      { name: "is", alignment: "left" },
-    ],
+    columns: shown().map((name) => ({ name, alignment: ["policy", "is"].includes(name) ? "left" : "right" })),
+    disabledColumns: missing,
   });
-  for (const policy of load.policies) table.addRow(row(policy));
-  return [...(name === "" ? [] : [`At ${name}:`]), table.render()];
+  for (const each of rows) table.addRow(each);
+  const leftOut = missing.length === 0 ? [] : [`${missing.join(", ")}: left out, as the terminal is narrow.`];
+  return [...(name === "" ? [] : [`At ${name}:`]), table.render(), ...leftOut];
 }
 
 function row(

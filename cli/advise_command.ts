@@ -20,6 +20,7 @@ import { renderNotes } from "./notes.ts";
 import { ensurePermissions, runPermissions } from "./permissions.ts";
 import { pluginPermissions } from "./plugin_permissions.ts";
 import { prepareOut, resultDirectory, ResultFile } from "./result_file.ts";
+import { LOG_COLUMNS } from "./table.ts";
 import { overrideMistake, parseOverride, printMistakes } from "./scenarios.ts";
 
 /** How often the log says where it is, in repetitions. */
@@ -81,7 +82,7 @@ async function answer(prepared: Prepared, args: AdviseArguments, directory: stri
   });
   progress.end();
   if (result !== null) file.save(result);
-  console.log(args.json ? JSON.stringify(advice) : renderAdvice(advice));
+  console.log(args.json ? JSON.stringify(advice) : renderAdvice(advice, columns()));
   if (!args.json && result !== null) {
     for (const note of renderNotes(result.cells, varyingLabels(result.cells))) console.log(note);
   }
@@ -131,6 +132,11 @@ function progressOf(
     },
     end: () => write(CLEAR_LINE),
   };
+}
+
+/** Width of the tables. A terminal that does not know its own is taken for a log. */
+function columns(): number {
+  return Deno.stdout.isTerminal() ? Deno.consoleSize().columns || LOG_COLUMNS : LOG_COLUMNS;
 }
 
 function refuse(message: string): number {

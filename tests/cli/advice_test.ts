@@ -158,6 +158,16 @@ Deno.test("the tables have a row a policy, with the load that was asked about an
   assert.match(text, /^│ b +│ +failed │ +1\.00\* │$/m);
 });
 
+Deno.test("a narrow table leaves columns out, and says which", () => {
+  const advice = adviceFor([loadOf({ a: steady(200), b: steady(1000) })]);
+  const text = renderAdvice(advice, 60);
+  assert.match(text, /^│ policy │ .* to the best │ is +│$/m);
+  assert.match(text, /^runs, cores.*: left out, as the terminal is narrow\.$/m);
+  const table = text.split("\n").filter((line) => /^[┌│├└]/.test(line));
+  assert.ok(table.length > 4 && table.every((line) => line.length <= 60), text);
+  assert.doesNotMatch(renderAdvice(advice), /left out/);
+});
+
 Deno.test("whatever was measured, the text has no number that is none", () => {
   const observation = fc.record({
     iops: fc.constantFrom(0, 1, 1e3, 1.7e6),

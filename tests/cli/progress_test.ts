@@ -74,3 +74,21 @@ for (const columns of [60, 0]) {
     },
   );
 }
+
+testUnless(noTerminal, "advise rewrites one line on a terminal, with the time left, and clears it", async () => {
+  await withDirectory(async (directory) => {
+    const scenario = await writeScenario(directory, PARTS);
+    const only = "--time 4s --set run.warmup=20ms --set placement=isolated --policy interrupt --policy fixed-spin";
+    const command = `${Deno.execPath()} run --quiet ${flags(directory).join(" ")} cli/main.ts advise ${scenario}`;
+    const { code, text } = await onTerminal(60, `${command} --out ${directory} ${only}`);
+    assert.equal(code, 0, text);
+    const [before, ...lines] = text.split("\r\x1b[2K");
+    assert.equal(before, "");
+    assert.ok((lines.pop() ?? "").startsWith("test: which policy?\r\n"), "the answer begins on a clear line");
+    assert.ok(lines.length > 0);
+    for (const line of lines) {
+      assert.match(line, /^test {2}\d+ repetitions?, \d+ s left at most {2}policy=/);
+      assert.ok(line.length < 60, line);
+    }
+  });
+});
