@@ -12,6 +12,8 @@ import { formatDuration } from "../core/units.ts";
 import { counted, labelsInLine, varyingLabels } from "./labels.ts";
 import { digits } from "./quantities.ts";
 
+/** Intervals whose ends differ by such a factor say nothing. */
+const WIDEST = 1000;
 /** Most policies that are named in a row. */
 const MOST_NAMED = 4;
 
@@ -75,9 +77,14 @@ function lead(load: LoadAdvice, second: PolicyAdvice | undefined): string {
   return `by ${criterion(load)} it is ${timesAsGood(second.relative)} ${second.policy}, the next`;
 }
 
+/** Whether an interval is narrow enough to be of use: after two or three repetitions it may span all that there is. */
+export function saysAnything({ low, high }: Pick<Ratio, "low" | "high">): boolean {
+  return high < low * WIDEST;
+}
+
 /** `1.30 times as good as`, with the interval. */
 function timesAsGood({ ratio, low, high }: Ratio): string {
-  const interval = low > 0 && Number.isFinite(high) ? ` [${times(1 / high)}–${times(1 / low)}]` : "";
+  const interval = saysAnything({ low, high }) ? ` [${times(1 / high)}–${times(1 / low)}]` : "";
   return `${times(1 / ratio)} times${interval} as good as`;
 }
 
@@ -164,7 +171,9 @@ function changes(advice: Advice): string[] {
   };
   const [first] = segments;
   if (segments.length === 1) {
-    return [`It does not change with ${name}, from ${range(first.from, first.to)}: ${inWords(first.best, "or")}.`];
+    const sure = answered.every(({ verdict }) => verdict !== "open");
+    const said = sure ? `It does not change with ${name}` : `No change with ${name} can be told`;
+    return [`${said}, from ${range(first.from, first.to)}: ${inWords(first.best, "or")}.`];
   }
   const parts = segments.map(({ from, to, best }) => `${range(from, to)}: ${inWords(best, "or")}`);
   return [`It changes with ${name}: ${parts.join("; ")}.`];
@@ -208,19 +217,20 @@ const ENDS = {
 
 function method({ loads, elapsedNs, warmupNs, durationNs, ended, cpuPrice }: Advice): string[] {
   const repetitions = loads.flatMap(({ policies }) => policies).reduce((sum, each) => sum + each.repetitions, 0);
-  const objectives = loads.flatMap(({ objective }) => objective === null ? [] : [objective]);
-  const inOpenLoop = objectives.some(({ goal }) => goal === "latency");
+  const goals = new Set(loads.flatMap(({ objective }) => objective === null ? [] : [objective.goal]));
+  const formulas = [...goals].map((goal) => {
+    const keeping = goal === "latency" ? " of those that keep up" : "";
+    return formula({ goal, cpuPrice: goal === "idleness" ? 1 : cpuPrice }) + keeping;
+  });
   return [
     `Measured: ${counted(repetitions, "repetition")} of ${formatDuration(durationNs)} after ` +
     `${formatDuration(warmupNs)} of warm-up, in ${Math.round(elapsedNs / 1e9)} s; ${
       ENDS[ended]
     }. Brackets are intervals ` +
     "that hold at 95 % however often one looked.",
-    `Best is what has the highest ${
-      inOpenLoop
-        ? formula({ goal: "latency", cpuPrice }) + " of those that keep up"
-        : formula({ goal: "throughput", cpuPrice })
-    } (--cpu-price ${cpuPrice}).`,
+    ...(formulas.length === 0
+      ? []
+      : [`Best is what has the highest ${formulas.join("; ")} (--cpu-price ${cpuPrice}).`]),
   ];
 }
 

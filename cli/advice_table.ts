@@ -8,7 +8,7 @@ import { Table } from "console-table-printer";
 import type { Advice, LoadAdvice, PolicyAdvice } from "../core/runner/advise/advice.ts";
 import type { Ratio } from "../core/runner/advise/comparison.ts";
 import type { Standing } from "../core/runner/advise/elimination.ts";
-import { adviceSentences, loadName, times } from "./advice_sentences.ts";
+import { adviceSentences, loadName, saysAnything, times } from "./advice_sentences.ts";
 import { count, digits } from "./quantities.ts";
 import { LOG_COLUMNS } from "./table.ts";
 
@@ -70,7 +70,7 @@ function row(
     policy,
     "IOPS": iops === null ? "" : count(iops),
     "p99": time(latencyP99Ns),
-    "cores": cpuCores === null ? "" : cpuCores.toFixed(2),
+    "cores": cpuCores === null ? "" : times(cpuCores),
     "CPU/op": time(cpuNsPerOperation),
     "to the best": relative === null ? "" : ratio(relative, standing === "first"),
     "runs": String(repetitions),
@@ -80,7 +80,7 @@ function row(
 
 function ratio({ ratio, low, high }: Ratio, first: boolean): string {
   if (!Number.isFinite(ratio)) return "";
-  if (first || !Number.isFinite(high)) return times(ratio);
+  if (first || !saysAnything({ low, high })) return times(ratio);
   return `${times(ratio)} [${times(low)}–${times(high)}]`;
 }
 

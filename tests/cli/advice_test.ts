@@ -45,6 +45,13 @@ Deno.test("what was not told apart is said to be so, with what was ahead, and wh
   assert.match(saidOf(measured, { ended: "exhausted" }), /Hardly more would be told by more time\.$/m);
 });
 
+Deno.test("an interval that says nothing is not printed", () => {
+  const wild = { a: [{ iops: 1000 }, { iops: 100 }, { iops: 3000 }], b: [{ iops: 20 }, { iops: 700 }, { iops: 30 }] };
+  const text = renderAdvice(adviceFor([loadOf(wild)]));
+  assert.match(text, /a was ahead, \d+\.\d+ times as good as b\./);
+  assert.match(text, /│ +0\.11 │ +3 │ not told apart/);
+});
+
 Deno.test("of many policies in a row the first are named", () => {
   const names = ["a", "b", "c", "d", "e", "f"];
   const all = Object.fromEntries(names.map((name) => [name, steady(1000)]));
@@ -98,6 +105,11 @@ Deno.test("where the answer changes with the load is said, and what serves all",
   const constant = said(adviceFor(same, { axis: DEPTH }));
   assert.match(constant, /^It does not change with queueDepth, from 1 to 2: a\.$/m);
   assert.doesNotMatch(constant, /must serve all/);
+  const unsure = loadsAlong({
+    1: { a: steady(200), b: steady(150) },
+    2: { a: unsteady(200), b: unsteady(190, 6).slice(1) },
+  });
+  assert.match(said(adviceFor(unsure, { axis: DEPTH })), /^No change with queueDepth can be told, from 1 to 2: a\.$/m);
 });
 
 Deno.test("of loads without an order each is answered for itself", () => {
@@ -142,6 +154,7 @@ Deno.test("what decides is named as it is: by the price of CPU, in an open loop,
   const idle = { a: steady(0, { p99Ns: null, cores: 0.01 }), b: steady(0, { p99Ns: null, cores: 1 }) };
   assert.match(saidOf(idle), /^Use a: by CPU use it is 100 times/m);
   assert.match(saidOf(idle), /^a uses 0\.010 cores\.$/m);
+  assert.match(saidOf(idle), /^Best is what has the highest 1 \/ cores \(--cpu-price 0\)\.$/m);
 });
 
 Deno.test("the tables have a row a policy, with the load that was asked about and all loads", () => {
