@@ -89,7 +89,10 @@ function timesAsGood({ ratio, low, high }: Ratio): string {
 }
 
 function openHeadline(load: LoadAdvice, where: string, advice: Advice): string {
-  const [first, second] = load.policies;
+  const [first] = load.policies;
+  const second = load.policies.find(({ relative, standing }) => {
+    return standing !== "first" && relative !== null && relative.ratio <= 1;
+  });
   const fewest = Math.min(
     ...load.policies.filter(({ policy }) => load.best.includes(policy)).map(({ repetitions }) => repetitions),
   );
@@ -103,9 +106,18 @@ function openHeadline(load: LoadAdvice, where: string, advice: Advice): string {
     ? "Hardly more would be told by more time."
     : "More time (--time) may tell.";
   if (load.best.length === 1) return `${first.policy} was ahead${where}, but that is not sure${why}. ${more}`;
-  const ahead = second?.relative == null ? "" : `, ${timesAsGood(second.relative)} ${second.policy}`;
+  const ahead = (second?.relative == null ? "" : `, ${timesAsGood(second.relative)} ${second.policy}`) +
+    ifItKeepsUp(load);
   return `${inWords(load.best, "and")} cannot be told apart${where}${why}. ` +
     `By ${criterion(load)} ${first.policy} was ahead${ahead}. ${more}`;
+}
+
+/** Those that would be better, but complete less than others do, as it seems. */
+function ifItKeepsUp({ policies }: LoadAdvice): string {
+  const better = policies.filter(({ relative, standing }) => standing === "undecided" && (relative?.ratio ?? 0) > 1);
+  if (better.length === 0) return "";
+  const names = inWords(better.map(({ policy }) => policy), "and");
+  return `; ${names} would be better, but ${better.length === 1 ? "seems" : "seem"} not to keep up, which is not sure`;
 }
 
 /** What decides, in words. */
@@ -156,7 +168,7 @@ function changes(advice: Advice): string[] {
   const answered = loads.filter(({ best }) => best.length > 0);
   if (answered.length < 2) return [];
   if (axis === null) {
-    const common = answered.map(({ best }) => best).reduce((all, best) => all.filter((each) => best.includes(each)));
+    const common = commonBest(loads);
     return common.length === 0 ? ["The answer is not the same at all of these loads."] : [
       `At all of these loads ${inWords(common, "or")} ${
         common.length === 1 ? "is" : "are"
@@ -179,9 +191,15 @@ function changes(advice: Advice): string[] {
   return [`It changes with ${name}: ${parts.join("; ")}.`];
 }
 
+/** What is best, or not told apart from it, at all loads that have an answer. */
+function commonBest(loads: readonly LoadAdvice[]): readonly string[] {
+  const [first = [], ...others] = loads.map(({ best }) => best).filter((best) => best.length > 0);
+  return first.filter((policy) => others.every((best) => best.includes(policy)));
+}
+
 function allRound(advice: Advice): string[] {
   const { allRound, loads, segments, axis } = advice;
-  if (allRound === null || (axis !== null && segments.length < 2)) return [];
+  if (allRound === null || (axis === null ? commonBest(loads).length > 0 : segments.length < 2)) return [];
   const { policy, ratio, load } = allRound;
   return [
     `If one policy must serve all of these loads: ${policy}, nowhere below ${times(ratio)} times the best ` +

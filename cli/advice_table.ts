@@ -104,9 +104,11 @@ function allLoads(advice: Advice): string[] {
       ...loads.map(({ policies }, index) => [names[index], mark(policies.find((each) => each.policy === policy))]),
     ]));
   }
+  const above = loads.some(({ policies }) => policies.some(({ relative }) => (relative?.ratio ?? 0) > 1));
   return [
     "To the best at each load (* is the best, or not told apart from it):",
     table.render(),
+    ...(above ? ["Above 1: would be better, but seems not to keep up with the arrivals."] : []),
   ];
 }
 

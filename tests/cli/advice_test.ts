@@ -45,6 +45,22 @@ Deno.test("what was not told apart is said to be so, with what was ahead, and wh
   assert.match(saidOf(measured, { ended: "exhausted" }), /Hardly more would be told by more time\.$/m);
 });
 
+Deno.test("who would be better, if it kept up, is said to be so, and is not what the first is compared with", () => {
+  const measured = {
+    a: steady(1000, { p99Ns: 4e4 }),
+    b: steady(1000, { p99Ns: 5e4 }),
+    c: [{ iops: 700, p99Ns: 1e4 }, { iops: 1100, p99Ns: 1e4 }, { iops: 800, p99Ns: 1e4 }],
+  };
+  const labels = { [DEPTH]: "1" };
+  const other = loadOf({ a: steady(1000), b: steady(10), c: steady(10) }, { labels: { [DEPTH]: "2" }, asked: false });
+  const text = renderAdvice(adviceFor([loadOf(measured, { labels, openLoop: true }), other], { axis: DEPTH }));
+  assert.match(
+    text,
+    /^a and c cannot be told apart at queueDepth=1\. By p99 latency a was ahead, 1\.25 times .*as good as b; c would be better, but seems not to keep up, which is not sure\. More/m,
+  );
+  assert.match(text, /^Above 1: would be better, but seems not to keep up with the arrivals\.$/m);
+});
+
 Deno.test("an interval that says nothing is not printed", () => {
   const wild = { a: [{ iops: 1000 }, { iops: 100 }, { iops: 3000 }], b: [{ iops: 20 }, { iops: 700 }, { iops: 30 }] };
   const text = renderAdvice(adviceFor([loadOf(wild)]));
@@ -121,7 +137,10 @@ Deno.test("of loads without an order each is answered for itself", () => {
   assert.match(different, /^Use a at blockSize=4KiB: /m);
   assert.match(different, /^Use b at blockSize=64KiB: /m);
   assert.match(different, /^The answer is not the same at all of these loads\.$/m);
-  assert.match(said(adviceFor([load("4KiB", "a"), load("64KiB", "a")])), /^At all of these loads a is the best/m);
+  assert.match(different, /^If one policy must serve all of these loads: [ab], nowhere below 0\.50 times/m);
+  const same = said(adviceFor([load("4KiB", "a"), load("64KiB", "a")]));
+  assert.match(same, /^At all of these loads a is the best/m);
+  assert.doesNotMatch(same, /must serve all/);
 });
 
 Deno.test("without CPU times that is said, and that the price could not count", () => {

@@ -182,7 +182,12 @@ export function allRoundOf(loads: readonly LoadAdvice[]): AllRound | null {
   const names = new Set(answered.flatMap(([, { policies }]) => policies.map(({ policy }) => policy)));
   const lowest = [...names].map((policy): AllRound => {
     const ratios = answered.map(([load, { policies }]) => {
-      return { policy, load, ratio: policies.find((each) => each.policy === policy)?.relative?.ratio ?? 0 };
+      // Above 1 is who would be better, but perhaps does not keep up.
+      return {
+        policy,
+        load,
+        ratio: Math.min(1, policies.find((each) => each.policy === policy)?.relative?.ratio ?? 0),
+      };
     });
     return ratios.reduce((worst, each) => each.ratio < worst.ratio ? each : worst);
   });

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { divideTime, OVERHEAD_NS, spreadOut } from "../../../core/runner/advise/load_axis.ts";
+import { z } from "../../../core/schema.ts";
+import type { Cell } from "../../../core/runner/cell.ts";
+import { divideTime, isOpenLoop, loadAxis, OVERHEAD_NS, spreadOut } from "../../../core/runner/advise/load_axis.ts";
 import { SCREENING_ROUNDS } from "../../../core/runner/advise/elimination.ts";
 
 Deno.test("of the values the given one is kept, then those that lie farthest from all others", () => {
@@ -24,6 +26,28 @@ Deno.test("what is spread out is ascending, has no value twice, and always the g
       assert.ok(chosen.includes(all[0]) && chosen.every((value) => values.includes(value)));
     },
   ));
+});
+
+/** A cell whose workload has such options, of which rates above 3000 are refused. */
+function cellWith(written: Record<string, unknown>, more: Record<string, unknown> = {}): Cell {
+  const options = z.looseObject({ rate: z.number().max(3000).optional() });
+  return {
+    workload: { plugin: { options, ...more }, written },
+    scenario: { channel: { ringOrder: 0 } },
+  } as unknown as Cell;
+}
+
+Deno.test("of an open loop the rate is varied, as far as the workload takes it, and not the queue depth", () => {
+  const cell = cellWith({ rate: 2000, queueDepth: 8 });
+  assert.ok(isOpenLoop(cell));
+  assert.deepEqual(loadAxis(cell), { path: "workload.with.rate", given: 2000, values: [500, 1000, 2000] });
+  assert.equal(isOpenLoop(cellWith({ queueDepth: 8 })), false);
+  assert.deepEqual(loadAxis(cellWith({ queueDepth: 3 }))?.values, [1, 2, 3, 4, 8, 16, 32]);
+});
+
+Deno.test("a workload that leads the machine itself, or has neither rate nor depth, is not varied", () => {
+  assert.equal(loadAxis(cellWith({ queueDepth: 8 }, { conduct: () => {} })), null);
+  assert.equal(loadAxis(cellWith({ blockSize: "4KiB" })), null);
 });
 
 const MS = 1e6;
