@@ -69,9 +69,16 @@ Deno.test("the queue depth is varied up to what the ring holds, around what the 
     "32",
   ]);
   assert.deepEqual(loads.map(({ asked }) => asked), [false, false, false, true, false, false, false]);
-  for (const { cells } of loads) assert.equal(cells.length, Object.keys(builtins.policy).length + 0);
+  for (const { cells } of loads) assert.equal(cells.length, Object.keys(builtins.policy).length);
   const larger = await prepared({ workload: random, channel: { ringOrder: 1 } });
   assert.equal(larger.loads.at(-1)?.labels["workload.with.queueDepth"], "64");
+});
+
+Deno.test("the rate of an open loop is varied, from a quarter to twice what the scenario says", async () => {
+  const { axis, loads } = await prepared({ workload: { use: "open-loop", with: { rate: 2000 } } });
+  assert.equal(axis?.path, "workload.with.rate");
+  assert.deepEqual(loads.map(({ labels }) => labels["workload.with.rate"]), ["500", "1000", "2000", "4000"]);
+  assert.deepEqual(loads.map(({ asked }) => asked), [false, false, true, false]);
 });
 
 Deno.test("with a fixed load, or a workload that has neither depth nor rate, there is the scenario's own load alone", async () => {
