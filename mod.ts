@@ -80,6 +80,7 @@ export {
   type Side,
 } from "./core/runner/compare_cells.ts";
 export * from "./core/runner/read_result.ts";
+export { renderReport, type Report } from "./core/runner/report/report.ts";
 export * from "./core/runner/result.ts";
 export * from "./core/runner/run.ts";
 export type { RunningMachine } from "./core/runner/machine_process.ts";

@@ -40,12 +40,16 @@ const run = command(
     allowCommands,
     json: optional(flag("--json", { description: message`Print the results as JSON, one document a line.` })),
     out,
+    report: map(
+      optional(flag("--no-report", { description: message`Do not write a report beside each result.` })),
+      (off) => off !== true,
+    ),
     progress,
   }),
   {
     description: message`Run scenarios. This is what happens without a command, too.`,
     footer:
-      message`Every cell is measured, a table is printed and the results are saved. The exit status is 0 when all cells ran and all expectations are met, 1 when not, 2 when nothing could be run, 130 after Ctrl-C (what was measured is saved).`,
+      message`Every cell is measured, a table is printed, the results are saved, and beside each is a page with its figures. The exit status is 0 when all cells ran and all expectations are met, 1 when not, 2 when nothing could be run, 130 after Ctrl-C (what was measured is saved).`,
   },
 );
 
@@ -111,6 +115,25 @@ const faults = command(
       message`Try faults on the driver of a scenario: kill, stop and corrupt it, while its workload checks that nothing is lost.`,
     footer:
       message`The scenario must make one cell whose driver is a process, and its workload must be verify with errors: tolerate. The exit status is 0 when every fault was detected and nothing lost or corrupted, 1 when not, 2 when nothing could be tried, 130 after Ctrl-C (what was tried until then is reported).`,
+  },
+);
+
+const report = command(
+  "report",
+  object({
+    command: constant("report"),
+    files: multiple(
+      argument(path("RESULT", "file", [".json"]), { description: message`Results that were saved (JSON).` }),
+      { min: 1, errors: { tooFew: message`Name at least one result.` } },
+    ),
+    out: optional(option("--out", path("FOLDER", "any"), {
+      description: message`Where the report is written; without it, beside the first result.`,
+    })),
+  }),
+  {
+    description: message`Write a page with figures of results, and each figure as SVG and CSV.`,
+    footer:
+      message`The page is one file, which needs no network and runs no script. Of several results it has a part each, and shows beside each other what they have in common. The exit status is 0 when all is written, 1 when not, 2 when a file holds no result.`,
   },
 );
 
@@ -202,10 +225,10 @@ const sata = command(
 );
 
 /** Parses the command line. */
-export const parser = or(run, advise, regret, serve, faults, check, compare, list, schema, sata);
+export const parser = or(run, report, advise, regret, serve, faults, check, compare, list, schema, sata);
 /** What may stand first on the command line; anything else is an argument of `run`. */
 export const COMMANDS: readonly string[] = [
-  ...["run", "advise", "regret", "serve", "faults", "check", "compare", "list", "schema", "sata", "completion", "help"],
+  ...["run", "report", "advise", "regret", "serve", "faults", "check", "compare", "list", "schema", "sata", "completion", "help"],
   ...["--help", "-h", "--version"],
 ];
 
@@ -217,6 +240,8 @@ export type RunArguments = Extract<Arguments, { command: "run" }>;
 export type AdviseArguments = Extract<Arguments, { command: "advise" }>;
 /** What it says about regret. */
 export type RegretArguments = Extract<Arguments, { command: "regret" }>;
+/** What it says about reports. */
+export type ReportArguments = Extract<Arguments, { command: "report" }>;
 /** What it says about serving. */
 export type ServeArguments = Extract<Arguments, { command: "serve" }>;
 /** What it says about faults. */
@@ -264,6 +289,7 @@ export const EXAMPLES: Message = [
   text("iddr run --quick scenarios/*.yaml           have a quick look at all"),
   lineBreak(),
   text("iddr advise scenarios/quick-start.yaml        which policy is best for it?"),
+  text("iddr report results/ramdisk-rndrw-*.json      make a page with figures of results"),
   lineBreak(),
   text("iddr check --set run.repetitions=20 a.yaml  find mistakes, and say how long it takes"),
   lineBreak(),

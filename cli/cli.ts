@@ -14,6 +14,7 @@ import { ExitStatus } from "./exit_status.ts";
 import { faultsCommand } from "./faults_command.ts";
 import { listCommand } from "./list_command.ts";
 import { regretCommand } from "./regret_command.ts";
+import { reportCommand } from "./report_command.ts";
 import { runCommand } from "./run_command.ts";
 import { sataIdentifyCommand, sataListCommand } from "./sata_command.ts";
 import { schemaCommand } from "./schema_command.ts";
@@ -52,6 +53,8 @@ export async function main(args: readonly string[], plugins: PluginTable): Promi
       return await adviseCommand(parsed, plugins);
     case "regret":
       return await regretCommand(parsed);
+    case "report":
+      return await reportCommand(parsed);
     case "serve":
       return await serveCommand(parsed, plugins);
     case "faults":

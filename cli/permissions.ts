@@ -5,6 +5,7 @@
  */
 
 import { cLibraryNeed } from "../core/libc.ts";
+import { reportDirectory } from "./page_file.ts";
 import { dirname, fromFileUrl } from "./paths.ts";
 import { missingFolder } from "./report_file.ts";
 import { DEFAULT_OUT, resultDirectory } from "./result_file.ts";
@@ -29,9 +30,10 @@ export function permissionsOf(args: readonly string[]): PermissionNeed[] {
   if (args[0] === "serve") return [...basePermissions(args), ...servePermissions()];
   if (args[0] === "faults") return [...basePermissions(args), ...faultPermissions()];
   if (args[0] === "compare") return [...basePermissions(args), ...resultPermissions(args.slice(1))];
-  const runs = args.some((arg) => /\.ya?ml$/.test(arg)) && args[0] !== "check";
   const out = args.find((arg) => arg.startsWith("--out="))?.slice("--out=".length) ??
     (args.includes("--out") ? args[args.indexOf("--out") + 1] : undefined);
+  if (args[0] === "report") return [...basePermissions(args), ...reportPermissions(args, out)];
+  const runs = args.some((arg) => /\.ya?ml$/.test(arg)) && args[0] !== "check";
   if (!runs || out === "") return basePermissions(args); // The command itself refuses an empty one.
   return [...basePermissions(args), ...runPermissions(resultDirectory(out ?? DEFAULT_OUT))];
 }
@@ -68,6 +70,23 @@ export function runPermissions(resultDirectory: string): PermissionNeed[] {
       descriptor: { name: "write", path: resultDirectory },
       flag: `--allow-write=${resultDirectory}`,
       reason: "save what was measured",
+    },
+  ];
+}
+
+/** What it takes to read results and write their report. */
+function reportPermissions(args: readonly string[], out: string | undefined): PermissionNeed[] {
+  const files = args.filter((arg) => arg.endsWith(".json"));
+  if (files.length === 0 || out === "") return []; // The command itself refuses this.
+  const directory = reportDirectory(files, out);
+  return [
+    ...files.map((path): PermissionNeed => {
+      return { descriptor: { name: "read", path }, flag: "--allow-read", reason: "read results" };
+    }),
+    {
+      descriptor: { name: "write", path: directory },
+      flag: `--allow-write=${directory}`,
+      reason: "write the report",
     },
   ];
 }

@@ -63,15 +63,11 @@ export class ResultFile {
 
   /** Saves a result over what was saved before. When that fails, what was saved before stays. */
   save(result: Result): void {
-    const partial = `${this.path}.partial`;
     try {
-      // In one step for everything else here, so that a second Ctrl-C finds no half of it.
-      Deno.writeTextFileSync(partial, documentOf(result));
-      Deno.renameSync(partial, this.path);
+      writeText(this.path, documentOf(result));
       this.#error = undefined;
     } catch (thrown) {
       this.#error = messageOf(thrown);
-      removeIfThere(partial);
     }
   }
 }
@@ -88,6 +84,23 @@ function documentOf(result: Result): string {
     return `${JSON.stringify(name)}: ${text}`;
   });
   return `{\n${parts.join(",\n")}\n}\n`;
+}
+
+/**
+ * Writes a file as a whole over what was there before.
+ *
+ * @throws the error of the file system; what was there before stays then
+ */
+export function writeText(path: string, text: string): void {
+  const partial = `${path}.partial`;
+  try {
+    // In one step for everything else here, so that a second Ctrl-C finds no half of it.
+    Deno.writeTextFileSync(partial, text);
+    Deno.renameSync(partial, path);
+  } catch (thrown) {
+    removeIfThere(partial);
+    throw thrown;
+  }
 }
 
 function removeIfThere(path: string): void {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { messageOf } from "../core/errors.ts";
 import type { PluginTable } from "../core/plugin.ts";
 import type { ExpandedScenario } from "../core/runner/cell.ts";
 import { missingConsent } from "../core/runner/consent.ts";
@@ -17,7 +18,8 @@ import { interruptible } from "./interruption.ts";
 import { ensurePermissions, runPermissions } from "./permissions.ts";
 import { pluginPermissions } from "./plugin_permissions.ts";
 import { createProgress, type Progress } from "./progress.ts";
-import { prepareOut, resultDirectory, ResultFile } from "./result_file.ts";
+import { pagePath } from "./page_file.ts";
+import { prepareOut, resultDirectory, ResultFile, writeText } from "./result_file.ts";
 import { printMistakes, readScenarios } from "./scenarios.ts";
 import { renderResult, tableColumns } from "./table.ts";
 
@@ -105,6 +107,20 @@ async function runOne(
     console.error(`iddr: the result could not be saved in ${file.path}: ${file.error}\n`);
     return { result, saved: false };
   }
-  console.error(`${result.interrupted ? "interrupted; saved" : "saved"} in ${file.path}\n`);
+  console.error(`${result.interrupted ? "interrupted; saved" : "saved"} in ${file.path}`);
+  if (args.report) await writePage(result, pagePath(file.path));
+  console.error("");
   return { result, saved: true };
+}
+
+/** Writes a result's page. What was measured is saved already, so that nothing which goes wrong here fails the run. */
+async function writePage(result: Result, path: string): Promise<void> {
+  try {
+    // The library that draws is loaded by those alone who want its pictures.
+    const { renderReport } = await import("../core/runner/report/report.ts");
+    writeText(path, (await renderReport([result])).html);
+    console.error(`report in ${path}`);
+  } catch (thrown) {
+    console.error(`iddr: the report could not be written in ${path}: ${messageOf(thrown)}`);
+  }
 }

@@ -29,6 +29,11 @@ export function overrideText({ path, value }: { readonly path: string; readonly 
   return `${path}=${document.toString({ collectionStyle: "flow", lineWidth: 0 }).trimEnd()}`;
 }
 
+/** A value as YAML. */
+export function toYaml(value: unknown): string {
+  return new Document(value, { aliasDuplicateObjects: false }).toString({ lineWidth: 0 });
+}
+
 /** A scenario file that was parsed and not yet checked. */
 export class ScenarioDocument {
   /** The file, as the person named it. */

@@ -91,7 +91,7 @@ export async function writeScenario(directory: string, parts: Record<string, unk
 // deno-lint-ignore no-explicit-any
 export async function savedResult(directory: string): Promise<any> {
   const files: string[] = [];
-  for await (const { name } of Deno.readDir(directory)) if (name.startsWith("test-")) files.push(name);
+  for await (const { name } of Deno.readDir(directory)) if (/^test-.*\.json$/.test(name)) files.push(name);
   if (files.length !== 1) throw new Error(`expected one result, found ${files.join(", ") || "none"}`);
   return JSON.parse(await Deno.readTextFile(join(directory, files[0])));
 }

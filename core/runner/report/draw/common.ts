@@ -1,0 +1,89 @@
+/**
+ * What all charts have in common.
+ *
+ * @module
+ */
+
+import type { Axis, Series } from "../figure.ts";
+import { tick } from "../quantity.ts";
+import type { Options } from "./echarts.ts";
+import { COLOURS, lookOf } from "./palette.ts";
+
+/** Width of every picture in pixels; narrow pages scroll it. */
+export const WIDTH = 880;
+/** Height of text in pixels. */
+export const FONT = 13;
+/** Height of a line of text. */
+export const LINE = 20;
+
+/** About how wide a text is in pixels: letters of a sans-serif are half as wide as high, capitals and digits more. */
+export function textWidth(text: string): number {
+  return Array.from(text).reduce((sum, letter) => sum + FONT * (/[A-Z0-9MmWw%@_=µ]/.test(letter) ? 0.62 : 0.52), 0);
+}
+
+/** Text that is not in the way of anything. */
+export const TEXT: Options = { color: COLOURS.ink.light, fontSize: FONT, fontFamily: "sans-serif" };
+
+/** An axis, to be given its place. */
+export function axisOptions({ title, unit, scale, ticks }: Axis): Options {
+  const places = ticks?.map(({ at }) => at);
+  const names = new Map(ticks?.map(({ at, text }) => [at, text]));
+  return {
+    type: scale === "log" ? "log" : "value",
+    name: title,
+    nameLocation: "middle",
+    nameTextStyle: { color: COLOURS.quiet.light, fontSize: FONT },
+    axisLine: { show: true, onZero: false, lineStyle: { color: COLOURS.quiet.light } },
+    axisTick: { show: true, lineStyle: { color: COLOURS.quiet.light }, ...(places && { customValues: places }) },
+    axisLabel: {
+      ...{ color: COLOURS.ink.light, fontSize: FONT, hideOverlap: true },
+      formatter: (value: number) => names.get(value) ?? tick(value, unit),
+      ...(places && { customValues: places }),
+    },
+    splitLine: { show: true, lineStyle: { color: COLOURS.line.light } },
+    splitNumber: 5,
+  };
+}
+
+/** The ends of a logarithmic axis that has all values: whole powers of ten. */
+export function decades(values: readonly number[]): { min: number; max: number } {
+  const positive = values.filter((value) => value > 0);
+  const min = 10 ** Math.floor(Math.log10(Math.min(...positive)));
+  return { min, max: Math.max(min * 10, 10 ** Math.ceil(Math.log10(Math.max(...positive)) - 1e-9)) };
+}
+
+/** A legend in as many lines as it takes, and how high it is in pixels. */
+export function legend(
+  names: readonly string[],
+  symbolWidth: number,
+): { readonly options: Options; readonly height: number } {
+  const gap = 22;
+  let lines = 1;
+  let used = 0;
+  for (const name of names) {
+    const width = textWidth(name) + symbolWidth + 5 + gap;
+    if (used > 0 && used + width > WIDTH - 20) {
+      lines++;
+      used = 0;
+    }
+    used += width;
+  }
+  return {
+    options: {
+      ...{ show: true, left: 10, right: 10, top: 4, data: names, selectedMode: false, itemGap: gap },
+      ...{ itemWidth: symbolWidth, itemHeight: 10, textStyle: TEXT },
+    },
+    height: lines * (LINE + 4) + 8,
+  };
+}
+
+/** The parts of a series that decide what it looks like. */
+export function seriesOptions({ name, style }: Series): Options {
+  const { colour, marker, dash } = lookOf(style);
+  return {
+    ...{ name, symbol: marker, symbolSize: 10, color: colour },
+    itemStyle: { color: colour, borderColor: COLOURS.ground.light, borderWidth: 1, opacity: 1 },
+    lineStyle: { color: colour, width: 2, type: dash.length === 0 ? "solid" : dash },
+    ...{ silent: true, emphasis: { disabled: true }, animation: false },
+  };
+}
