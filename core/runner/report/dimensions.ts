@@ -5,11 +5,13 @@
  * @module
  */
 
-import { type Labels, labelsInLine, shortName, varyingLabels } from "../labels.ts";
+import { type Labels, shortName, varyingLabels } from "../labels.ts";
 import type { CellResult, Result } from "../result.ts";
 import type { Series, Unit } from "./figure.ts";
 import { parseQuantity } from "./quantity.ts";
 
+/** Fewest values that make a line; two are told apart as well by bars. */
+const MIN_SWEPT = 3;
 /** Most values of a label that is not a policy, for its values to be what is compared. */
 const MAX_COMPARED = 10;
 
@@ -70,7 +72,7 @@ export class Dimensions {
     const sweeps = this.shown.map((label) => sweepOf(label, this.shown, cells)).filter((found) => found !== null);
     this.compared = comparedLabel(this.shown, sweeps.map(({ label }) => label), cells);
     this.load = this.shown.filter((label) => label !== this.compared);
-    this.sweeps = sweeps.filter(({ label }) => label !== this.compared);
+    this.sweeps = sweeps.filter(({ label, values }) => label !== this.compared && values.length >= MIN_SWEPT);
     this.series = [...new Set(cells.map((cell) => this.nameOf(cell)))].map((name) => styles.of(name));
   }
 
@@ -100,11 +102,6 @@ export class Dimensions {
       groups.set(name, [...groups.get(name) ?? [], cell]);
     }
     return [...groups].map(([name, cells]) => ({ name, cells }));
-  }
-
-  /** What tells a cell from all others, in a line. */
-  cellName(cell: CellResult): string {
-    return this.shown.length === 0 ? this.nameOf(cell) : labelsInLine(cell.labels, this.shown);
   }
 }
 

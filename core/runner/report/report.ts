@@ -83,17 +83,17 @@ export async function renderReport(results: readonly Result[]): Promise<Report> 
 }
 
 async function drawn(figure: Figure, prefix: string, files: Map<string, string>): Promise<DrawnFigure> {
-  const { name, title, caption, table, charts } = figure;
+  const { name, title, table, charts } = figure;
   // Counters, which plugins name, are part of names of files.
   const id = distinctId(`${prefix}${name}`.replaceAll(/[^\w-]+/g, "-"), files);
-  const pictures: { file: string; svg: string }[] = [];
+  const pictures: string[] = [];
   for (const [index, chart] of charts.entries()) {
     const part = charts.length === 1 ? "" : `-${index + 1}`;
     const of = charts.length === 1 ? "" : ` (${index + 1} of ${charts.length})`;
-    const svg = await draw(chart, { id: `svg-${id}${part}`, title: `${title}${of}`, description: caption });
-    const picture = { file: `${id}${part}.svg`, svg: withoutControls(svg) };
-    pictures.push(picture);
-    files.set(picture.file, picture.svg);
+    const caption = { id: `svg-${id}${part}`, title: `${title}${of}`, description: figure.caption };
+    const svg = withoutControls(await draw(chart, caption));
+    pictures.push(svg);
+    files.set(`${id}${part}.svg`, svg);
   }
   const csv = table === null ? null : { file: `${id}.csv`, text: toCsv(table) };
   if (csv !== null) files.set(csv.file, csv.text);

@@ -8,6 +8,9 @@ import { labelsInLine } from "../labels.ts";
 import type { CellResult, Estimate, Result } from "../result.ts";
 import type { Interval } from "./figure.ts";
 
+/** Most warnings that are written out. */
+const MAX_WARNINGS = 12;
+
 /** How many repetitions the cells of a result have: `5`, `3 to 5`; empty when there are none. */
 export function repetitionsInWords({ cells }: Result): string {
   const counts = cells.map(({ samples }) => samples.length).filter((count) => count > 0);
@@ -45,7 +48,7 @@ export function missingInWords({ status }: CellResult): string {
 export function warningsOf({ cells, interrupted }: Result, shown: readonly string[]): string[] {
   const name = (cell: CellResult): string => labelsInLine(cell.labels, shown.length === 0 ? ["policy"] : shown);
   const pending = cells.filter(({ status }) => status === "pending").length;
-  return [
+  const warnings = [
     ...(interrupted ? ["The run was interrupted before its end."] : []),
     ...(pending > 0 ? [`${pending} of ${cells.length} cells do not have all their repetitions.`] : []),
     ...cells.filter(({ status }) => status === "failed").map((cell) => `Failed: ${name(cell)}: ${cell.error ?? ""}`),
@@ -64,4 +67,8 @@ export function warningsOf({ cells, interrupted }: Result, shown: readonly strin
         .map(({ repetition, redone }) => `Redone: ${name(cell)}, repetition ${repetition}: ${redone.join("; ")}`)
     ),
   ];
+  const more = warnings.length - MAX_WARNINGS;
+  return more <= 0
+    ? warnings
+    : [...warnings.slice(0, MAX_WARNINGS), `And ${more} more; the table of all cells has them.`];
 }

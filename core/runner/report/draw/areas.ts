@@ -23,14 +23,18 @@ export function areas({ layers, title, panels }: AreaChart): Picture {
       title: titles(panels.map(({ title }) => title), places),
       grid: places.map((place) => ({ ...place, containLabel: false })),
       xAxis: panels.map(({ edgesNs }, gridIndex) => ({
-        ...axisOptions({ title: "time in the window", unit: "time", scale: "linear" }),
+        ...withoutLast(axisOptions({ title: "time in the window", unit: "time", scale: "linear" })),
         ...{ gridIndex, nameGap: 30, min: 0, max: edgesNs[edgesNs.length - 1] },
       })),
-      yAxis: panels.map(({ heights }, gridIndex) => ({
-        ...axisOptions({ title, unit: "plain", scale: "linear" }),
-        ...{ gridIndex, nameGap: 40, splitNumber: 3, min: 0 },
-        max: Math.ceil(Math.max(...heights[0].map((_, at) => sumBelow(heights, layers.length, at))) - 0.1) || 1,
-      })),
+      yAxis: panels.map(({ heights }, gridIndex) => {
+        const most = Math.max(...heights[0].map((_, at) => sumBelow(heights, layers.length, at)));
+        // A wait that ends in a piece may have begun before it, which is no further thread.
+        const max = Math.max(1, Math.ceil(most * 0.8)) * 1.25;
+        return {
+          ...axisOptions({ title, unit: "plain", scale: "linear" }),
+          ...{ gridIndex, nameGap: 40, min: 0, max, interval: max / 2.5 },
+        };
+      }),
       series: panels.flatMap(({ edgesNs, heights }, index) =>
         layers.map((name, layer): Options => ({
           ...{ name, type: "custom", silent: true, clip: true, xAxisIndex: index, yAxisIndex: index },
@@ -47,9 +51,14 @@ export function areas({ layers, title, panels }: AreaChart): Picture {
   };
 }
 
-/** Working is plain, as it is what is wanted; the others have patterns. */
+/** An axis without the label of its end, which is no round number. */
+function withoutLast(axis: Options): Options {
+  return { ...axis, axisLabel: { ...axis.axisLabel as Options, showMaxLabel: false } };
+}
+
+/** Working at the bottom and sleeping at the top are plain and differ in how light they are; between them are patterns. */
 function fillOf(layer: number): string | Element {
-  return patternFill(STATE_COLOURS[layer].light, [0, 1, 5, 2][layer]);
+  return patternFill(STATE_COLOURS[layer].light, [0, 1, 5, 0][layer]);
 }
 
 function sumBelow(heights: readonly (readonly number[])[], layer: number, at: number): number {

@@ -8,10 +8,11 @@
 import { shorten } from "../../labels.ts";
 import type { Bar, BarChart } from "../figure.ts";
 import { quantity } from "../quantity.ts";
-import { axisOptions, FONT, TEXT, textWidth, WIDTH } from "./common.ts";
+import { axisOptions, TEXT, WIDTH } from "./common.ts";
 import type { Element, ItemApi, Picture } from "./echarts.ts";
 import { patternFill } from "./pattern.ts";
 import { COLOURS, lookOf } from "./palette.ts";
+import { FONT, textWidth } from "./text.ts";
 
 const ROW = 26;
 const BAR = 16;

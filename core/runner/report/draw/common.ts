@@ -8,25 +8,17 @@ import type { Axis, Series } from "../figure.ts";
 import { tick } from "../quantity.ts";
 import type { Options } from "./echarts.ts";
 import { COLOURS, lookOf } from "./palette.ts";
+import { FONT, LINE, textWidth } from "./text.ts";
 
 /** Width of every picture in pixels; narrow pages scroll it. */
 export const WIDTH = 880;
-/** Height of text in pixels. */
-export const FONT = 13;
-/** Height of a line of text. */
-export const LINE = 20;
-
-/** About how wide a text is in pixels: letters of a sans-serif are half as wide as high, capitals and digits more. */
-export function textWidth(text: string): number {
-  return Array.from(text).reduce((sum, letter) => sum + FONT * (/[A-Z0-9MmWw%@_=µ]/.test(letter) ? 0.62 : 0.52), 0);
-}
-
 /** Text that is not in the way of anything. */
 export const TEXT: Options = { color: COLOURS.ink.light, fontSize: FONT, fontFamily: "sans-serif" };
 
-/** An axis, to be given its place. */
-export function axisOptions({ title, unit, scale, ticks }: Axis): Options {
-  const places = ticks?.map(({ at }) => at);
+/** An axis, to be given its place. Where its labels stand is known from the values of a logarithmic one. */
+export function axisOptions({ title, unit, scale, ticks }: Axis, values: readonly number[] = []): Options {
+  const { places: powers, ...ends } = scale === "log" && ticks === undefined ? decades(values) : {};
+  const places = ticks?.map(({ at }) => at) ?? powers;
   const names = new Map(ticks?.map(({ at, text }) => [at, text]));
   return {
     type: scale === "log" ? "log" : "value",
@@ -41,15 +33,21 @@ export function axisOptions({ title, unit, scale, ticks }: Axis): Options {
       ...(places && { customValues: places }),
     },
     splitLine: { show: true, lineStyle: { color: COLOURS.line.light } },
-    splitNumber: 5,
+    ...{ splitNumber: 5, ...ends },
   };
 }
 
-/** The ends of a logarithmic axis that has all values: whole powers of ten. */
-export function decades(values: readonly number[]): { min: number; max: number } {
+/** The ends of a logarithmic axis that has all values, whole powers of ten, and labels at six of them at most. */
+function decades(values: readonly number[]): { min?: number; max?: number; places?: readonly number[] } {
   const positive = values.filter((value) => value > 0);
-  const min = 10 ** Math.floor(Math.log10(Math.min(...positive)));
-  return { min, max: Math.max(min * 10, 10 ** Math.ceil(Math.log10(Math.max(...positive)) - 1e-9)) };
+  const first = Math.floor(Math.log10(Math.min(...positive)) + 1e-9);
+  const last = Math.max(first + 1, Math.ceil(Math.log10(Math.max(...positive)) - 1e-9));
+  const step = Math.ceil((last - first) / 5);
+  const places = Array.from(
+    { length: Math.floor((last - first) / step) + 1 },
+    (_, index) => 10 ** (first + index * step),
+  );
+  return { min: 10 ** first, max: 10 ** last, places };
 }
 
 /** A legend in as many lines as it takes, and how high it is in pixels. */
@@ -62,7 +60,7 @@ export function legend(
   let used = 0;
   for (const name of names) {
     const width = textWidth(name) + symbolWidth + 5 + gap;
-    if (used > 0 && used + width > WIDTH - 20) {
+    if (used > 0 && used + width > WIDTH - 30) {
       lines++;
       used = 0;
     }

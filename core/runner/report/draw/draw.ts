@@ -10,6 +10,7 @@ import { bars } from "./bars.ts";
 import { type Picture, render } from "./echarts.ts";
 import { ALL_COLOURS, COLOURS } from "./palette.ts";
 import { plot } from "./plot.ts";
+import { FONT } from "./text.ts";
 
 /** What a picture is called. */
 export interface Caption {
@@ -29,7 +30,7 @@ export async function draw(chart: Chart, { id, title, description }: Caption): P
   if (content === undefined) throw new Error("The library that draws wrote no SVG");
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" ` +
-    `font-family="sans-serif" role="img" aria-labelledby="${id}-title ${id}-description">`,
+    `font-family="sans-serif" font-size="${FONT}px" dominant-baseline="central" role="img" aria-labelledby="${id}-title ${id}-description">`,
     `<title id="${id}-title">${escapeXml(title)}</title>`,
     `<desc id="${id}-description">${escapeXml(description)}</desc>`,
     `<rect width="${width}" height="${height}" fill="${COLOURS.ground.light}"/>`,
@@ -64,6 +65,8 @@ function cleaned(content: string, id: string): string {
     .replaceAll(/<style\s*>[\s\S]*?<\/style>/g, "")
     .replaceAll(/ (?:class|pointer-events|ecmeta_\w+)="[^"]*"/g, "")
     .replaceAll(/ style="([^"]*)"/g, (_, style: string) => attributes(style))
+    .replaceAll(` font-size="${FONT}px"`, "") // The whole picture has these.
+    .replaceAll(' dominant-baseline="central"', "")
     .replaceAll(/\b(id="|url\(#)zr\d+-/g, `$1${id}-`)
     .replaceAll(/<rect [^>]*fill="none"><\/rect>\n?/g, "")
     .replaceAll(/<path [^>]*fill-opacity="0"[^>]*><\/path>\n?/g, "")

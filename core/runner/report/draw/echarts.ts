@@ -7,6 +7,8 @@
  * @module
  */
 
+import { textWidth } from "./text.ts";
+
 /** A place in pixels. */
 export type Pixel = readonly [x: number, y: number];
 
@@ -26,6 +28,7 @@ export type RenderItem = (parameters: { readonly dataIndex: number }, api: ItemA
 export type Options = Readonly<Record<string, unknown>>;
 
 interface Library {
+  setPlatformAPI(api: { measureText(text: string): { width: number } }): void;
   init(dom: null, theme: null, options: { renderer: "svg"; ssr: true; width: number; height: number }): {
     setOption(options: Options): void;
     renderToSVGString(): string;
@@ -45,10 +48,16 @@ export interface Picture {
 
 let library: Promise<Library> | undefined;
 
+async function load(): Promise<Library> {
+  // deno-lint-ignore no-import-prefix -- named in full, so that this folder can be imported from any project
+  const loaded: Library = await import("npm:echarts@6.1.0/dist/echarts.esm.min.mjs");
+  loaded.setPlatformAPI({ measureText: (text) => ({ width: textWidth(text) }) });
+  return loaded;
+}
+
 /** Draws a picture: SVG as the library writes it. It is loaded the first time. */
 export async function render({ width, height, options }: Picture): Promise<string> {
-  // deno-lint-ignore no-import-prefix -- named in full, so that this folder can be imported from any project
-  library ??= import("npm:echarts@6.1.0/dist/echarts.esm.min.mjs");
+  library ??= load();
   const chart = (await library).init(null, null, { renderer: "svg", ssr: true, width, height });
   try {
     chart.setOption({ animation: false, ...options });

@@ -37,10 +37,10 @@ export const SERIES_COLOURS: readonly Colour[] = [
 
 /** The colours of what domains do: working, spinning, having lost the core, sleeping. */
 export const STATE_COLOURS: readonly Colour[] = [
-  { name: "--state-1", light: "#00735c", dark: "#37c9a0" },
+  { name: "--state-1", light: "#00503f", dark: "#5fe3bf" },
   { name: "--state-2", light: "#cc4f08", dark: "#ff9450" },
   { name: "--state-3", light: "#3e4652", dark: "#c5ccd5" },
-  { name: "--state-4", light: "#7a8fa8", dark: "#6f8298" },
+  { name: "--state-4", light: "#7f93aa", dark: "#6f8298" },
 ];
 
 /** All colours, each with a CSS variable. */

@@ -16,7 +16,7 @@ const LINES: readonly string[] = [
   "M-1 -1L9 9M7 -1L9 1M-1 7L1 9", // down
   "M4 0L4 8", // upright
   "M-1 9L9 -1M-1 -1L9 9", // both ways
-  "M0 2L4 2M4 6L8 6", // broken
+  "M1 2L2.5 2M5 6L6.5 6", // points
 ];
 
 /** A colour with the pattern of a number; the first has none. */

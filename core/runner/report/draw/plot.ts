@@ -6,12 +6,15 @@
 
 import { shorten } from "../../labels.ts";
 import type { Panel, PlotChart, Point } from "../figure.ts";
-import { axisOptions, decades, FONT, legend, seriesOptions, WIDTH } from "./common.ts";
+import { axisOptions, legend, seriesOptions, WIDTH } from "./common.ts";
 import type { Element, ItemApi, Options, Picture, Pixel } from "./echarts.ts";
 import { COLOURS, lookOf } from "./palette.ts";
+import { FONT, textWidth } from "./text.ts";
 
 const CAP = 4;
 const RING = 9;
+/** Room around a coordinate system for its title and its axes. */
+const MARGIN = { left: 86, right: 24, above: 34, below: 54 } as const;
 
 /** Where panels lie: in pixels of the picture. */
 export interface Place {
@@ -28,13 +31,12 @@ export interface Place {
 /** Places for some panels below a legend, one or two in a row, and how high they are with it. */
 export function placesOf(count: number, top: number, panelHeight: number): { places: Place[]; height: number } {
   const columns = count === 1 ? 1 : 2;
-  const [width, left, right] = [WIDTH / columns, 86, 24];
-  const [above, below] = [34, 54];
-  const row = above + panelHeight + below;
+  const width = WIDTH / columns;
+  const row = MARGIN.above + panelHeight + MARGIN.below;
   const places = Array.from({ length: count }, (_, index): Place => ({
-    left: (index % columns) * width + left,
-    top: top + Math.floor(index / columns) * row + above,
-    width: width - left - right,
+    left: (index % columns) * width + MARGIN.left,
+    top: top + Math.floor(index / columns) * row + MARGIN.above,
+    width: width - MARGIN.left - MARGIN.right,
     height: panelHeight,
   }));
   return { places, height: top + Math.ceil(count / columns) * row };
@@ -42,11 +44,17 @@ export function placesOf(count: number, top: number, panelHeight: number): { pla
 
 /** The titles of panels. */
 export function titles(names: readonly string[], places: readonly Place[]): Options[] {
-  return names.map((name, index) => ({
-    text: shorten(name, Math.floor(places[index].width / 6.6)),
-    ...{ left: places[index].left, top: places[index].top - 30 },
-    textStyle: { fontSize: FONT, fontWeight: "bold", color: COLOURS.ink.light },
-  }));
+  return names.map((name, index) => {
+    const { left, top, width } = places[index];
+    const room = width + MARGIN.left + MARGIN.right - 24;
+    // Bold letters are wider by about a tenth.
+    const length = Math.floor(name.length * Math.min(1, room / (textWidth(name) * 1.12)));
+    return {
+      text: shorten(name, length),
+      ...{ left: left - MARGIN.left + 12, top: top - 30 },
+      textStyle: { fontSize: FONT, fontWeight: "bold", color: COLOURS.ink.light },
+    };
+  });
 }
 
 /** The picture of a chart. */
@@ -62,11 +70,11 @@ export function plot({ marks, series, panels }: PlotChart): Picture {
       title: titles(panels.map(({ title }) => title), places),
       grid: places.map((place) => ({ ...place, containLabel: false })),
       xAxis: panels.map(({ x, lines }, gridIndex) => ({
-        ...axisOptions(x),
+        ...axisOptions(x, lines.flatMap(pointsOf).map((point) => point.x)),
         ...{ gridIndex, nameGap: 30, ...horizontalEnds(lines.flatMap(pointsOf), x) },
       })),
       yAxis: panels.map(({ y, lines }, gridIndex) => ({
-        ...axisOptions(y),
+        ...axisOptions(y, lines.flatMap(pointsOf).flatMap((point) => [point.y, ...point.yEnds ?? []])),
         ...{ gridIndex, nameGap: 62, ...verticalEnds(lines.flatMap(pointsOf), y) },
       })),
       series: panels.flatMap((panel, index) => panelSeries(marks === "lines" ? apart(panel) : panel, index)),
@@ -118,13 +126,13 @@ function horizontalEnds(points: readonly Point[], { scale, ticks }: Panel["x"]):
     const margin = (last - first) / 20 || 1;
     return { min: first - margin, max: last + margin, splitLine: { show: false } };
   }
-  if (scale === "log") return decades(points.map(({ x }) => x));
+  if (scale === "log") return {};
   const most = Math.max(...points.flatMap(({ x, xEnds }) => [x, xEnds?.[1] ?? x]));
   return { min: 0, max: roundUp(most) };
 }
 
 function verticalEnds(points: readonly Point[], { scale, unit }: Panel["y"]): Options {
-  if (scale === "log") return decades(points.flatMap(({ y, yEnds }) => [y, yEnds?.[0] ?? y, yEnds?.[1] ?? y]));
+  if (scale === "log") return {};
   if (unit === "percent") return { min: 0, max: 100 };
   return { min: 0, max: roundUp(Math.max(...points.flatMap(({ y, yEnds }) => [y, yEnds?.[1] ?? y]))) };
 }
@@ -136,33 +144,39 @@ function roundUp(value: number): number {
   return ([1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((factor) => factor * unit >= value * 1.02) ?? 12) * unit;
 }
 
-/** The intervals of a line's points. What lies below a logarithmic axis begins at its end. */
+/** The intervals of a line's points: one path for all, as they are many. */
 function whiskers(points: readonly (Point | null)[], colour: string, axes: Options): Options {
   const known = pointsOf({ points });
-  const style = { stroke: colour, fill: "none", lineWidth: 1.5 };
-  const line = (...points: Pixel[]): Element => ({ type: "polyline", shape: { points }, style });
   return {
     ...axes,
     ...{ type: "custom", silent: true, clip: true, z: 2 },
-    data: known.map(({ x, y }) => [x, y]),
-    renderItem: ({ dataIndex }: { dataIndex: number }, api: ItemApi): Element => {
-      const { x, y, xEnds, yEnds } = known[dataIndex];
-      const children: Element[] = [];
-      if (yEnds !== undefined) {
-        const [low, high] = yEnds.map((end) => api.coord([x, end]));
-        children.push(line(low, high), cap(low, CAP, 0), cap(high, CAP, 0));
-      }
-      if (xEnds !== undefined) {
-        const [low, high] = xEnds.map((end) => api.coord([end, y]));
-        children.push(line(low, high), cap(low, 0, CAP), cap(high, 0, CAP));
-      }
-      return { type: "group", children };
-    },
+    data: known.length === 0 ? [] : [[known[0].x, known[0].y]],
+    renderItem: (_: unknown, api: ItemApi): Element => ({
+      type: "path",
+      shape: { pathData: known.flatMap((point) => whiskersOf(point, api)).join("") },
+      style: { stroke: colour, fill: "none", lineWidth: 1.5 },
+    }),
   };
+}
 
-  function cap([x, y]: Pixel, dx: number, dy: number): Element {
-    return line([x - dx, y - dy], [x + dx, y + dy]);
+function whiskersOf({ x, y, xEnds, yEnds }: Point, api: ItemApi): string[] {
+  const paths: string[] = [];
+  if (yEnds !== undefined) {
+    const [[across, low], [, high]] = yEnds.map((end) => api.coord([x, end]));
+    paths.push(segment(across, low, across, high));
+    for (const end of [low, high]) paths.push(segment(across - CAP, end, across + CAP, end));
   }
+  if (xEnds !== undefined) {
+    const [[low, along], [high]] = xEnds.map((end) => api.coord([end, y]));
+    paths.push(segment(low, along, high, along));
+    for (const end of [low, high]) paths.push(segment(end, along - CAP, end, along + CAP));
+  }
+  return paths;
+}
+
+/** A line in whole tenths of pixels. */
+function segment(...[x1, y1, x2, y2]: [number, number, number, number]): string {
+  return `M${x1.toFixed(1)} ${y1.toFixed(1)}L${x2.toFixed(1)} ${y2.toFixed(1)}`;
 }
 
 /** Rings around the points of a front, and steps that join them. */

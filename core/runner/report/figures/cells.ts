@@ -37,12 +37,17 @@ export function cellsTable(space: Dimensions): Figure {
     ),
     plain("errors", "errors", "plain", ({ summary }) => summary.errors),
     middle("restarts", "restarts", "plain", ({ summary }) => summary.restarts),
+    plain("slope_percent", "slope", "percent", ({ summary }) => summary.steady?.slopePercent ?? null),
+    text("settled", "settled", ({ summary: { steady } }) => steady === null ? null : steady.settled ? "yes" : "no"),
+    plain("redone", "redone", "plain", (cell) => counted(cell, ({ redone }) => redone.length)),
+    plain("disturbed", "disturbed", "plain", (cell) => counted(cell, ({ disturbed }) => disturbed === null ? 0 : 1)),
     text("error", "cause", ({ error }) => error ?? null),
   ];
   return {
     ...{ name: "cells", title: "All cells" },
     caption: `${estimatesInWords(space.result).replace("whiskers:", "low and high:")} Other figures are medians. ` +
-      "sent, suppressed: notifications of both sides for each operation, and those that the other side did not ask for.",
+      "sent, suppressed: notifications of both sides for each operation, and those that the other side did not ask for. slope: by how much the rate changed within the window; redone, disturbed: " +
+      "repetitions that were thrown away and done again, and those that were kept although something disturbed them.",
     table: {
       columns: groups.flatMap(({ columns }) => columns),
       rows: cells.map((cell) => groups.flatMap(({ of }) => of(cell))),
@@ -70,6 +75,10 @@ function estimated(key: string, title: string, unit: Unit, of: (cell: CellResult
 function coresOf({ samples }: CellResult, domain: "application" | "driver"): number | null {
   const values = samples.map(({ cpuCores }) => cpuCores[domain]).filter((value) => value !== null);
   return values.length === 0 ? null : median(values);
+}
+
+function counted({ samples }: CellResult, of: (sample: Sample) => number): number | null {
+  return samples.length === 0 ? null : samples.reduce((sum, sample) => sum + of(sample), 0);
 }
 
 /** Notifications of both sides for each operation, over all repetitions; null when monolithic. */

@@ -68,14 +68,14 @@ export function distributionFigure(space: Dimensions): Figure {
     table: {
       columns: [
         ...labelColumns(space),
-        { key: "share_percent", title: "share", unit: "percent" },
-        { key: "latency_ns", title: "took no longer than", unit: "time" },
+        ...SHARES.map((share) => ({ key: `within_${share}_percent_ns`, title: `${share} %`, unit: "time" as const })),
       ],
-      rows: cells.flatMap((cell) => {
+      rows: cells.map((cell) => {
         const histogram = histograms.get(cell) ?? null;
-        const name = labelValues(cell, space);
-        if (histogram === null) return [[...name, null, null]];
-        return SHARES.map((share) => [...name, share, latencyAt(histogram, share)]);
+        return [
+          ...labelValues(cell, space),
+          ...SHARES.map((share) => histogram === null ? null : latencyAt(histogram, share)),
+        ];
       }),
     },
     charts: plots(space, "curves", panels),

@@ -48,13 +48,14 @@ export function sweepFigures(space: Dimensions): Figure[] {
 
 function sweepFigure(space: Dimensions, sweep: Sweep, { name, key, title, axis, unit, of }: Metric): Figure {
   const groups = space.groups(sweep.label);
+  const scale = scaleOf(space.result.cells.map((cell) => of(cell)?.median ?? null));
   const panels = groups.map((group): Panel => ({
     title: group.name,
     x: {
       ...{ title: sweep.name, unit: sweep.unit, scale: scaleOf(sweep.values) },
       ticks: sweep.values.map((at, index) => ({ at, text: sweep.texts[index] })),
     },
-    y: { title: axis, unit, scale: scaleOf(group.cells.flatMap((cell) => estimateValues(of(cell)))) },
+    y: { title: axis, unit, scale },
     lines: linesOf(space, sweep, group.cells, of),
   }));
   return {

@@ -14,7 +14,7 @@ const NAME = "timeline";
 const TITLE = "What the domains did over time";
 const LAYERS = ["working", "spinning", "lost to others", "sleeping"] as const;
 /** Most cells with a timeline; 20 pieces of two domains each would make the page long. */
-const MAX_CELLS = 12;
+const MAX_CELLS = 8;
 
 /** The repetition whose throughput is the median, or of two in the middle the slower; null where there is none. */
 export function medianRepetition({ samples }: CellResult): Sample | null {
@@ -54,7 +54,7 @@ export function timelineFigure(space: Dimensions): Figure {
         rows.push([...labelValues(cell, space), domain, edgesNs[at], times.durationNs[at], ...piece]);
       }
       panels.push({
-        title: [domain, space.cellName(cell)].join(": "),
+        title: [`${domain}: ${space.nameOf(cell)}`, space.loadOf(cell)].filter((part) => part !== "").join(", "),
         edgesNs,
         heights: LAYERS.map((_, layer) => pieces.map((piece) => piece[layer] ?? 0)),
       });
@@ -66,7 +66,8 @@ export function timelineFigure(space: Dimensions): Figure {
     caption:
       "Threads of each domain that worked, spun, had lost the core to others while they spun, or slept, in the " +
       "pieces of the measured window of the repetition with the median throughput. Working is CPU time that was not " +
-      `spent spinning; it is missing where the CPU time is not known.${some}`,
+      "spent spinning; it is missing where the CPU time is not known. A wait counts in the piece in which it ends. What is " +
+      `missing to the number of threads is time in which a thread could have run but had no core.${some}`,
     table: {
       columns: [
         ...labelColumns(space),

@@ -34,7 +34,7 @@ export interface DrawnFigure {
   /** What its ids begin with. */
   readonly id: string;
   /** Its pictures: SVG in the colours of the light theme. */
-  readonly pictures: readonly { readonly file: string; readonly svg: string }[];
+  readonly pictures: readonly string[];
   /** Its table as CSV; null where it is left out. */
   readonly csv: { readonly file: string; readonly text: string } | null;
 }
@@ -105,24 +105,22 @@ function figureHtml({ figure, id, pictures, csv }: DrawnFigure): Html {
   const open = pictures.length === 0 && table !== null;
   return html`
     <figure id="${id}" aria-labelledby="${id}-heading">
-    <h3 id="${id}-heading">${title}</h3>
-    <figcaption>${caption}</figcaption>
-    ${pictures.map(({ svg }) =>
-      html`<div class="scroll" tabindex="0" role="region" aria-label="${title}, picture">${new Html(
-        withVariables(svg),
-      )}</div>\n`
-    )}
-    ${table === null
-      ? null
-      : html`<details${open ? new Html(" open") : null}><summary><span>${title}: the table</span></summary>
+        <h3 id="${id}-heading">${title}</h3>
+        <figcaption>${caption}</figcaption>
+        ${pictures.map((svg) =>
+          html`<div class="scroll" tabindex="0" role="region" aria-label="${title}, picture">${new Html(
+            withVariables(svg),
+          )}</div>\n`
+        )}
+        ${table === null
+          ? null
+          : html`<details${open ? new Html(" open") : null}><summary><span>${title}: the table</span></summary>
 ${tableHtml(table, title)}</details>`}
-    ${csv === null
-      ? null
-      : html`<p class="saves">Save <a download="${csv.file}" href="${dataUri("text/csv", csv.text)}">${csv.file}</a>${
-        pictures.map(({ file, svg }) =>
-          html`, <a download="${file}" href="${dataUri("image/svg+xml", svg)}">${file}</a>`
-        )
-      }</p>`}
+        ${csv === null
+          ? null
+          : html`<p class="saves"><a download="${csv.file}" href="${
+            dataUri("text/csv", csv.text)
+          }">Save the table as ${csv.file}</a></p>`}
     </figure>
   `;
 }

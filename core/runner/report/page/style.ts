@@ -58,12 +58,12 @@ th.number { white-space: normal; }
   h2 { break-before: page; border: 0; padding: 0; margin-top: 0; }
   h2.first { break-before: auto; margin-top: 1rem; }
   h3, figcaption { break-after: avoid; }
-  svg, tr, .warnings { break-inside: avoid; }
+  figure:has(svg), svg, tr, .warnings { break-inside: avoid; }
   .scroll { overflow: visible; }
   .scroll svg { min-width: 0; max-height: 240mm; }
   details:not([open]):not(.paper) { display: none; }
   details.paper::details-content { content-visibility: visible; block-size: auto; height: auto; }
-  pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+  pre { columns: 3; font-size: 7pt; white-space: pre-wrap; overflow-wrap: anywhere; }
   table { font-size: 7pt; }
   th, td { padding: 0.1rem 0.3rem; }
   td.text, td.number { white-space: normal; }

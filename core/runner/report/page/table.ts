@@ -32,6 +32,6 @@ export function tableHtml({ columns, rows }: Table, label: string): Html {
 /** What was not measured has a dash, which is read aloud as what it means. */
 function cellHtml(value: Value, { unit }: Column): Html {
   if (unit === undefined) return html`<td class="${String(value).length > LONG ? "long" : "text"}">${value}</td>`;
-  if (value === null) return html`<td class="number"><span aria-label="not measured">–</span></td>`;
+  if (value === null) return html`<td class="number"><span title="not measured">–</span></td>`;
   return html`<td class="number"><data value="${value}">${quantity(Number(value), unit)}</data></td>`;
 }
