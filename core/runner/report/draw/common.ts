@@ -71,7 +71,7 @@ export function legend(
       ...{ show: true, left: 10, right: 10, top: 4, data: names, selectedMode: false, itemGap: gap },
       ...{ itemWidth: symbolWidth, itemHeight: 10, textStyle: TEXT },
     },
-    height: lines * (LINE + 4) + 8,
+    height: lines * (LINE + gap - 8) + 4,
   };
 }
 

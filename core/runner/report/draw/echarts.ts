@@ -30,6 +30,7 @@ export type Options = Readonly<Record<string, unknown>>;
 interface Library {
   setPlatformAPI(api: { measureText(text: string): { width: number } }): void;
   init(dom: null, theme: null, options: { renderer: "svg"; ssr: true; width: number; height: number }): {
+    getZr(): { readonly animation: { start: () => void } };
     setOption(options: Options): void;
     renderToSVGString(): string;
     dispose(): void;
@@ -60,6 +61,8 @@ export async function render({ width, height, options }: Picture): Promise<strin
   library ??= load();
   const chart = (await library).init(null, null, { renderer: "svg", ssr: true, width, height });
   try {
+    // Nothing moves here; it would start a timer, which outlives the picture.
+    chart.getZr().animation.start = () => {};
     chart.setOption({ animation: false, ...options });
     return chart.renderToSVGString();
   } finally {

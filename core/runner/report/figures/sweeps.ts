@@ -48,7 +48,8 @@ export function sweepFigures(space: Dimensions): Figure[] {
 
 function sweepFigure(space: Dimensions, sweep: Sweep, { name, key, title, axis, unit, of }: Metric): Figure {
   const groups = space.groups(sweep.label);
-  const scale = scaleOf(space.result.cells.map((cell) => of(cell)?.median ?? null));
+  // Percentiles of latencies are far apart, whatever the load.
+  const scale = unit === "time" ? "log" : scaleOf(space.result.cells.map((cell) => of(cell)?.median ?? null));
   const panels = groups.map((group): Panel => ({
     title: group.name,
     x: {
