@@ -61,6 +61,7 @@ Deno.test("every picture of a real result is well-formed, names itself, and hold
     const ids = tags.flatMap(({ attributes }) => attributes.id ?? []);
     assert.equal(new Set(ids).size, ids.length, name);
     for (const id of root.attributes["aria-labelledby"].split(" ")) assert.ok(ids.includes(id), id);
+    assert.ok(ids.includes(root.attributes["aria-describedby"]));
     for (const { name: tag, attributes } of tags) {
       assert.ok(!["script", "style", "image", "foreignObject", "a", "use"].includes(tag), `${name}: ${tag}`);
       for (const [attribute, value] of Object.entries(attributes)) {

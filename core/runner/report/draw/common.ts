@@ -4,6 +4,7 @@
  * @module
  */
 
+import { shorten } from "../../labels.ts";
 import type { Axis, Series } from "../figure.ts";
 import { tick } from "../quantity.ts";
 import type { Options } from "./echarts.ts";
@@ -12,6 +13,9 @@ import { FONT, LINE, textWidth } from "./text.ts";
 
 /** Width of every picture in pixels; narrow pages scroll it. */
 export const WIDTH = 880;
+/** Characters of a name in a legend; tables have it whole. */
+const MAX_NAME = 60;
+
 /** Text that is not in the way of anything. */
 export const TEXT: Options = { color: COLOURS.ink.light, fontSize: FONT, fontFamily: "sans-serif" };
 
@@ -59,7 +63,7 @@ export function legend(
   let lines = 1;
   let used = 0;
   for (const name of names) {
-    const width = textWidth(name) + symbolWidth + 5 + gap;
+    const width = textWidth(shorten(name, MAX_NAME)) + symbolWidth + 5 + gap;
     if (used > 0 && used + width > WIDTH - 30) {
       lines++;
       used = 0;
@@ -69,6 +73,7 @@ export function legend(
   return {
     options: {
       ...{ show: true, left: 10, right: 10, top: 4, data: names, selectedMode: false, itemGap: gap },
+      formatter: (name: string) => shorten(name, MAX_NAME),
       ...{ itemWidth: symbolWidth, itemHeight: 10, textStyle: TEXT },
     },
     height: lines * (LINE + gap - 8) + 4,

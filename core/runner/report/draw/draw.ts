@@ -30,7 +30,7 @@ export async function draw(chart: Chart, { id, title, description }: Caption): P
   if (content === undefined) throw new Error("The library that draws wrote no SVG");
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" ` +
-    `font-family="sans-serif" font-size="${FONT}px" dominant-baseline="central" role="img" aria-labelledby="${id}-title ${id}-description">`,
+    `font-family="sans-serif" font-size="${FONT}px" dominant-baseline="central" role="img" aria-labelledby="${id}-title" aria-describedby="${id}-description">`,
     `<title id="${id}-title">${escapeXml(title)}</title>`,
     `<desc id="${id}-description">${escapeXml(description)}</desc>`,
     `<rect width="${width}" height="${height}" fill="${COLOURS.ground.light}"/>`,
