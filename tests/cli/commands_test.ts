@@ -81,7 +81,7 @@ Deno.test("bash completes commands, kinds of plugins and options with the script
 Deno.test("help says what each command is for, and what --quick does", async () => {
   const all = await iddr("--help");
   assert.equal(all.code, 0);
-  for (const command of ["run", "serve", "check", "list", "schema", "sata", "completion"]) {
+  for (const command of ["run", "report", "serve", "check", "list", "schema", "sata", "completion"]) {
     assert.match(all.stdout, new RegExp(`^  ${command} {2,}[A-Z].*\\.$`, "m"));
     const one = await iddr(command, "--help");
     assert.equal(one.code, 0, command);

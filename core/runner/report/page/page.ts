@@ -43,7 +43,7 @@ export interface DrawnFigure {
 export function pageHtml(title: string, overview: DrawnFigure | null, sections: readonly Section[]): string {
   const hash = createHash("sha256").update(STYLE).digest("base64");
   const policy = `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'`;
-  return html`
+  const page = html`
     <!DOCTYPE html>
     <html lang="en">
       <head>
@@ -71,9 +71,13 @@ export function pageHtml(title: string, overview: DrawnFigure | null, sections: 
     ${overview === null ? null : figureHtml(overview)}
     ${sections.map((section, index) => sectionHtml(section, sections.length === 1, index === 0))}
         </main>
+        <footer>
+          <p class="quiet">Each figure as SVG and as CSV: <code>iddr report RESULT.json</code></p>
+        </footer>
       </body>
     </html>
-  `.markup;
+  `;
+  return `${page.markup.trim()}\n`;
 }
 
 function contentsHtml(sections: readonly Section[]): Html {
