@@ -145,8 +145,18 @@ export interface AreaChart {
   }[];
 }
 
+/** Numbers in rows and columns, the darker the larger. */
+export interface MatrixChart {
+  /** Which kind of chart. */
+  readonly kind: "matrix";
+  /** What the columns are. */
+  readonly columns: readonly string[];
+  /** The rows; null where there is no value. */
+  readonly rows: readonly { readonly name: string; readonly percents: readonly (number | null)[] }[];
+}
+
 /** Any chart. */
-export type Chart = BarChart | PlotChart | AreaChart;
+export type Chart = BarChart | PlotChart | AreaChart | MatrixChart;
 
 /** One figure. */
 export interface Figure {

@@ -42,7 +42,7 @@ export function quantity(value: number, unit: Unit): string {
     case "megabytes":
       return digits(value / 1e6);
     case "percent":
-      return `${plain(value)} %`;
+      return `${value.toLocaleString("en-US", { maximumSignificantDigits: 4 })} %`;
     case "cores":
       return value.toFixed(2);
     case "count":

@@ -14,6 +14,7 @@ import { distributionFigure } from "./figures/distribution.ts";
 import { efficiencyFigure } from "./figures/efficiency.ts";
 import { expectationsTable } from "./figures/expectations.ts";
 import { latencyFigure } from "./figures/latency.ts";
+import { relativeFigure } from "./figures/relative.ts";
 import { sweepFigures } from "./figures/sweeps.ts";
 import { throughputFigure, workloadFigures } from "./figures/throughput.ts";
 import { timelineFigure } from "./figures/timeline.ts";
@@ -37,6 +38,7 @@ export function figuresOf(result: Result, styles: Styles = new Styles()): Figure
     throughputFigure(space),
     ...workloadFigures(space),
     efficiencyFigure(space),
+    ...[relativeFigure(space)].filter((found) => found !== null),
     latencyFigure(space),
     distributionFigure(space),
     ...sweepFigures(space),

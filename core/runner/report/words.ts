@@ -11,6 +11,9 @@ import type { Interval } from "./figure.ts";
 /** Most warnings that are written out. */
 const MAX_WARNINGS = 12;
 
+/** Most cells of one warning that are named. */
+const MAX_NAMED = 4;
+
 /** How many repetitions the cells of a result have: `5`, `3 to 5`; empty when there are none. */
 export function repetitionsInWords({ cells }: Result): string {
   const counts = cells.map(({ samples }) => samples.length).filter((count) => count > 0);
@@ -48,16 +51,18 @@ export function missingInWords({ status }: CellResult): string {
 export function warningsOf({ cells, interrupted }: Result, shown: readonly string[]): string[] {
   const name = (cell: CellResult): string => labelsInLine(cell.labels, shown.length === 0 ? ["policy"] : shown);
   const pending = cells.filter(({ status }) => status === "pending").length;
+  const unsettled = cells.filter(({ summary }) => summary.steady?.settled === false);
   const warnings = [
     ...(interrupted ? ["The run was interrupted before its end."] : []),
     ...(pending > 0 ? [`${pending} of ${cells.length} cells do not have all their repetitions.`] : []),
     ...cells.filter(({ status }) => status === "failed").map((cell) => `Failed: ${name(cell)}: ${cell.error ?? ""}`),
-    ...cells.flatMap((cell) => {
-      const { steady } = cell.summary;
-      return steady === null || steady.settled
-        ? []
-        : [`Not settled: ${name(cell)}: its rate changed by ${steady.slopePercent.toFixed(1)} % within the window.`];
-    }),
+    ...(unsettled.length === 0 ? [] : [
+      `Not settled, as the rate rose or fell within the window: ${
+        unsettled.length > MAX_NAMED
+          ? `${unsettled.length} of ${cells.length} cells; the table of all cells says which`
+          : unsettled.map((cell) => `${name(cell)} by ${cell.summary.steady?.slopePercent.toFixed(1)} %`).join("; ")
+      }.`,
+    ]),
     ...cells.flatMap((cell) =>
       cell.samples.filter(({ disturbed }) => disturbed !== null)
         .map(({ repetition, disturbed }) => `Disturbed: ${name(cell)}, repetition ${repetition}: ${disturbed}`)

@@ -68,7 +68,7 @@ function crowded(): Result {
 testUnless(browserRefusal, "the page opens from a file, asks for nothing else and complains of nothing", async () => {
   await open(await fixture(), {}, async ({ page }) => {
     assert.equal(await page.title(), "policies-by-queue-depth");
-    assert.equal(await page.locator("svg").count(), 9);
+    assert.equal(await page.locator("svg").count(), 10);
     assert.equal(await page.getByRole("img", { name: "Throughput", exact: true }).count(), 1);
     assert.equal(await page.locator("style, script").count(), 1);
   });

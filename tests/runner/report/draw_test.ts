@@ -46,6 +46,7 @@ Deno.test("every picture of a real result is well-formed, names itself, and hold
   assert.deepEqual(pictures.map(([name]) => name), [
     "throughput.svg",
     "efficiency.svg",
+    "relative.svg",
     "latency.svg",
     "distribution.svg",
     "sweep-queueDepth-throughput.svg",

@@ -56,7 +56,7 @@ Deno.test("a cell that failed has no value anywhere, and says that it failed", (
   assert.deepEqual([chart.groups[0].bars[1].value, chart.groups[0].bars[1].missing], [null, "failed"]);
   for (const { table, name } of figuresOf(result)) {
     const row = table?.rows.find((values) => values.includes("broken"));
-    const numbers = row?.filter((value, index) => {
+    const numbers = row?.filter((_, index) => {
       const column = table?.columns[index];
       return column?.unit !== undefined && !["repetitions", "redone", "disturbed", "errors"].includes(column.key);
     });

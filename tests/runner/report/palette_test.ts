@@ -5,6 +5,7 @@ import {
   lookOf,
   SERIES_COLOURS,
   STATE_COLOURS,
+  TINTS,
 } from "../../../core/runner/report/draw/palette.ts";
 
 /** Relative luminance of a colour, as WCAG 2.2 defines it. */
@@ -33,6 +34,12 @@ for (const theme of ["light", "dark"] as const) {
     }
   });
 }
+
+Deno.test("text on tints has a contrast of 4.5", () => {
+  for (const theme of ["light", "dark"] as const) {
+    for (const tint of TINTS) assert.ok(contrast(COLOURS.ink[theme], tint[theme]) >= 4.5, `${tint.name}, ${theme}`);
+  }
+});
 
 Deno.test("each colour can be found by its value in the light theme and by its variable", () => {
   assert.equal(new Set(ALL_COLOURS.map(({ light }) => light)).size, ALL_COLOURS.length);

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Dimensions } from "../../../core/runner/report/dimensions.ts";
-import type { AreaChart, Figure, PlotChart, Value } from "../../../core/runner/report/figure.ts";
+import type { AreaChart, Figure, MatrixChart, PlotChart, Value } from "../../../core/runner/report/figure.ts";
 import { distributionFigure, latencyAt, pooledHistogram } from "../../../core/runner/report/figures/distribution.ts";
 import { expectationsTable } from "../../../core/runner/report/figures/expectations.ts";
+import { relativeFigure } from "../../../core/runner/report/figures/relative.ts";
 import { sweepFigures } from "../../../core/runner/report/figures/sweeps.ts";
 import { activity, medianRepetition, timelineFigure } from "../../../core/runner/report/figures/timeline.ts";
 import { overviewFigure } from "../../../core/runner/report/overview.ts";
+import type { CellResult } from "../../../core/runner/result.ts";
 import { cellOf, resultOf, sampleOf } from "../../helpers/results.ts";
 import { fixture } from "./fixture.ts";
 
@@ -146,6 +148,41 @@ Deno.test("expectations have their status and both sides", async () => {
   assert.deepEqual(column(figure, "right"), result.expectations.map(({ right }) => right));
   assert.match(figure.caption, /^\d+ of \d+ are not met/);
   assert.equal(expectationsTable(new Dimensions(resultOf([cellOf("a", [1])]))), null);
+});
+
+Deno.test("under each load, every policy is in per cent of the best; the best is exactly 100", async () => {
+  const result = await fixture();
+  const space = new Dimensions(result);
+  const figure = relativeFigure(space);
+  assert.ok(figure);
+  assert.deepEqual(column(figure, "workload.with.queueDepth"), ["1", "4", "16"]);
+  for (const [row, { cells }] of space.groups().entries()) {
+    const medians = cells.map(({ summary }) => summary.iops?.median ?? NaN);
+    const best = Math.max(...medians);
+    const percents: Value[] = space.series.map(({ name }): Value => column(figure, `${name} %`)[row]);
+    assert.deepEqual(percents, medians.map((median) => median / best * 100));
+    assert.equal(Math.max(...percents as number[]), 100);
+    assert.equal(column(figure, "best")[row], cells[medians.indexOf(best)].labels.policy);
+    assert.equal(column(figure, "best_iops")[row], best);
+  }
+  const [chart] = figure.charts as MatrixChart[];
+  assert.deepEqual(chart.columns, space.series.map(({ name }) => name));
+});
+
+Deno.test("a load under which nothing was measured has no best, and one policy or one load makes no comparison", () => {
+  const cells = ["1", "2"].flatMap((depth) =>
+    ["a", "b"].map((policy): CellResult => {
+      const cell = depth === "1" || policy === "a" ? cellOf(policy, []) : cellOf(policy, [7]);
+      return { ...cell, labels: { ...cell.labels, "workload.with.queueDepth": depth } };
+    })
+  );
+  const figure = relativeFigure(new Dimensions(resultOf(cells)));
+  assert.ok(figure);
+  assert.deepEqual(column(figure, "best"), [null, "b"]);
+  assert.deepEqual(column(figure, "a %"), [null, null]);
+  assert.deepEqual(column(figure, "b %"), [null, 100]);
+  assert.equal(relativeFigure(new Dimensions(resultOf([cellOf("a", [1]), cellOf("b", [1])]))), null);
+  assert.equal(relativeFigure(new Dimensions(resultOf(cells.filter(({ labels }) => labels.policy === "a")))), null);
 });
 
 Deno.test("of several results the cells with the same labels are shown beside each other", () => {

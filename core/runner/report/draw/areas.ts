@@ -58,7 +58,7 @@ function withoutLast(axis: Options): Options {
 
 /** Working at the bottom and sleeping at the top are plain and differ in how light they are; between them are patterns. */
 function fillOf(layer: number): string | Element {
-  return patternFill(STATE_COLOURS[layer].light, [0, 1, 5, 0][layer]);
+  return patternFill(STATE_COLOURS[layer].light, [0, 1, 4, 0][layer]);
 }
 
 function sumBelow(heights: readonly (readonly number[])[], layer: number, at: number): number {

@@ -10,9 +10,10 @@ import type { Bar, BarChart } from "../figure.ts";
 import { quantity } from "../quantity.ts";
 import { axisOptions, TEXT, WIDTH } from "./common.ts";
 import type { Element, ItemApi, Picture } from "./echarts.ts";
+import { label } from "./label.ts";
 import { patternFill } from "./pattern.ts";
 import { COLOURS, lookOf } from "./palette.ts";
-import { FONT, textWidth } from "./text.ts";
+import { textWidth } from "./text.ts";
 
 const ROW = 26;
 const BAR = 16;
@@ -57,7 +58,7 @@ export function bars(chart: BarChart): Picture {
         renderItem: ({ dataIndex }: { dataIndex: number }, api: ItemApi): Element => {
           const row = rows[dataIndex];
           const y = api.coord([0, dataIndex + 0.5])[1];
-          if ("heading" in row) return text(shorten(row.heading, 110), 10, y + 2, { fontWeight: "bold" });
+          if ("heading" in row) return label(shorten(row.heading, 110), 10, y + 2, { fontWeight: "bold" });
           return drawBar(chart, row.bar, y, left, api);
         },
       }],
@@ -65,10 +66,10 @@ export function bars(chart: BarChart): Picture {
   };
 
   function drawBar({ series }: BarChart, bar: Bar, y: number, left: number, api: ItemApi): Element {
-    const name = text(shorten(bar.name, MAX_NAME), left - 8, y, { align: "right" });
+    const name = label(shorten(bar.name, MAX_NAME), left - 8, y, { align: "right" });
     const x = (value: number): number => api.coord([value, 0])[0];
     if (bar.value === null) {
-      return { type: "group", children: [name, text(bar.missing, left + 8, y, { fill: COLOURS.quiet.light })] };
+      return { type: "group", children: [name, label(bar.missing, left + 8, y, { fill: COLOURS.quiet.light })] };
     }
     const [from, to, end] = [x(0), x(bar.value), x(bar.high ?? bar.value)];
     const shape = { x: from, y: y - BAR / 2, width: to - from, height: BAR };
@@ -78,7 +79,7 @@ export function bars(chart: BarChart): Picture {
         { type: "rect", shape, style: { fill: patternFill(lookOf(series[bar.series].style).colour, bar.series) } },
         ...(bar.low === null || bar.high === null ? [] : whisker(x(bar.low), end, y)),
         name,
-        text(quantity(bar.value, unit), Math.max(to, end) + 8, y, {}),
+        label(quantity(bar.value, unit), Math.max(to, end) + 8, y, {}),
       ],
     };
   }
@@ -88,15 +89,4 @@ function whisker(from: number, to: number, y: number): Element[] {
   const style = { stroke: COLOURS.ink.light, fill: "none", lineWidth: 1.5 };
   return [[[from, y], [to, y]], [[from, y - WHISKER], [from, y + WHISKER]], [[to, y - WHISKER], [to, y + WHISKER]]]
     .map((points) => ({ type: "polyline", shape: { points }, style }));
-}
-
-function text(text: string, x: number, y: number, style: Element): Element {
-  return {
-    type: "text",
-    style: {
-      ...{ text, x, y, align: "left", verticalAlign: "middle", fill: COLOURS.ink.light },
-      ...{ fontSize: FONT, fontFamily: "sans-serif" },
-      ...style,
-    },
-  };
 }

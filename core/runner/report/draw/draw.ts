@@ -8,6 +8,7 @@ import type { Chart } from "../figure.ts";
 import { areas } from "./areas.ts";
 import { bars } from "./bars.ts";
 import { type Picture, render } from "./echarts.ts";
+import { matrix } from "./matrix.ts";
 import { ALL_COLOURS, COLOURS } from "./palette.ts";
 import { plot } from "./plot.ts";
 import { FONT } from "./text.ts";
@@ -56,6 +57,8 @@ function pictureOf(chart: Chart): Picture {
       return plot(chart);
     case "areas":
       return areas(chart);
+    case "matrix":
+      return matrix(chart);
   }
 }
 

@@ -43,8 +43,21 @@ export const STATE_COLOURS: readonly Colour[] = [
   { name: "--state-4", light: "#7f93aa", dark: "#6f8298" },
 ];
 
+/** Grounds for text, from the least to the most: ink on them has a contrast of 4.5:1. */
+export const TINTS: readonly Colour[] = [
+  { name: "--tint-1", light: "#f3f6f9", dark: "#1b2129" },
+  { name: "--tint-2", light: "#dbe9f3", dark: "#1f3040" },
+  { name: "--tint-3", light: "#bcd9ec", dark: "#224158" },
+  { name: "--tint-4", light: "#8fc3e6", dark: "#265877" },
+];
+
 /** All colours, each with a CSS variable. */
-export const ALL_COLOURS: readonly Colour[] = [...Object.values(COLOURS), ...SERIES_COLOURS, ...STATE_COLOURS];
+export const ALL_COLOURS: readonly Colour[] = [
+  ...Object.values(COLOURS),
+  ...SERIES_COLOURS,
+  ...STATE_COLOURS,
+  ...TINTS,
+];
 
 const MARKERS = [
   ...["circle", "rect", "triangle", "diamond"],

@@ -12,11 +12,11 @@ const TILE = 8;
 const LINES: readonly string[] = [
   "",
   "M-1 9L9 -1M-1 1L1 -1M7 9L9 7", // up
-  "M0 4L8 4", // level
   "M-1 -1L9 9M7 -1L9 1M-1 7L1 9", // down
   "M4 0L4 8", // upright
   "M-1 9L9 -1M-1 -1L9 9", // both ways
   "M1 2L2.5 2M5 6L6.5 6", // points
+  "M0 4L8 4", // level, which is taken last as whiskers are level too
 ];
 
 /** A colour with the pattern of a number; the first has none. */
