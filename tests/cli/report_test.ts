@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { basename, join } from "node:path";
-import { figuresDirectory, reportPath } from "../../cli/report_file.ts";
+import { figuresDirectory, reportPath } from "../../cli/page_file.ts";
 import { flags, type Outcome, outcome, start, withDirectory, writeScenario } from "../e2e/command.ts";
 import { FIXTURE } from "../runner/report/fixture.ts";
 
