@@ -60,7 +60,8 @@ async function addTree(archive: CpioWriter, path: string, source: string): Promi
   if (!(await Deno.stat(source)).isDirectory) return archive.file(path, await Deno.readFile(source));
   const entries = [...Deno.readDirSync(source)].sort((a, b) => a.name < b.name ? -1 : 1);
   for (const { name, isSymlink } of entries) {
-    if (!isSymlink) await addTree(archive, `${path}/${name}`, join(source, name));
+    // Nothing there reads source maps, which are half of some packages.
+    if (!isSymlink && !name.endsWith(".map")) await addTree(archive, `${path}/${name}`, join(source, name));
   }
 }
 
@@ -76,6 +77,9 @@ export async function fetchNpmPackages(project: string): Promise<void> {
   if (!success) throw new BenchError(`deno cache: ${new TextDecoder().decode(stderr).trim()}`);
 }
 
+/** Large packages that nothing in the guest imports. */
+const LEFT_OUT: readonly string[] = ["playwright-core"];
+
 /**
  * Puts what the lock file names from Deno's cache into the guest's, so that Deno needs no network there. What the cache
  * lacks, nothing imports that runs in the guest.
@@ -86,6 +90,7 @@ async function addNpmPackages(archive: CpioWriter, project: string): Promise<voi
   for (const key of Object.keys(lock.npm ?? {})) {
     // "zod@4.6.7", "@optique/core@1.3.6", or with what it was resolved with: "a@1.0.0_b@2.0.0".
     const [, name, version] = /^(@?[^@]+)@([^_]+)/.exec(key) as RegExpExecArray;
+    if (LEFT_OUT.includes(name)) continue;
     const folder = join(cache, "registry.npmjs.org", name);
     const target = `/deno/npm/registry.npmjs.org/${name}`;
     // Deno keeps what the registry says of a package only where the lock file was not enough.

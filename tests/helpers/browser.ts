@@ -4,7 +4,9 @@
  * @module
  */
 
-import { type Browser, chromium } from "playwright-core";
+import { type Browser, chromium, type Page } from "playwright-core";
+
+export type { Page };
 
 const PROGRAM = ["chromium", "chromium-browser", "google-chrome"].map((name) => {
   return (Deno.env.get("PATH") ?? "").split(":").map((folder) => `${folder}/${name}`).find(isFile);

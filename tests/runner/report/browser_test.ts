@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { Page } from "playwright-core";
 import { quantity } from "../../../core/runner/report/quantity.ts";
 import { renderReport } from "../../../core/runner/report/report.ts";
 import type { CellResult, Result } from "../../../core/runner/result.ts";
-import { browserRefusal, withBrowser } from "../../helpers/browser.ts";
+import { browserRefusal, type Page, withBrowser } from "../../helpers/browser.ts";
 import { cellOf, resultOf, sampleOf } from "../../helpers/results.ts";
 import { testUnless } from "../../helpers/test_unless.ts";
 import { fixture } from "./fixture.ts";
