@@ -13,7 +13,7 @@ const SEVERAL = "report";
 
 /** The page that belongs to a result. */
 export function pagePath(result: string): string {
-  return `${result.replace(/\.json$/, "")}.html`;
+  return `${result.replace(/\.jsonl?$/, "")}.html`;
 }
 
 /**

@@ -76,7 +76,7 @@ export function runPermissions(resultDirectory: string): PermissionNeed[] {
 
 /** What it takes to read results and write their report. */
 function reportPermissions(args: readonly string[], out: string | undefined): PermissionNeed[] {
-  const files = args.filter((arg) => arg.endsWith(".json"));
+  const files = args.slice(1).filter((arg) => !arg.startsWith("-") && arg !== out);
   if (files.length === 0 || out === "") return []; // The command itself refuses this.
   const directory = reportDirectory(files, out);
   return [

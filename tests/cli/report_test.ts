@@ -101,6 +101,7 @@ Deno.test("without the permission to write, the one flag to add is named", async
 Deno.test("the page of a result has its name, wherever it lies", () => {
   assert.equal(reportPath(["results/a-1.json"]), "results/a-1.html");
   assert.equal(reportPath(["a.json"]), "a.html");
+  assert.equal(reportPath(["a.jsonl"]), "a.html");
   assert.equal(reportPath(["results/a.json"], "out"), "out/a.html");
   assert.equal(reportPath(["x/a.json", "y/b.json"]), "x/report.html");
   assert.equal(figuresDirectory("out/a.html"), "out/a-figures");

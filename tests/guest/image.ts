@@ -77,9 +77,6 @@ export async function fetchNpmPackages(project: string): Promise<void> {
   if (!success) throw new BenchError(`deno cache: ${new TextDecoder().decode(stderr).trim()}`);
 }
 
-/** Large packages that nothing in the guest imports. */
-const LEFT_OUT: readonly string[] = ["playwright-core"];
-
 /**
  * Puts what the lock file names from Deno's cache into the guest's, so that Deno needs no network there. What the cache
  * lacks, nothing imports that runs in the guest.
@@ -90,7 +87,6 @@ async function addNpmPackages(archive: CpioWriter, project: string): Promise<voi
   for (const key of Object.keys(lock.npm ?? {})) {
     // "zod@4.6.7", "@optique/core@1.3.6", or with what it was resolved with: "a@1.0.0_b@2.0.0".
     const [, name, version] = /^(@?[^@]+)@([^_]+)/.exec(key) as RegExpExecArray;
-    if (LEFT_OUT.includes(name)) continue;
     const folder = join(cache, "registry.npmjs.org", name);
     const target = `/deno/npm/registry.npmjs.org/${name}`;
     // Deno keeps what the registry says of a package only where the lock file was not enough.

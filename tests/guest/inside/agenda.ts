@@ -72,7 +72,7 @@ function scenario(name: string, file: string, serial: string, settings: readonly
     limitSeconds: 300,
     args: [
       ...[...CLI, `scenarios/sata/${file}.yaml`, ...changes.flatMap((change) => ["--set", change])],
-      ...[`--allow-destructive={${serial}}`, "--out", `${RESULTS}/${name}.json`, "--no-progress"],
+      ...[`--allow-destructive={${serial}}`, "--out", `${RESULTS}/${name}.json`, "--no-progress", "--no-report"],
     ],
   };
 }

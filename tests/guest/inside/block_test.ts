@@ -256,6 +256,7 @@ run: { warmup: 100ms, duration: 10min, repetitions: 1 }
           "cli/main.ts",
           file,
           "--no-progress",
+          "--no-report",
           "--out",
           folder,
         ],

@@ -27,7 +27,7 @@ function start(device: unknown, script: string): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--allow-all", "--cached-only", "--no-check", "cli/main.ts", SCENARIO],
-      ...["--out", RESULT, "--no-progress", "--allow-command=sh"],
+      ...["--out", RESULT, "--no-progress", "--no-report", "--allow-command=sh"],
     ],
     env: { PATH: `/opt/bin:${Deno.env.get("PATH")}` },
     stdin: "null",
