@@ -21,7 +21,7 @@ Deno.test("--no-progress leaves nothing but where the result is", async () => {
   await withDirectory(async (directory) => {
     const scenario = await writeScenario(directory);
     const { stderr } = await outcome(start([scenario, "--out", directory, "--no-progress"], flags(directory)));
-    assert.match(stderr, /^saved in .*\.json\n\n$/);
+    assert.match(stderr, /^saved in .*\.json\nreport in .*\.html\n\n$/);
   });
 });
 

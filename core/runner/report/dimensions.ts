@@ -61,7 +61,7 @@ export class Dimensions {
   readonly load: readonly string[];
   /** What is compared, in the order of the cells. */
   readonly series: readonly Series[];
-  /** Those labels of the load that are numbers. */
+  /** Those labels of the load that are numbers; also what is compared, where it is the only label. */
   readonly sweeps: readonly Sweep[];
 
   /** Finds the dimensions of a result. */
@@ -72,13 +72,18 @@ export class Dimensions {
     const sweeps = this.shown.map((label) => sweepOf(label, this.shown, cells)).filter((found) => found !== null);
     this.compared = comparedLabel(this.shown, sweeps.map(({ label }) => label), cells);
     this.load = this.shown.filter((label) => label !== this.compared);
-    this.sweeps = sweeps.filter(({ label, values }) => label !== this.compared && values.length >= MIN_SWEPT);
+    const only = this.shown.length === 1;
+    this.sweeps = sweeps.filter(({ label, values }) => (only || label !== this.compared) && values.length >= MIN_SWEPT);
     this.series = [...new Set(cells.map((cell) => this.nameOf(cell)))].map((name) => styles.of(name));
   }
 
   /** What is compared, of one cell. */
   nameOf({ labels }: CellResult): string {
-    return labels[this.compared ?? "policy"] ?? "";
+    const name = labels[this.compared ?? "policy"] ?? "";
+    // A number says nothing without what it is of.
+    return this.compared === null || parseQuantity(name) === undefined
+      ? name
+      : `${shortName(this.compared, this.shown)} ${name}`;
   }
 
   /** The index of a cell's series. */
@@ -112,7 +117,7 @@ function comparedLabel(shown: readonly string[], numeric: readonly string[], cel
   if (policy !== undefined) return policy;
   if (words.length > 0) return words.includes("placement") ? "placement" : words[0];
   // Of several numbers, one is along the axis and the one with the fewest values is compared.
-  if (shown.length < 2) return null;
+  if (shown.length === 0) return null;
   const fewest = shown.reduce((best, label) => values(label) < values(best) ? label : best);
   return values(fewest) <= MAX_COMPARED ? fewest : null;
 }

@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { Dimensions } from "./dimensions.ts";
-import type { Panel, PlotChart } from "./figure.ts";
+import type { Panel, PlotChart, Series } from "./figure.ts";
 
 /** Most panels of one picture, so that it fits on a printed page. */
 export const MAX_PANELS = 8;
@@ -16,7 +15,7 @@ export function parts<T>(all: readonly T[], most: number): T[][] {
 }
 
 /** The pictures of the panels in which there is something. */
-export function plots(space: Dimensions, marks: PlotChart["marks"], panels: readonly Panel[]): PlotChart[] {
+export function plots(series: readonly Series[], marks: PlotChart["marks"], panels: readonly Panel[]): PlotChart[] {
   const measured = panels.filter(({ lines }) => lines.some(({ points }) => points.some((point) => point !== null)));
-  return parts(measured, MAX_PANELS).map((part) => ({ kind: "plot", marks, series: space.series, panels: part }));
+  return parts(measured, MAX_PANELS).map((part) => ({ kind: "plot", marks, series, panels: part }));
 }

@@ -55,15 +55,16 @@ Deno.test("without policies that differ, the placement is compared; with numbers
   assert.deepEqual(numbers.sweeps.map(({ name }) => name), ["queueDepth"]);
 });
 
-Deno.test("an option of a policy that is a number is swept, and the policy it belongs to is not compared", () => {
+Deno.test("an option of a policy that is a number is what is compared, where it is all that differs, and is swept too", () => {
   const found = space({ policy: ["s(spin=1us)", "s(spin=2us)", "s(spin=4us)"] });
   const cells = found.result.cells.map((cell) => {
     return { ...cell, labels: { ...cell.labels, "policy.with.spin": cell.labels.policy.slice(7, -1) } };
   });
   const swept = new Dimensions(resultOf(cells));
-  assert.equal(swept.compared, null);
+  assert.equal(swept.compared, "policy.with.spin");
+  assert.deepEqual(swept.series.map(({ name }) => name), ["spin 1us", "spin 2us", "spin 4us"]);
   assert.deepEqual(swept.sweeps.map(({ label, values }) => [label, values]), [["policy.with.spin", [1e3, 2e3, 4e3]]]);
-  assert.deepEqual(swept.groups("policy.with.spin").length, 1);
+  assert.deepEqual(swept.groups().map(({ name, cells }) => [name, cells.length]), [["", 3]]);
 });
 
 Deno.test("a single cell has no labels to show and one series", () => {

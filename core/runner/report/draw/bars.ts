@@ -77,7 +77,7 @@ export function bars(chart: BarChart): Picture {
       type: "group",
       children: [
         { type: "rect", shape, style: { fill: patternFill(lookOf(series[bar.series].style).colour, bar.series) } },
-        ...(bar.low === null || bar.high === null ? [] : whisker(x(bar.low), end, y)),
+        ...(bar.low === null || bar.high === null || bar.low === bar.high ? [] : whisker(x(bar.low), end, y)),
         name,
         label(quantity(bar.value, unit), Math.max(to, end) + 8, y, {}),
       ],

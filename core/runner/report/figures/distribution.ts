@@ -78,6 +78,6 @@ export function distributionFigure(space: Dimensions): Figure {
         ];
       }),
     },
-    charts: plots(space, "curves", panels),
+    charts: plots(space.series, "curves", panels),
   };
 }

@@ -57,7 +57,7 @@ export function efficiencyFigure(space: Dimensions): Figure {
         })
       ),
     },
-    charts: plots(space, "points", groups.map((group) => panelOf(space, group))),
+    charts: plots(space.series, "points", groups.map((group) => panelOf(space, group))),
   };
 }
 

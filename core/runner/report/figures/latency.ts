@@ -67,7 +67,7 @@ export function latencyFigure(space: Dimensions): Figure {
         ...PERCENTILES.flatMap(([key]): Interval["value"][] => estimateValues(percentileOf(cell, key))),
       ]),
     },
-    charts: plots(space, "lines", panels),
+    charts: plots(space.series, "lines", panels),
   };
 }
 

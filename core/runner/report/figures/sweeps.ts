@@ -14,6 +14,9 @@ import { estimatesInWords } from "../words.ts";
 /** From which ratio of the largest to the smallest on an axis is logarithmic. */
 const WIDE = 16;
 
+/** The line of a sweep that has no other. */
+const ALONE = { name: "all cells", style: 0 };
+
 interface Metric {
   readonly name: string;
   readonly key: string;
@@ -71,15 +74,17 @@ function sweepFigure(space: Dimensions, sweep: Sweep, { name, key, title, axis, 
         cells.map((cell) => [...labelValues(cell, space), ...estimateValues(of(cell))])
       ),
     },
-    charts: plots(space, "lines", panels),
+    charts: plots(sweep.label === space.compared ? [ALONE] : space.series, "lines", panels),
   };
 }
 
 function linesOf(space: Dimensions, sweep: Sweep, cells: readonly CellResult[], of: Metric["of"]): Line[] {
-  return [...new Set(cells.map((cell) => space.seriesOf(cell)))].map((series) => ({
+  // Where it is all that differs, its cells are one line.
+  const seriesOf = (cell: CellResult): number => sweep.label === space.compared ? 0 : space.seriesOf(cell);
+  return [...new Set(cells.map(seriesOf))].map((series) => ({
     series,
     points: sweep.texts.map((text, at): Point | null => {
-      const cell = cells.find((each) => space.seriesOf(each) === series && each.labels[sweep.label] === text);
+      const cell = cells.find((each) => seriesOf(each) === series && each.labels[sweep.label] === text);
       const estimate = cell === undefined ? null : of(cell);
       if (estimate === null) return null;
       return { x: sweep.values[at], y: estimate.median, yEnds: [estimate.low, estimate.high] };

@@ -11,10 +11,13 @@ import type { Dimensions } from "../dimensions.ts";
 import { repetitionsInWords, warningsOf } from "../words.ts";
 import { type Html, html } from "./html.ts";
 
+/** Notes of the runner of which the warnings say more. */
+const WARNED = /^(?:not settled|disturbed): /;
+
 /** The facts of one result. */
 export function aboutHtml({ result, shown }: Dimensions): Html {
   const { machine, startedAt, cells } = result;
-  const notes = [...new Set(cells.flatMap(({ notes }) => notes))];
+  const notes = [...new Set(cells.flatMap(({ notes }) => notes))].filter((note) => !WARNED.test(note));
   const warnings = warningsOf(result, shown);
   return html`
     <dl>
