@@ -17,6 +17,7 @@ export function cellsTable(space: Dimensions): Figure {
   const { cells, figures } = space.result;
   const counters = Object.entries(figures).filter(([name]) => cells.some(({ summary }) => name in summary.counters));
   const several = cells.some(({ samples }) => samples.some(({ clients }) => clients.length > 1));
+  const late = cells.some(({ summary }) => summary.latenessP99Ns !== null);
   const groups: readonly { readonly columns: Column[]; readonly of: (cell: CellResult) => Value[] }[] = [
     { columns: labelColumns(space), of: (cell) => labelValues(cell, space) },
     text("status", "status", ({ status }) => status),
@@ -26,6 +27,7 @@ export function cellsTable(space: Dimensions): Figure {
     middle("latency_p50_ns", "p50", "time", ({ summary }) => summary.latencyP50Ns),
     estimated("latency_p99_ns", "p99", "time", ({ summary }) => summary.latencyP99Ns),
     middle("latency_p999_ns", "p99.9", "time", ({ summary }) => summary.latencyP999Ns),
+    ...(late ? [middle("lateness_p99_ns", "lateness p99", "time", ({ summary }) => summary.latenessP99Ns)] : []),
     plain("cpu_application_cores", "CPU application", "cores", (cell) => coresOf(cell, "application")),
     plain("cpu_driver_cores", "CPU driver", "cores", (cell) => coresOf(cell, "driver")),
     middle("iops_per_core", "operations a second and core", "count", ({ summary }) => summary.iopsPerCpuCore),

@@ -55,7 +55,8 @@ export function latencyFigure(space: Dimensions): Figure {
   return {
     ...{ name: NAME, title: TITLE },
     caption:
-      "From submission to the moment the workload gets the completion, of the operations that were timed, on a " +
+      "From submission, or where arrivals are open from when an operation was due, to the moment the workload gets the " +
+      "completion; of the operations that were timed, on a " +
       `logarithmic scale. ${percentilesInWords(repetitionsInWords(result))}`,
     table: {
       columns: [
