@@ -228,7 +228,21 @@ const sata = command(
 export const parser = or(run, report, advise, regret, serve, faults, check, compare, list, schema, sata);
 /** What may stand first on the command line; anything else is an argument of `run`. */
 export const COMMANDS: readonly string[] = [
-  ...["run", "report", "advise", "regret", "serve", "faults", "check", "compare", "list", "schema", "sata", "completion", "help"],
+  ...[
+    "run",
+    "report",
+    "advise",
+    "regret",
+    "serve",
+    "faults",
+    "check",
+    "compare",
+    "list",
+    "schema",
+    "sata",
+    "completion",
+    "help",
+  ],
   ...["--help", "-h", "--version"],
 ];
 
