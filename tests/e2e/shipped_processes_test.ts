@@ -19,6 +19,12 @@ const KINDS = [["domains.application.kind", "process"], ["domains.driver.kind", 
 /** Folders whose scenarios take a disk, a server, root and a mounted device, or many restarts: other tests run those. */
 const SPECIAL = ["sata", "nbd", "thesis", "faults"];
 
+/** What is made a process. Some say so themselves, and an application with a response thread is none. */
+function kindsFor(file: string): readonly (readonly [string, string])[] {
+  if (file.includes("/processes/")) return [];
+  return file.endsWith("/lab/completion.yaml") ? [["domains.driver.kind", "process"]] : KINDS;
+}
+
 function scenariosIn(folder: string): string[] {
   return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) => {
     if (isDirectory) return SPECIAL.includes(name) ? [] : scenariosIn(`${folder}/${name}`);
@@ -28,8 +34,7 @@ function scenariosIn(folder: string): string[] {
 
 for (const file of scenariosIn(FOLDER).sort()) {
   Deno.test(`scenarios${file.slice(FOLDER.length)} works in processes`, async () => {
-    // These say themselves what is a process.
-    const kinds = file.includes("/processes/") ? [] : KINDS;
+    const kinds = kindsFor(file);
     const overrides = [...BRIEF, ...kinds].map(([path, value]) => ({ path, value }));
     const expanded = await expandScenario(await ScenarioDocument.read(file, overrides), builtins);
     // The first cell and the last: what is between differs from them by less than they do.
