@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { NotificationPolicy, WaitOutcome, WaitPlan } from "./notification.ts";
+import { endLooks, type NotificationPolicy, type WaitOutcome, type WaitPlan } from "./notification.ts";
 import { MAX_SLEEP_MS } from "./waiter.ts";
 
 const MAX_SLEEP_NS = MAX_SLEEP_MS * 1e6;
@@ -31,6 +31,11 @@ export class BoundedPolicy implements NotificationPolicy {
     this.#policy.plan(plan);
     this.#cut = false;
     if (this.leftNs === Infinity) return;
+    if (plan.spinNs + plan.yieldNs === Infinity) {
+      // As a wait without a bound: looks without an end have one, and nobody sleeps after it.
+      endLooks(plan, MAX_SLEEP_NS);
+      plan.blockNs = 0;
+    }
     let left = Math.max(0, this.leftNs);
     this.leftNs = Infinity;
     this.#cut = left < plan.preSleepNs + plan.spinNs + plan.yieldNs + Math.min(plan.blockNs, MAX_SLEEP_NS);

@@ -48,8 +48,13 @@ export class HandedResponses implements ResponseSource {
   see(): number {
     let count = this.#queued();
     if (count > 0) return count;
-    if (this.#paused || this.#takesToo) {
-      this.#taker.take(this.#paused ? CompletionState.Idle : CompletionState.Running);
+    if (this.#paused) {
+      // The other thread takes nothing any more, but may have the lock for a look: what is there must not be missed.
+      this.#lock();
+      this.#taker.takeLocked(CompletionState.Idle);
+      count = this.#queued();
+    } else if (this.#takesToo) {
+      this.#taker.take(CompletionState.Running);
       count = this.#queued();
     }
     if (count > 0 || this.#area.state !== CompletionState.Broken) return count;
@@ -101,11 +106,7 @@ export class HandedResponses implements ResponseSource {
   pause(): void {
     if (this.#paused) return;
     const area = this.#area;
-    const deadline = performance.now() + LOCK_TIMEOUT_MS;
-    while (!area.tryLock()) {
-      if (performance.now() > deadline) throw new DomainError("The response thread does not let go of the ring");
-      this.#events.rest(1);
-    }
+    this.#lock();
     if (area.state === CompletionState.Running) area.state = CompletionState.Idle;
     area.unlock();
     this.#paused = true;
@@ -122,6 +123,15 @@ export class HandedResponses implements ResponseSource {
   end(): void {
     this.#area.state = CompletionState.Ended;
     this.#responder.wake();
+  }
+
+  /** Waits for the lock. Not on the hot path. */
+  #lock(): void {
+    const deadline = performance.now() + LOCK_TIMEOUT_MS;
+    while (!this.#area.tryLock()) {
+      if (performance.now() > deadline) throw new DomainError("The response thread does not let go of the ring");
+      this.#events.rest(1);
+    }
   }
 
   #queued(): number {

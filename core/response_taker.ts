@@ -42,8 +42,12 @@ export class ResponseTaker {
    * @returns whether there is something new in the area: completions, or that the connection broke
    */
   take(state: number): boolean {
+    return this.#area.tryLock() && this.takeLocked(state);
+  }
+
+  /** As {@link take}, for who has the lock; lets go of it. */
+  takeLocked(state: number): boolean {
     const area = this.#area;
-    if (!area.tryLock()) return false;
     const found = area.state === state && this.#takeAll();
     area.unlock();
     return found;

@@ -174,8 +174,10 @@ export abstract class LookingWaiter implements Waiter {
     const plan = this.#plan;
     resetPlan(plan);
     policy.plan(plan);
-    this.#mayBlock = plan.spinNs + plan.yieldNs < Infinity;
-    if (!this.#mayBlock) endLooks(plan, MAX_SLEEP_MS * NS_PER_MS);
+    const endless = plan.spinNs + plan.yieldNs === Infinity;
+    if (endless) endLooks(plan, MAX_SLEEP_MS * NS_PER_MS);
+    // A sleep of no length would leave the ring armed, and have a peer ring for nothing.
+    this.#mayBlock = !endless && plan.blockNs > 0;
     this.#outcome.spinHit = false;
     this.#outcome.spunNs = 0;
     this.#outcome.lostNs = 0;

@@ -58,6 +58,10 @@ class Auto implements NotificationPolicy {
   #cpuNs: number;
   /** Time asleep since then. */
   #sleptNs = 0;
+  /** Time of the waits since the clock was read. */
+  #waitedNs = 0;
+  /** Whether the last wait brought no work. */
+  #idle = false;
 
   constructor(cpuPrice: number, context: PolicyContext) {
     this.#context = context;
@@ -73,13 +77,16 @@ class Auto implements NotificationPolicy {
     plan.spinNs = way.spinNs;
     plan.yieldNs = way.yieldNs;
     plan.preSleepNs = way.preSleepNs;
+    if (this.#idle) return; // A thread without work is not to wake for several entries, which do not come.
     plan.armDistance = way.armDistance;
     plan.blockNs = way.blockNs;
   }
 
   waited(outcome: WaitOutcome): void {
+    this.#idle = !outcome.found;
     this.#sleptNs += outcome.sleptNs;
-    if (--this.#waitsLeft === 0) this.#look();
+    this.#waitedNs += outcome.spunNs + outcome.lostNs + outcome.sleptNs;
+    if (--this.#waitsLeft === 0 || this.#waitedNs >= LOOK_NS) this.#look();
   }
 
   /** Sees how it goes: about every half a millisecond, or at each wait where they are longer. */
@@ -87,6 +94,7 @@ class Auto implements NotificationPolicy {
     const now = this.#context.nowNs();
     this.#waits = Math.ceil(Math.min(MAX_WAITS, 2 * this.#waits, this.#waits * LOOK_NS / (now - this.#lookedAt + 1)));
     this.#waitsLeft = this.#waits;
+    this.#waitedNs = 0;
     this.#lookedAt = now;
     const taken = this.#context.taken();
     const entries = (taken - this.#taken + TWO_32) % TWO_32;

@@ -230,8 +230,9 @@ class Simulation {
     this.#policy.plan(plan);
     Object.assign(outcome, { spinHit: false, spunNs: 0, lostNs: 0, sleptNs: 0, wakeNs: 0, found: false });
     const { preSleepNs, armDistance, blockNs } = plan;
-    const mayBlock = plan.spinNs + plan.yieldNs < Infinity;
-    if (!mayBlock) endLooks(plan, MAX_SLEEP_NS);
+    const endless = plan.spinNs + plan.yieldNs === Infinity;
+    if (endless) endLooks(plan, MAX_SLEEP_NS);
+    const mayBlock = !endless && plan.blockNs > 0;
     this.#waits++;
     if (preSleepNs > 0) this.#sleep(preSleepNs, Infinity);
     outcome.spinHit = (plan.spinNs > 0 && this.#spin(plan.spinNs)) || (plan.yieldNs > 0 && this.#yield(plan.yieldNs));

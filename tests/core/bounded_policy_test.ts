@@ -2,6 +2,11 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { BoundedPolicy } from "../../core/bounded_policy.ts";
 import { resetPlan, type WaitPlan } from "../../core/notification.ts";
+import { AtomicsWaiter } from "../../core/waiter.ts";
+import { policy, RecordingEventPage, TestSource } from "../helpers/waiting.ts";
+
+/** Looks without an end last so long at most, as they do in a wait without a bound. */
+const LONGEST_NS = 100e6;
 
 const time = fc.oneof(fc.integer({ min: 0, max: 1e9 }), fc.constant(Infinity));
 
@@ -18,6 +23,12 @@ Deno.test("no wait takes longer than is left, and within that it is as the polic
     const policy = new BoundedPolicy({ plan: (plan) => void Object.assign(plan, wants) });
     policy.leftNs = leftNs;
     const plan = planned(policy);
+    const endless = leftNs < Infinity && wants.spinNs + wants.yieldNs === Infinity;
+    if (endless) {
+      wants.yieldNs = wants.spinNs < Infinity ? LONGEST_NS : 0;
+      wants.spinNs = Math.min(wants.spinNs, LONGEST_NS);
+      wants.blockNs = 0;
+    }
     let left = Math.max(0, leftNs);
     for (const part of ["preSleepNs", "spinNs", "yieldNs", "blockNs"] as const) {
       assert.equal(plan[part], Math.min(wants[part], left), part);
@@ -69,4 +80,19 @@ Deno.test("a bound holds for one wait", () => {
   const policy = new BoundedPolicy({ plan: (plan) => void (plan.spinNs = 70) });
   policy.leftNs = 50;
   assert.deepEqual([planned(policy).spinNs, planned(policy).spinNs], [50, 70]);
+});
+
+Deno.test("a wait without a sleep arms nothing: nobody is to ring for a thread that is awake", () => {
+  const log: string[] = [];
+  const waiter = new AtomicsWaiter(new RecordingEventPage(log), () => {});
+  waiter.add(new TestSource(log));
+  waiter.wait(policy({ blockNs: 0 }));
+  const bounded = new BoundedPolicy(policy({ spinNs: 5000 }));
+  bounded.leftNs = 1000;
+  waiter.wait(bounded);
+  const endless = new BoundedPolicy(policy({ spinNs: Infinity }));
+  endless.leftNs = 1000;
+  waiter.wait(endless);
+  assert.deepEqual(log, ["disarm", "disarm", "disarm"]);
+  assert.equal(waiter.counters.sleeps, 0);
 });

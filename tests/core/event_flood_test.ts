@@ -6,9 +6,12 @@ import { synchronous } from "../../core/block_device.ts";
 import { EventFd } from "../../core/event_fd.ts";
 import { FdWaiter } from "../../core/fd_waiter.ts";
 import { AtomicsWaiter, type LookingWaiter } from "../../core/waiter.ts";
+import { threadUsage } from "../../core/measure/thread.ts";
 import { MemoryDevice } from "../helpers/devices.ts";
 import { driverFor, leave } from "../helpers/driver.ts";
 import { FloodedEventPage, policy, TestSource } from "../helpers/waiting.ts";
+
+threadUsage(); // Opens the C library for good, before a sanitizer counts what a test opens.
 
 /** Rings without work that a waiter bears before it rests. */
 const BORNE = 64;

@@ -66,7 +66,7 @@ chan completions = [RING_SIZE] of { byte };
 inline take_responses()
 {
 	count = 0;
-	/* core/response_taker.ts take: if (!area.tryLock()) return false; */
+	/* core/response_taker.ts take: return this.#area.tryLock() && this.takeLocked(state); */
 	TRY_LOCK(unlocked);
 	/* core/response_taker.ts #takeAll: ring.consumed = area.consumed; */
 	/* core/response_taker.ts #takeAll: const available = ring.available(); */
@@ -233,7 +233,7 @@ poll:
 			:: IS_UNPUSHED(REQUESTS(0)) -> push(REQUESTS(0))
 			:: !IS_UNPUSHED(REQUESTS(0))
 			fi;
-			/* core/handed_responses.ts see: this.#taker.take(this.#paused ? CompletionState.Idle : CompletionState.Running); */
+			/* core/handed_responses.ts see: this.#taker.take(CompletionState.Running); */
 			if
 			:: take_responses(); count = 0
 			:: skip

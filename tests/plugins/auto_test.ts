@@ -174,6 +174,33 @@ Deno.test("auto offers its core where whoever it waits for needs it", () => {
   assert.deepEqual([plan.spinNs, plan.yieldNs], [YIELD.plan.spinNs, YIELD.plan.yieldNs]);
 });
 
+Deno.test("auto looks at the clock soon when waits have become longer", () => {
+  let [now, readings] = [0, 0];
+  const context = { nowNs: () => (readings++, now), taken: () => readings, threadCpuNs: () => 0 };
+  const policy = auto.create(auto.options.parse({}), context);
+  const wait = (spunNs: number): void => {
+    now += spunNs;
+    policy.waited?.({ spinHit: true, spunNs, lostNs: 0, sleptNs: 0, wakeNs: 0, found: true });
+  };
+  for (let i = 0; i < 100_000; i++) wait(1000);
+  const before = readings;
+  assert(before < 1000, `${before} readings`);
+  for (let i = 0; i < 10; i++) wait(20 * MS);
+  assert.equal(readings - before, 10);
+});
+
+Deno.test("auto does not wake for several entries where none come", () => {
+  // Coalescing is by far the best, until there is no work at all.
+  const plan = waits(1, 1, ({ armDistance }) => ({ rate: 50_000, cores: armDistance === 16 ? 0.1 : 1 }));
+  assert.equal(plan.armDistance, 16);
+  const context = { nowNs: () => 0, taken: () => 0, threadCpuNs: () => 0 };
+  const idle = auto.create(auto.options.parse({}), context);
+  idle.waited?.({ spinHit: false, spunNs: 0, lostNs: 0, sleptNs: 1, wakeNs: 0, found: false });
+  resetPlan(plan);
+  idle.plan(plan);
+  assert.deepEqual([plan.armDistance, plan.blockNs], [1, Infinity]);
+});
+
 Deno.test("without a clock of CPU time, auto takes the time awake for it", () => {
   let now = 0;
   let taken = 0;
