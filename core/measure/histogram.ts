@@ -106,7 +106,8 @@ export class LatencyHistogram {
    * @param fraction 0 to 1
    */
   quantile(fraction: number): number {
-    const rank = Math.max(1, Math.ceil(fraction * this.count));
+    // What the product is too large by, as it is rounded, must not make it the next value's rank.
+    const rank = Math.max(1, Math.ceil(fraction * this.count * (1 - 2 * Number.EPSILON)));
     let seen = 0;
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
       seen += this.counts[bucket];

@@ -18,6 +18,13 @@ const latencies = fc.array(
   { minLength: 1, maxLength: 3000, size: "max" },
 );
 
+Deno.test("a rank that is a whole number is not the next one's for a rounding error", () => {
+  const histogram = new LatencyHistogram();
+  for (let value = 0; value < 1000; value++) histogram.record(value < 999 ? 10 : 60);
+  assert.equal(histogram.quantile(99.9 / 100), 10, `${99.9 / 100 * 1000} is 999`);
+  assert.equal(histogram.quantile(1), 60);
+});
+
 Deno.test("quantiles are those of HdrHistogram, to the resolution of both", () => {
   fc.assert(
     fc.property(latencies, (values) => {
