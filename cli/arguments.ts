@@ -195,7 +195,7 @@ const compare = command(
   {
     description: message`Say for each cell whether it is faster or slower than before, or that there is no evidence.`,
     footer:
-      message`The first result is what the second is compared with. The exit status is 0 when nothing is slower, 1 when something is, or failed, 2 when nothing could be compared.`,
+      message`The first result is what the second is compared with. The exit status is 0 when nothing is slower, 1 when something is, or failed, 2 when that cannot be said, of one cell or of all: there were too few repetitions, or the second result has no such cell.`,
   },
 );
 

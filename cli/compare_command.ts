@@ -11,6 +11,7 @@ import { readResults, ResultError } from "../core/runner/read_result.ts";
 import type { CompareArguments } from "./arguments.ts";
 import { renderComparison } from "./compare_table.ts";
 import { ExitStatus } from "./exit_status.ts";
+import { counted } from "./labels.ts";
 import { join } from "./paths.ts";
 import { tableColumns } from "./table.ts";
 
@@ -29,7 +30,17 @@ export async function compareCommand(args: CompareArguments): Promise<number> {
   }
   console.log(args.json ? JSON.stringify(comparison) : renderComparison(comparison, tableColumns()));
   const isBad = comparison.cells.some(({ verdict }) => verdict === "slower" || verdict === "failed");
-  return isBad ? ExitStatus.Failed : ExitStatus.Ok;
+  if (isBad) return ExitStatus.Failed;
+  const open = openCells(comparison);
+  if (open === 0) return ExitStatus.Ok;
+  console.error(`iddr: of ${counted(open, "cell")} it cannot be said whether they are slower: status 2`);
+  return ExitStatus.Invalid;
+}
+
+/** Cells of the first side of which nothing can be said, however much slower the second is. */
+function openCells({ cells, sides, unmatched }: RunComparison): number {
+  const undecided = cells.filter(({ verdict }) => verdict === "too few repetitions" || verdict === "not compared");
+  return undecided.length + unmatched.filter(({ side }) => side === sides[0]).length;
 }
 
 /** What is to be compared with what. */

@@ -25,9 +25,15 @@ export async function regretCommand(args: RegretArguments): Promise<number> {
   if (!ensurePermissions(needs)) return ExitStatus.Invalid;
   try {
     const chosen = await readAll(choose);
-    const table = confirm.length === 0
-      ? regretTable(metric, chosen)
-      : regretTable(metric, chosen, await readAll(confirm));
+    const confirming = confirm.length === 0 ? undefined : await readAll(confirm);
+    const twice = confirming?.find((result) => chosen.some((other) => isSameRun(result, other)));
+    if (twice !== undefined) {
+      throw new ResultError(
+        `the run that was started at ${twice.startedAt} is among those of --choose and those of --confirm: to confirm takes ` +
+          "another run",
+      );
+    }
+    const table = regretTable(metric, chosen, confirming);
     if (table.loads.length === 0) throw new ResultError("no load is in the results of both --choose and --confirm");
     const unknown = policies.filter((policy) => !table.policies.includes(policy));
     if (unknown.length > 0) {
@@ -44,6 +50,11 @@ export async function regretCommand(args: RegretArguments): Promise<number> {
     console.error(`iddr: ${thrown.message}`);
     return ExitStatus.Invalid;
   }
+}
+
+function isSameRun(one: Result, other: Result): boolean {
+  const name = ({ scenario }: Result): unknown => (scenario as { name?: unknown }).name;
+  return one.startedAt === other.startedAt && name(one) === name(other);
 }
 
 /** The results in files, and in those of folders that end in .json. */

@@ -23,7 +23,7 @@ const METRICS: Readonly<Record<EstimateName, string>> = {
 export interface GoalTally {
   /** Loads where the whole interval is at the goal or above. */
   readonly met: number;
-  /** Loads where it is not told. */
+  /** Loads where it is not told: too few repetitions for an interval, or one that has the goal in it, or no value. */
   readonly open: number;
   /** Loads where the whole interval is below, or the policy failed. */
   readonly missed: number;
@@ -53,9 +53,9 @@ export function renderRegret(table: RegretTable, policies: readonly string[], go
     ...shown.map((policy) => relative(load, policy)),
   ]);
   return [
-    `${METRICS[table.metric]} relative to the best policy of each load` +
+    `${METRICS[table.metric]} relative to the best of the other policies of each load` +
     (confirmed
-      ? "; the best was chosen from other runs than the figures are from."
+      ? "; that one was chosen from other runs than the figures are from."
       : ". The best was chosen from the same runs, which favours it: --confirm takes the figures from others."),
     "",
     markdownRow(header),
@@ -70,8 +70,10 @@ export function renderRegret(table: RegretTable, policies: readonly string[], go
 /** How a policy stands against a goal. */
 export function tally({ loads }: RegretTable, policy: string, goal: number): GoalTally {
   const all = loads.map((load) => {
-    const own = cellOf(load, policy)?.relative ?? null;
-    if (own === null) return "missed";
+    const cell = cellOf(load, policy);
+    if (cell?.status === "failed") return "missed";
+    const own = cell?.relative ?? null;
+    if (own === null || own.interval === "minmax") return "open";
     return own.low >= goal ? "met" : own.high < goal ? "missed" : "open";
   });
   const countOf = (what: "met" | "open" | "missed"): number => all.filter((each) => each === what).length;
@@ -86,8 +88,8 @@ function relative(load: RegretLoad, policy: string): string {
   const cell = cellOf(load, policy);
   if (cell === undefined) return "";
   const worst = cell.worst === "yes" ? " worst" : cell.worst === "perhaps" ? " worst?" : "";
-  if (cell.relative === null) return `failed${worst}`;
-  return (policy === load.best ? "**1**" : ratio(cell.relative)) + worst;
+  if (cell.relative === null) return cell.status === "measured" ? "alone" : `${cell.status}${worst}`;
+  return (policy === load.best ? `**${ratio(cell.relative)}**` : ratio(cell.relative)) + worst;
 }
 
 function ratio({ median, low, high }: Estimate): string {
@@ -127,7 +129,9 @@ function severalScenarios(loads: readonly RegretLoad[]): boolean {
 }
 
 function judgement({ met, open, missed }: GoalTally, goal: number): string {
-  return ` At least ${times(goal)}: surely at ${met}, surely not at ${missed}, not told at ${open}.`;
+  return ` At least ${
+    times(goal)
+  }, each load by its 95 % interval: met at ${met}, missed at ${missed}, not told at ${open}.`;
 }
 
 function markdownRow(cells: readonly string[]): string {

@@ -48,13 +48,15 @@ export interface NamedResults {
 
 interface PooledCell extends Side {
   readonly id: string;
+  readonly scenario: string;
   readonly labels: Labels;
 }
 
 /**
- * Matches the cells of two sides by their ids, and those that are left by their labels.
+ * Matches the cells of two sides by their ids, and those that are left by their labels and the name of their scenario,
+ * which counts where a side has several.
  *
- * @throws {CompareError} when they have none in common
+ * @throws {CompareError} when they have none in common, or labels do not tell those apart that are left
  */
 export function matchRuns(first: NamedResults, second: NamedResults): Matched {
   const [a, b] = [first, second].map(pool);
@@ -71,7 +73,11 @@ export function matchRuns(first: NamedResults, second: NamedResults): Matched {
     return pairs.size - before;
   };
   match((one, other) => one.id === other.id);
-  const byLabels = match((one, other) => canonical(one.labels) === canonical(other.labels));
+  const several = [a, b].some((cells) => new Set(cells.map(({ scenario }) => scenario)).size > 1);
+  const key = ({ labels, scenario }: PooledCell): string => canonical(several ? { ...labels, scenario } : labels);
+  refuseAlike(first.name, a.filter((cell) => !pairs.has(cell)), key);
+  refuseAlike(second.name, [...left], key);
+  const byLabels = match((one, other) => key(one) === key(other));
   if (pairs.size === 0) {
     throw new CompareError(
       `${first.name} and ${second.name} have no cell in common: the first cell of one is ${
@@ -102,11 +108,36 @@ export function matchRuns(first: NamedResults, second: NamedResults): Matched {
   };
 }
 
-/** All cells of some results; those of the same id together. */
+/** Cells with other ids and the same labels could be matched in several ways. */
+function refuseAlike(name: string, cells: readonly PooledCell[], key: (cell: PooledCell) => string): void {
+  const seen = new Set<string>();
+  for (const cell of cells) {
+    if (seen.has(key(cell))) {
+      throw new CompareError(
+        `${name} has several cells with the labels ${inLine(cell.labels)}, which differ in something else: compare ` +
+          "results of one version of one scenario",
+      );
+    }
+    seen.add(key(cell));
+  }
+}
+
+/** All cells of some results; those of the same scenario and id together. */
 function pool({ name, results }: NamedResults): PooledCell[] {
-  const cells = new Map<string, CellResult[]>();
-  for (const cell of results.flatMap((result) => result.cells)) cells.set(cell.id, [...cells.get(cell.id) ?? [], cell]);
-  return [...cells.values()].map((same) => ({ ...same[0], ...sideOf(name, same) }));
+  const cells = new Map<string, { readonly scenario: string; readonly same: CellResult[] }>();
+  for (const result of results) {
+    const { name: scenario } = result.scenario as { name: string };
+    for (const cell of result.cells) {
+      const key = `${scenario} ${cell.id}`;
+      const pooled = cells.get(key) ?? { scenario, same: [] };
+      cells.set(key, pooled);
+      pooled.same.push(cell);
+    }
+  }
+  return [...cells.values()].map(({ scenario, same }) => {
+    const { id, labels } = same[0];
+    return { id, scenario, labels, ...sideOf(name, same) };
+  });
 }
 
 function sideOf(name: string, same: readonly CellResult[]): Side {

@@ -5,7 +5,10 @@
  * winner's curse); whatever is compared with it looks worse than it is. So the best is chosen from one set of results and
  * the figures are taken from another, which was measured anew.
  *
- * A load is all labels of a cell but those of its policy, and the name of its scenario.
+ * Each policy is held against the best of the others. So the one that was chosen has no 1 for being chosen: it has to be
+ * better than the runner-up once more.
+ *
+ * A load is all labels of a cell but those of its policy, the name of its scenario, and how long it was measured.
  *
  * @module
  */
@@ -26,18 +29,20 @@ export function moreIsBetter(metric: EstimateName): boolean {
 export interface RegretCell {
   /** Label of the policy. */
   readonly policy: string;
-  /** Its value; null where it failed or was not measured. */
+  /** Whether there is a value of it, and why not. */
+  readonly status: "measured" | "failed" | "not run" | "not measured";
+  /** Its value; null where there is none. */
   readonly estimate: Estimate | null;
   /**
-   * How good it is relative to the policy that was chosen as the best: 1 is as good, less is worse, whether more of the
-   * metric is better or less. Above 1 it was better than the one that was chosen.
+   * How good it is relative to the best of the others, as that was chosen: 1 is as good, less is worse, whether more of
+   * the metric is better or less. Null also where it was measured alone.
    */
   readonly relative: Estimate | null;
-  /** What one loses by it: 1 less the median of `relative`. */
+  /** What one loses by it: 1 less the median of `relative`, or 0 where that is above 1. */
   readonly regret: number | null;
   /**
-   * Whether it is the worst of all: `yes` if the interval of the ratio to the next lies below 1, `perhaps` if it has the
-   * lowest value; a failure is worse than all values. `no` where no other was measured.
+   * Whether it is the worst of all: `yes` if the 95 % interval of the ratio to the next lies below 1, `perhaps` if it has
+   * the lowest value; a failure is worse than all values. `no` where no other was measured.
    */
   readonly worst: "yes" | "perhaps" | "no";
 }
@@ -73,6 +78,8 @@ interface Load {
   readonly labels: Record<string, string>;
   /** The samples of each policy; of several documents together. */
   readonly samples: Map<string, Sample[]>;
+  /** The policies of which a cell failed. */
+  readonly failed: Set<string>;
 }
 
 /**
@@ -109,13 +116,15 @@ export function nameOf({ scenario, labels }: Pick<Load, "scenario" | "labels">):
 function loadsOf(results: readonly Result[]): Map<string, Load> {
   const loads = new Map<string, Load>();
   for (const result of results) {
-    const { name: scenario } = result.scenario as { name: string };
+    const { name: scenario, run } = result.scenario as { name: string; run?: { warmup?: unknown; duration?: unknown } };
     for (const { labels, samples, status } of result.cells) {
       const { policy } = labels;
       const others = Object.entries(labels).filter(([label]) => label !== "policy" && !label.startsWith("policy."));
-      const key = JSON.stringify([scenario, others.toSorted(([a], [b]) => a < b ? -1 : 1)]);
-      const load = loads.get(key) ?? { scenario, labels: Object.fromEntries(others), samples: new Map() };
+      const key = JSON.stringify([scenario, run?.warmup, run?.duration, others.toSorted(([a], [b]) => a < b ? -1 : 1)]);
+      const load = loads.get(key) ??
+        { scenario, labels: Object.fromEntries(others), samples: new Map(), failed: new Set() };
       loads.set(key, load);
+      if (status === "failed") load.failed.add(policy);
       load.samples.set(policy, [...load.samples.get(policy) ?? [], ...status === "failed" ? [] : samples]);
     }
   }
@@ -123,44 +132,46 @@ function loadsOf(results: readonly Result[]): Map<string, Load> {
 }
 
 function regretLoad(metric: EstimateName, choose: Load, confirm: Load, policies: readonly string[]): RegretLoad {
-  const best = bestOf(metric, choose, confirm);
+  const ranking = rank(metric, choose, confirm);
   const values = new Map(
     policies.map((policy) => [policy, repeated(confirm.samples.get(policy) ?? [], metric)]),
   );
-  const reference = best === null ? null : values.get(best) ?? null;
   const there = policies.filter((policy) => confirm.samples.has(policy));
   return {
     scenario: confirm.scenario,
     labels: confirm.labels,
-    best,
+    best: ranking[0] ?? null,
     cells: policies.map((policy): RegretCell => {
       const own = values.get(policy) ?? null;
-      const relative = own === null || reference === null
-        ? null
-        : policy === best
-        ? { median: 1, low: 1, high: 1, interval: "minmax" as const }
-        : goodnessRatio(metric, own, reference);
+      const rival = ranking.find((each) => each !== policy);
+      const reference = rival === undefined ? null : values.get(rival) ?? null;
+      const relative = own === null || reference === null ? null : goodnessRatio(metric, own, reference);
       return {
         policy,
+        status: own !== null
+          ? "measured"
+          : confirm.failed.has(policy)
+          ? "failed"
+          : confirm.samples.has(policy)
+          ? "not measured"
+          : "not run",
         estimate: own === null ? null : estimateOf(own),
         relative,
-        regret: relative === null ? null : 1 - relative.median,
+        regret: relative === null ? null : Math.max(0, 1 - relative.median),
         worst: there.includes(policy) ? worstOf(metric, policy, there, values) : "no",
       };
     }),
   };
 }
 
-/** The policy with the best median among those that the confirming results have, too. */
-function bestOf(metric: EstimateName, choose: Load, confirm: Load): string | null {
-  let best: { readonly policy: string; readonly value: number } | null = null;
-  for (const [policy, samples] of choose.samples) {
+/** The policies, the one with the best median first: of those that the confirming results have, too. */
+function rank(metric: EstimateName, choose: Load, confirm: Load): string[] {
+  const measured = [...choose.samples].flatMap(([policy, samples]) => {
     const own = repeated(samples, metric);
-    if (own === null || repeated(confirm.samples.get(policy) ?? [], metric) === null) continue;
-    const value = median(own.map((each) => each.value)) * (moreIsBetter(metric) ? 1 : -1);
-    if (best === null || value > best.value) best = { policy, value };
-  }
-  return best?.policy ?? null;
+    if (own === null || repeated(confirm.samples.get(policy) ?? [], metric) === null) return [];
+    return [{ policy, value: median(own.map((each) => each.value)) * (moreIsBetter(metric) ? 1 : -1) }];
+  });
+  return measured.sort((a, b) => b.value - a.value).map(({ policy }) => policy);
 }
 
 function worstOf(
@@ -180,7 +191,8 @@ function worstOf(
   const [own, nexts] = [values.get(policy) ?? null, values.get(next) ?? null];
   if (own === null) return nexts === null ? "perhaps" : "yes";
   if (nexts === null || goodness(policy) >= goodness(next)) return "no";
-  return goodnessRatio(metric, own, nexts).high < 1 ? "yes" : "perhaps";
+  const { high, interval } = goodnessRatio(metric, own, nexts);
+  return interval === "bootstrap95" && high < 1 ? "yes" : "perhaps";
 }
 
 /**

@@ -148,7 +148,7 @@ const scenarioSchema = z.strictObject({
       .describe(
         "Into how many pieces the measured time is cut, for what changes in it; fewer where they would be under 10ms.",
       ),
-    repetitions: z.int().min(1).max(1000).default(5)
+    repetitions: z.int().min(1).max(1000).default(10)
       .describe("How often each cell is measured; with precision, at least so often."),
     precision: percentage().nullable().prefault(null).describe(
       "Measures a cell until its median is known so well: half the 95 % interval as a share of it, such as 2%; null: repetitions say.",

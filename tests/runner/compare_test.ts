@@ -89,6 +89,26 @@ Deno.test("cells whose ids differ are matched by their labels, and a warning say
   assert.match(warnings[0], /^1 of 1 cells were matched by their labels, as their ids differ/);
 });
 
+Deno.test("cells of several scenarios are matched within their scenario alone", () => {
+  const run = (name: string, id: string, middle: number): Result => {
+    return resultOf([cellOf("interrupt", around(middle), { id })], { scenario: { name, description: "" } });
+  };
+  const before = named("A", run("one", "1", 100), run("two", "2", 900));
+  const after = named("B", run("two", "4", 900), run("one", "3", 100));
+  const { cells } = compareCells(matchRuns(before, after), COMPARE_DEFAULTS);
+  assert.deepEqual(cells.map(({ ratio }) => ratio?.median), [1, 1]);
+  const renamed = matchRuns(named("A", run("old", "1", 100)), named("B", run("new", "2", 100)));
+  assert.equal(renamed.pairs.length, 1, "where each side has one scenario, its name does not matter");
+});
+
+Deno.test("cells that labels do not tell apart are not matched by them", () => {
+  const twice = named("B", resultOf([cellOf("interrupt", [1], { id: "1" }), cellOf("interrupt", [1], { id: "2" })]));
+  assert.throws(
+    () => matchRuns(named("A", resultOf([cellOf("interrupt", [1], { id: "3" })])), twice),
+    /B has several cells with the labels policy=interrupt,.* which differ in something else/,
+  );
+});
+
 Deno.test("runs without a cell in common cannot be compared", () => {
   assert.throws(() => compare([cellOf("interrupt", [1])], [cellOf("busy-poll", [1])]), (thrown: unknown) => {
     assert(thrown instanceof CompareError && thrown.code === "IDDR_COMPARE");
