@@ -238,14 +238,15 @@ function method({ loads, elapsedNs, warmupNs, durationNs, ended, cpuPrice }: Adv
   const goals = new Set(loads.flatMap(({ objective }) => objective === null ? [] : [objective.goal]));
   const formulas = [...goals].map((goal) => {
     const keeping = goal === "latency" ? " of those that keep up" : "";
-    return formula({ goal, cpuPrice: goal === "idleness" ? 1 : cpuPrice }) + keeping;
+    const counts = loads.some(({ objective }) => objective?.goal === goal && objective.cpuPrice > 0) ? cpuPrice : 0;
+    return formula({ goal, cpuPrice: goal === "idleness" ? 1 : counts }) + keeping;
   });
   return [
     `Measured: ${counted(repetitions, "repetition")} of ${formatDuration(durationNs)} after ` +
     `${formatDuration(warmupNs)} of warm-up, in ${Math.round(elapsedNs / 1e9)} s; ${
       ENDS[ended]
     }. Brackets are intervals ` +
-    "that hold at 95 % however often one looked.",
+    "that hold at about 95 % however often one looked, where repetitions of a policy are of one kind.",
     ...(formulas.length === 0
       ? []
       : [`Best is what has the highest ${formulas.join("; ")} (--cpu-price ${cpuPrice}).`]),

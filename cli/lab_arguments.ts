@@ -14,7 +14,7 @@ import { duration, formatDuration } from "../core/units.ts";
 import { allowCommands, allowDestructive, allowPlugin, force, out, path, progress, set } from "./common_arguments.ts";
 
 /** How long `advise` may take unless `--time` says otherwise. */
-const ADVISE_TIME_NS = 120e9;
+const ADVISE_TIME_NS = 240e9;
 
 const cpuPrice = withDefault(
   option("--cpu-price", float({ metavar: "PRICE", min: 0, max: 1 }), {

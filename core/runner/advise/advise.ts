@@ -128,5 +128,7 @@ function armOf({ cell, samples, error }: CellRun): LoadTrials["arms"][number] {
 /** What of a sample the objective needs. */
 export function observationOf(sample: Sample): Observation {
   const value = (name: "latencyP99Ns" | "cpuCores"): number | null => repeated([sample], name)?.[0].value ?? null;
-  return { iops: sample.iops, p99Ns: value("latencyP99Ns"), cores: value("cpuCores") };
+  const { offered, unsubmitted } = sample.counters;
+  const unsubmittedShare = offered > 0 ? unsubmitted / offered : undefined;
+  return { iops: sample.iops, p99Ns: value("latencyP99Ns"), cores: value("cpuCores"), unsubmittedShare };
 }

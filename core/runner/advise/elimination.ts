@@ -11,7 +11,7 @@
 
 import { mulberry32 } from "../../mulberry32.ts";
 import { type Ratio, ratiosTo } from "./comparison.ts";
-import { logIops, logScore, type Objective, objectiveOf, type Observation } from "./objective.ts";
+import { canScore, logIops, logScore, type Objective, objectiveOf, type Observation } from "./objective.ts";
 
 /** One policy at one load. */
 export interface Arm {
@@ -55,7 +55,7 @@ export type Standing =
   | "behind"
   /** Failed. */
   | "failed"
-  /** Not measured. */
+  /** Not measured, or not all of it that decides. */
   | "unmeasured";
 
 /** What is known of a load. */
@@ -76,10 +76,13 @@ export interface LoadStandings {
 export const ALIKE = 0.02;
 /** A policy in an open loop keeps up if it completes so much of what the one that completes most does. */
 export const KEEPS_UP = 0.95;
-/** Rounds in which all are measured. */
-export const SCREENING_ROUNDS = 2;
+/**
+ * Rounds in which all are measured. A policy whose processes fall into two kinds, fast and slow ones, may show one kind
+ * alone in fewer.
+ */
+export const SCREENING_ROUNDS = 4;
 /** Fewest rounds for an answer. */
-export const LEAST_ROUNDS = 3;
+export const LEAST_ROUNDS = 5;
 /** Most rounds: what they do not tell apart is not worth telling. */
 export const MOST_ROUNDS = 100;
 /** The load that was asked about gets so many rounds for each of another. */
@@ -87,8 +90,11 @@ const ASKED_WEIGHT = 2;
 
 /** What is known of a load. */
 export function standingsOf({ arms, openLoop }: LoadTrials, cpuPrice: number): LoadStandings {
-  const there = arms.flatMap((arm, index) => arm.failure === null && arm.observations.length > 0 ? [index] : []);
-  const objective = objectiveOf(there.flatMap((index) => arms[index].observations), openLoop, cpuPrice);
+  const measured = arms.flatMap((arm, index) => arm.failure === null && arm.observations.length > 0 ? [index] : []);
+  const objective = objectiveOf(measured.map((index) => arms[index].observations), openLoop, cpuPrice);
+  const there = objective === null
+    ? measured
+    : measured.filter((index) => canScore(arms[index].observations, objective));
   const standings = arms.map(({ failure }): Standing => failure === null ? "unmeasured" : "failed");
   const ratios: (Ratio | null)[] = arms.map(() => null);
   if (there.length === 0 || objective === null) {
@@ -112,7 +118,8 @@ export function standingsOf({ arms, openLoop }: LoadTrials, cpuPrice: number): L
   const contenders = arms.flatMap(({ failure }, index) => {
     // Who may be behind is told by comparing with the one that completes most, so that is measured on, too.
     const compares = perhaps.length > 0 && there[most] === index;
-    const out = failure !== null || standings[index] === "behind" || (lost.includes(index) && !compares);
+    const left = standings[index] === "behind" || (measured.includes(index) && !there.includes(index));
+    const out = failure !== null || left || (lost.includes(index) && !compares);
     return out ? [] : [index];
   });
   const sure = contenders.every((index) => arms[index].observations.length >= LEAST_ROUNDS);

@@ -4,8 +4,12 @@
  * Where the next request waits for an answer (a closed loop), policies differ in throughput, and the objective is
  * `throughput^(1−p) · (throughput per core)^p`, which is `IOPS / cores^p`: that of the policy `auto`. Where requests come
  * at times of their own (an open loop), all policies that keep up have the same throughput, and differ in how long a
- * request takes: the objective is `1 / (p99^(1−p) · cores^p)`, among those that keep up. Where nothing is asked of the
- * device, the least CPU is best, whatever it costs.
+ * request takes: the objective is `1 / (p99^(1−p) · cores^p)`, among those that keep up. Where none keeps up, latencies
+ * are as long as the run is, and throughput decides. Where nothing is asked of the device, the least CPU is best, whatever
+ * it costs.
+ *
+ * A policy of which a figure is missing that decides has no place in the comparison; it does not change what decides for
+ * the others.
  *
  * @module
  */
@@ -18,6 +22,8 @@ export interface Observation {
   readonly p99Ns: number | null;
   /** Cores that all domains used together; null where that cannot be known. */
   readonly cores: number | null;
+  /** Of the arrivals of an open loop the share that was never submitted; absent where that is not counted. */
+  readonly unsubmittedShare?: number;
 }
 
 /** What decides at a load. */
@@ -36,22 +42,42 @@ const LEAST_CORES = 0.001;
 /** Operations a second that stand for none, so that a ratio to them is finite. */
 const LEAST_IOPS = 0.001;
 
+/** Who leaves more of the arrivals undone does not keep up. */
+const MAX_UNSUBMITTED = 0.05;
+
 /**
- * The objective at a load, as far as what was measured allows it: without CPU times the price is 0.
+ * The objective at a load, as far as what was measured of any policy allows it: where CPU times are known of none, the
+ * price is 0.
  *
+ * @param policies what was measured of each policy, of each at least once
  * @param openLoop whether requests come at times of their own
  */
 export function objectiveOf(
-  observations: readonly Observation[],
+  policies: readonly (readonly Observation[])[],
   openLoop: boolean,
   cpuPrice: number,
 ): Objective | null {
-  const knowsCpu = observations.every(({ cores }) => cores !== null);
-  if (observations.length > 0 && observations.every(({ iops }) => iops === 0)) {
+  const ofAny = (holds: (observation: Observation) => boolean): boolean => policies.some((own) => own.every(holds));
+  const knowsCpu = ofAny(knowsCores);
+  if (policies.length > 0 && policies.flat().every(({ iops }) => iops === 0)) {
     return knowsCpu ? { goal: "idleness", cpuPrice: 1 } : null;
   }
-  const timed = observations.every(({ p99Ns }) => p99Ns !== null && p99Ns > 0);
-  return { goal: openLoop && timed ? "latency" : "throughput", cpuPrice: knowsCpu ? cpuPrice : 0 };
+  const decides = openLoop && ofAny(isTimed) &&
+    ofAny(({ unsubmittedShare = 0 }) => unsubmittedShare <= MAX_UNSUBMITTED);
+  return { goal: decides ? "latency" : "throughput", cpuPrice: knowsCpu ? cpuPrice : 0 };
+}
+
+/** Whether all was measured that decides. */
+export function canScore(observations: readonly Observation[], { goal, cpuPrice }: Objective): boolean {
+  return (cpuPrice === 0 || observations.every(knowsCores)) && (goal !== "latency" || observations.every(isTimed));
+}
+
+function knowsCores({ cores }: Observation): boolean {
+  return cores !== null;
+}
+
+function isTimed({ p99Ns }: Observation): boolean {
+  return p99Ns !== null && p99Ns > 0;
 }
 
 /** The logarithm of the objective's value: differences of it are ratios. */
