@@ -68,8 +68,9 @@ export class CellRun {
   get #wantsMore(): boolean {
     const { precision, maxRepetitions } = this.cell.scenario.run;
     if (precision === null || this.#samples.size >= maxRepetitions) return false;
+    // What is not measured, or is 0, does not become more precise.
     const half = this.#halfWidth;
-    return half === null || half > precision;
+    return half !== null && half > precision;
   }
 
   /** Half the interval of what must be precise, as a share of the median; null where it is not known. */

@@ -3,20 +3,28 @@
  *
  * A line is laid through the operations a second of the pieces (least squares); its slope, as the change over the whole
  * window in per cent of the mean, must be small. fio asks that of one run. Here the median over the repetitions counts,
- * as a cell that is not warm rises in each of them, and a slope that noise explains is none.
+ * as a cell that is not warm rises in each of them, and a slope that noise explains is none: how much slopes vary is seen
+ * from repetition to repetition, as pieces of one window are not independent. Few repetitions are held against the scatter
+ * of their pieces.
  *
  * @module
  */
 
 import type { Sample, Steadiness, Windows } from "./result.ts";
-import { median } from "./statistics.ts";
+import { median, sampleVariance } from "./statistics.ts";
 
 /** Fewest pieces through which a line says anything. */
 const FEWEST_PIECES = 5;
 /** Change over the window, in per cent of the mean, up to which a cell has settled. */
 export const SETTLED_PERCENT = 5;
+/** Fewest repetitions that show how much their slopes vary. */
+const FEWEST_REPETITIONS = 6;
+/** The standard error of a median is by so much larger than that of a mean, of normally distributed values. */
+const MEDIAN_ERROR = 1.2533;
 /** A slope of fewer standard errors may be noise. */
 const STANDARD_ERRORS = 3;
+/** The same where few repetitions show the error: Student's t at 99.5 % for 5, 6, … degrees of freedom. */
+const OF_FEW = [4.03, 3.71, 3.5, 3.36, 3.25, 3.17, 3.11, 3.05] as const;
 
 /** A regression line, in per cent of the mean over the whole window. */
 export interface Slope {
@@ -33,9 +41,15 @@ export function steadiness(samples: readonly Sample[]): Steadiness | null {
   );
   if (slopes.length === 0) return null;
   const slopePercent = median(slopes.map(({ percent }) => percent));
-  const errorPercent = median(slopes.map((slope) => slope.errorPercent)) / Math.sqrt(slopes.length);
+  const deviation = slopes.length < FEWEST_REPETITIONS
+    ? median(slopes.map((slope) => slope.errorPercent))
+    : MEDIAN_ERROR * Math.sqrt(sampleVariance(slopes.map(({ percent }) => percent)));
+  const errorPercent = deviation / Math.sqrt(slopes.length);
   const size = Math.abs(slopePercent);
-  return { settled: size <= SETTLED_PERCENT || size <= STANDARD_ERRORS * errorPercent, slopePercent };
+  const errors = slopes.length < FEWEST_REPETITIONS
+    ? STANDARD_ERRORS
+    : OF_FEW[slopes.length - FEWEST_REPETITIONS] ?? STANDARD_ERRORS;
+  return { settled: size <= SETTLED_PERCENT || size <= errors * errorPercent, slopePercent };
 }
 
 /** The slope of the operations a second; null where there are too few pieces, or no operations. */

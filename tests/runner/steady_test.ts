@@ -5,8 +5,11 @@ import { normal } from "../helpers/random.ts";
 import { sampleOf } from "../helpers/results.ts";
 
 /** 20 pieces that change by some per cent of the mean from one end of the window to the other. */
-function rising(percent: number, noise: () => number = () => 0): number[] {
-  return Array.from({ length: 20 }, (_, piece) => 1000 * (1 + (percent / 100) * ((piece + 0.5) / 20 - 0.5) + noise()));
+function rising(percent: number, noise: (piece: number) => number = () => 0): number[] {
+  return Array.from(
+    { length: 20 },
+    (_, piece) => 1000 * (1 + (percent / 100) * ((piece + 0.5) / 20 - 0.5) + noise(piece)),
+  );
 }
 
 Deno.test("the slope is the change over the window in per cent of the mean, rising or falling", () => {
@@ -56,6 +59,16 @@ Deno.test("noise is no slope: of noisy cells without one hardly any has not sett
   const [without, with60] = [unsettled(0), unsettled(60)];
   assert(without <= 20, `${without}`);
   assert(with60 >= 980, `${with60}`);
+});
+
+Deno.test("what rises in each repetition has not settled, however much the pieces of each scatter", () => {
+  const random = mulberry32(6);
+  // Bursts of several pieces: a regression takes them for noise, and the slopes of the repetitions are alike all the same.
+  const bursts = (percent: number): number[] =>
+    rising(percent, (piece) => Math.floor(piece / 2) % 2 === 0 ? 0.9 : -0.9);
+  const samples = (percent: () => number) => Array.from({ length: 10 }, (_, at) => sampleOf(at, bursts(percent())));
+  assert.equal(steadiness(samples(() => 60 + 10 * normal(random)))?.settled, false);
+  assert.equal(steadiness(samples(() => 25 * normal(random)))?.settled, true);
 });
 
 Deno.test("too few pieces, or no operations, say nothing", () => {

@@ -72,8 +72,8 @@ function panelOf(space: Dimensions, { name, cells }: Group): Panel {
   };
 }
 
-function pointOf({ summary: { iops, cpuCores } }: CellResult): Point | null {
-  if (iops === null || cpuCores === null) return null;
+function pointOf({ status, summary: { iops, cpuCores } }: CellResult): Point | null {
+  if (status === "failed" || iops === null || cpuCores === null) return null;
   return {
     ...{ x: cpuCores.median, y: iops.median },
     ...{ xEnds: [cpuCores.low, cpuCores.high], yEnds: [iops.low, iops.high] },

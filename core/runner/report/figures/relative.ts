@@ -54,5 +54,6 @@ export function relativeFigure(space: Dimensions): Figure | null {
 }
 
 function iopsOf(cell: CellResult | undefined): number | null {
-  return cell?.summary.iops?.median ?? null;
+  // What a cell did that failed later is no value to be the best by.
+  return cell === undefined || cell.status === "failed" ? null : cell.summary.iops?.median ?? null;
 }

@@ -59,7 +59,7 @@ function barFigure(space: Dimensions, { name, title, key, unit, axis, of }: Metr
   const groups = space.groups().map((group) => ({
     name: group.name,
     bars: group.cells.map((cell) => ({
-      ...intervalOf(of(cell)),
+      ...intervalOf(cell.status === "failed" ? null : of(cell)),
       ...{ name: space.nameOf(cell), series: space.seriesOf(cell), missing: missingInWords(cell) },
     })),
   }));
