@@ -65,7 +65,7 @@ Deno.test("what rises in each repetition has not settled, however much the piece
   const random = mulberry32(6);
   // Bursts of several pieces: a regression takes them for noise, and the slopes of the repetitions are alike all the same.
   const bursts = (percent: number): number[] =>
-    rising(percent, (piece) => Math.floor(piece / 2) % 2 === 0 ? 0.9 : -0.9);
+    rising(percent, (piece) => Math.floor((piece + 1) / 2) % 2 === 0 ? 0.9 : -0.9);
   const samples = (percent: () => number) => Array.from({ length: 10 }, (_, at) => sampleOf(at, bursts(percent())));
   assert.equal(steadiness(samples(() => 60 + 10 * normal(random)))?.settled, false);
   assert.equal(steadiness(samples(() => 25 * normal(random)))?.settled, true);
