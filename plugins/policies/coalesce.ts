@@ -12,8 +12,8 @@
  * - Who sleeps does not see the first entry arrive, so it cannot count the time from there: it counts from when it went to
  *   sleep. No entry waits longer than `rx-usecs` for that. When such a time goes by without any entry, the next wait is an
  *   ordinary one, which the next entry ends at once, however late that is; so an idle ring sleeps, and costs no timer.
- * - A thread's timers end some 50 µs late (see `hybrid-poll`), so a wait that is not ended by entries takes about 70 µs with
- *   the default options.
+ * - A thread's timers end some 35 to 80 µs late (see `hybrid-poll`), so a wait that is not ended by entries takes about 50 to
+ *   100 µs with the default options.
  * - The frontend waits for no more entries than it has requests in flight. The backend does not know how many are still to
  *   come: with fewer in flight than `rx-frames`, each of its waits lasts for `rx-usecs`. That is so with cards, too, and the
  *   reason why moderation suits deep queues alone.

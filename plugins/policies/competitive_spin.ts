@@ -27,7 +27,7 @@ import { z } from "../../core/schema.ts";
 import type { NotificationPolicy, WaitOutcome, WaitPlan } from "../../core/notification.ts";
 import { API_VERSION, definePlugin, type PolicyPlugin } from "../../core/plugin.ts";
 import { duration } from "../../core/units.ts";
-import { Random } from "../workloads/random.ts";
+import { mulberry32 } from "../../core/mulberry32.ts";
 
 const options = z.strictObject({
   algorithm: z.enum(["deterministic", "randomised"]).default("deterministic")
@@ -56,7 +56,7 @@ const plugin: PolicyPlugin<typeof options> = definePlugin({
     "Spins for as long as a sleep and its wake cost, which it measures, then sleeps: at most twice the best choice.",
   options,
   create: ({ algorithm, cost, initialCost, maxCost, seed }) => {
-    const random = algorithm === "randomised" ? new Random(seed) : null;
+    const random = algorithm === "randomised" ? mulberry32(seed) : null;
     return new CompetitiveSpin(cost ?? initialCost, cost === undefined ? maxCost : null, random);
   },
 });
@@ -67,16 +67,16 @@ class CompetitiveSpin implements NotificationPolicy {
   #costNs = 0;
   /** The most that is learnt; null where nothing is. */
   readonly #maxCostNs: number | null;
-  readonly #random: Random | null;
+  readonly #random: (() => number) | null;
 
-  constructor(costNs: number, maxCostNs: number | null, random: Random | null) {
+  constructor(costNs: number, maxCostNs: number | null, random: (() => number) | null) {
     this.#costNs = costNs;
     this.#maxCostNs = maxCostNs;
     this.#random = random;
   }
 
   plan(plan: WaitPlan): void {
-    plan.spinNs = this.#random === null ? this.#costNs : this.#costNs * drawShare(this.#random.fraction());
+    plan.spinNs = this.#random === null ? this.#costNs : this.#costNs * drawShare(this.#random());
   }
 
   waited({ wakeNs }: WaitOutcome): void {

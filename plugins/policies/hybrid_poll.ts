@@ -16,11 +16,11 @@
  *   beginning to the first look that found it, less the time that others had the core; where many requests are in flight that is shorter than any of them takes.
  *   Where reads and writes, or small and large ones, take different times, it is right for neither.
  * - A window is 100 ms of such waits, not of the clock, which costs as much to read as a short wait takes.
- * - The kernel's own timers end a sleep to the microsecond; a thread's come 50 µs late, as that is the slack that Linux
- *   gives them (`PR_SET_TIMERSLACK`), and then it must be woken. This policy measures how much later than asked its sleeps
- *   end, and asks for so much less; where half the mean is less than that, it polls. Otherwise it would sleep past the
- *   end of all short waits, take that to be how long they are, and never come back. A delay that is given in microseconds
- *   is slept as it stands.
+ * - The kernel's own timers end a sleep to the microsecond; a thread's come some 35 µs late, and some 80 µs where libc may
+ *   not be asked to take their slack away (`PR_SET_TIMERSLACK`). This policy measures how much later than asked its sleeps
+ *   end, and asks for so much less; where half the mean is less than that, it polls, but for one sleep in each window that
+ *   is there to measure. Otherwise it would sleep past the end of all short waits, take that to be how long they are, and
+ *   never come back. A delay that is given in microseconds is slept as it stands.
  * - A driver waits for requests as an application waits for their completion, by this policy as by any other. Linux polls
  *   only while a request is in flight. So an idle driver polls for ever.
  *
@@ -40,8 +40,10 @@ const options = z.strictObject({
 const NS_PER_US = 1000;
 /** Time in waits after which their mean is taken anew. */
 const WINDOW_NS = 100e6;
-/** How much later than asked sleeps end before one was measured: the slack of Linux's timers for threads. */
+/** How much later than asked sleeps end before one was measured: the slack that Linux's timers for threads have. */
 const TIMER_SLACK_NS = 50_000;
+/** The shortest sleep: all of it is lateness. */
+const SHORTEST_NS = 1;
 /** What the latest sleep counts among those that were measured. */
 const OVERSLEEP_WEIGHT = 1 / 8;
 
@@ -78,9 +80,12 @@ class AdaptiveDelay implements NotificationPolicy {
   #windowWaits = 0;
   #askedNs = 0;
   #oversleepNs = TIMER_SLACK_NS;
+  /** Whether to sleep once, to see how late that ends. */
+  #measures = false;
 
   plan(plan: WaitPlan): void {
-    this.#askedNs = Math.max(0, this.#meanNs / 2 - this.#oversleepNs);
+    this.#askedNs = Math.max(this.#measures ? SHORTEST_NS : 0, this.#meanNs / 2 - this.#oversleepNs);
+    this.#measures = false;
     plan.preSleepNs = this.#askedNs;
     plan.spinNs = Infinity;
   }
@@ -98,5 +103,6 @@ class AdaptiveDelay implements NotificationPolicy {
     this.#meanNs = this.#windowNs / this.#windowWaits;
     this.#windowNs = 0;
     this.#windowWaits = 0;
+    this.#measures = true;
   }
 }
