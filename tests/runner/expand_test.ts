@@ -43,7 +43,7 @@ Deno.test("a scenario without a matrix is one cell, with its defaults", async ()
   assert.deepEqual(written.run, {
     warmup: "500ms",
     duration: "1s",
-    repetitions: 5,
+    repetitions: 10,
     order: "interleaved",
     maxRepetitions: 50,
     precision: null,
