@@ -23,7 +23,7 @@ const FIRST = /^(Use |No policy can be named|.* cannot be told apart|.* was ahea
 Deno.test("advise measures some policies and says which is best, with tables; its result can be read back", async () => {
   await withDirectory(async (directory) => {
     const policies = ["--policy", "interrupt", "--policy", "fixed-spin"];
-    const { code, stdout, stderr } = await advise(directory, ["--time", "8s", ...policies]);
+    const { code, stdout, stderr } = await advise(directory, ["--time", "30s", ...policies]);
     assert.equal(code, 0, stderr);
     assert.match(stdout, /^test: which policy\?$/m);
     assert.match(stdout, FIRST);
