@@ -66,7 +66,8 @@ const CLI = ["run", ...OFFLINE, "cli/main.ts"];
 
 /** Runs a scenario that writes, and saves its result as `NAME.json`. Software emulation takes its time: once is enough. */
 function scenario(name: string, file: string, serial: string, settings: readonly string[]): Step {
-  const changes = [`device.with.path={${serial}}`, "run.repetitions=1", ...settings];
+  // One cell after the other, as the host looks for what the last one wrote.
+  const changes = [`device.with.path={${serial}}`, "run.repetitions=1", "run.order=sequential", ...settings];
   return {
     name,
     limitSeconds: 300,
