@@ -25,6 +25,7 @@ import {
 } from "./blkif.ts";
 import { BlockRequest, type RequestOwner } from "./block_device.ts";
 import type { DeviceView } from "./device_gate.ts";
+import { type Counterpart, RingCounterpart } from "./counterpart.ts";
 import { writeDeviceInfo } from "./device_keys.ts";
 import { ConnectionError } from "./errors.ts";
 import { GrantMapper, GrantStatus } from "./grant_table.ts";
@@ -61,6 +62,8 @@ const LATER_AT_ONCE = 8;
 export class Backend implements WaitSource, RequestOwner {
   /** Pushes that notified the peer, and those that did not need to. */
   readonly pushes: PushCounters = { sent: 0, suppressed: 0 };
+  /** See {@link WaitSource.counterpart}. */
+  readonly counterpart: Counterpart;
   readonly #end: LinkEnd;
   readonly #gate: DeviceView;
   readonly #layout: LinkLayout;
@@ -100,6 +103,7 @@ export class Backend implements WaitSource, RequestOwner {
     this.#store = XenbusStore.backend(this.#control);
     this.#words = end.memory.frameWords(layout.ringFrame, layout.ringFrameCount);
     this.#ring = Ring.back(this.#words, layout.entryCount);
+    this.counterpart = RingCounterpart.ofBack(this.#words);
     this.#grants = new GrantMapper(
       end.memory.frameWords(layout.grantFrame, layout.grantFrameCount),
       end.domainId,

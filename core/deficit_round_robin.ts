@@ -18,6 +18,7 @@
 
 import { Allowance, REQUEST_COST } from "./allowance.ts";
 import type { Backend } from "./backend.ts";
+import type { Counterpart } from "./counterpart.ts";
 import type { DeviceGate } from "./device_gate.ts";
 import type { RateLimit } from "./rate_limit.ts";
 import type { WaitSource } from "./waiter.ts";
@@ -45,6 +46,8 @@ export class ServedRing implements WaitSource {
   balance = 0;
   /** Whether its client has used up its limits. */
   throttled = false;
+  /** See {@link Backend.counterpart}. */
+  readonly counterpart: Counterpart;
   /** What it may take next. */
   readonly allowance: Allowance;
   readonly #turns: DeficitRoundRobin;
@@ -55,6 +58,7 @@ export class ServedRing implements WaitSource {
     this.limit = limit;
     this.allowance = new Allowance(sizeBytes);
     this.#turns = turns;
+    this.counterpart = backend.counterpart;
   }
 
   /** See {@link Backend.taken}. */

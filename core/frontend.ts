@@ -14,6 +14,7 @@ import { claimEntry, entryWord, type Operation, Status } from "./blkif.ts";
 import type { DeviceInfo } from "./block_device.ts";
 import { type BlockQueue, isTransfer, submissionError } from "./block_queue.ts";
 import { BoundedPolicy } from "./bounded_policy.ts";
+import type { Counterpart } from "./counterpart.ts";
 import { DriverChange } from "./driver_change.ts";
 import { ConnectionError } from "./errors.ts";
 import { FrontendLink } from "./frontend_link.ts";
@@ -221,6 +222,11 @@ export class Frontend implements BlockQueue, WaitSource {
     } catch (thrown) {
       this.#lose(thrown);
     }
+  }
+
+  /** The policy at the other end; undefined where another thread takes the responses. */
+  get counterpart(): Counterpart | undefined {
+    return this.#link.counterpart;
   }
 
   /** Responses that were taken so far. */

@@ -6,6 +6,7 @@
  */
 
 import type { DeviceInfo } from "./block_device.ts";
+import { type Counterpart, RingCounterpart } from "./counterpart.ts";
 import { readDeviceInfo } from "./device_keys.ts";
 import { GrantTable } from "./grant_table.ts";
 import { HandedResponses } from "./handed_responses.ts";
@@ -37,6 +38,8 @@ export class FrontendLink {
   readonly words: Int32Array<SharedArrayBuffer>;
   /** What was asked for. */
   readonly shadow: ShadowTable;
+  /** The policy at the other end, where this thread is the one that waits for responses. */
+  readonly counterpart: Counterpart | undefined;
   /** Where responses come from. */
   readonly responses: ResponseSource;
   /** What writes requests. */
@@ -60,6 +63,7 @@ export class FrontendLink {
     this.#grants = end.memory.frameWords(layout.grantFrame, layout.grantFrameCount);
     this.words = end.memory.frameWords(layout.ringFrame, layout.ringFrameCount);
     this.ring = Ring.front(this.words, layout.entryCount);
+    this.counterpart = end.completion === undefined ? RingCounterpart.ofFront(this.words) : undefined;
     if (end.completion === undefined) {
       this.shadow = ShadowTable.create(layout.entryCount, options.slots.count);
       this.responses = new RingResponses(end, this.ring, this.words, this.shadow);

@@ -7,6 +7,10 @@
  * @module
  */
 
+import type { Counterpart } from "./counterpart.ts";
+
+export type { Counterpart };
+
 /** What a policy decides about one wait: look for a while, then arm the ring's event and sleep. */
 export interface WaitPlan {
   /**
@@ -60,6 +64,10 @@ export interface PolicyContext {
   taken(): number;
   /** CPU time that the thread has used so far, in nanoseconds; NaN where it cannot be known. A system call. */
   threadCpuNs(): number;
+  /** Which side of its rings the thread is: the one that asks, or the one that answers. */
+  readonly side: "frontend" | "backend";
+  /** The policies at the other ends of its rings, which may be another plugin's, or not there yet. Rings are added at the end. */
+  readonly counterparts: readonly Counterpart[];
 }
 
 /** Decides how one side of a ring waits. One instance serves one side; it lives as long as its domain. */
@@ -83,7 +91,9 @@ export function resetPlan(plan: WaitPlan): void {
 }
 
 /** The context of a policy that serves no thread, as in a simulation: nothing is known. */
-export const NO_CONTEXT: PolicyContext = { nowNs: () => 0, taken: () => 0, threadCpuNs: () => NaN };
+export const NO_CONTEXT: PolicyContext = {
+  ...{ nowNs: () => 0, taken: () => 0, threadCpuNs: () => NaN, side: "frontend", counterparts: [] },
+};
 
 /** Has looks that would never end last for `limitNs` nanoseconds. */
 export function endLooks(plan: WaitPlan, limitNs: number): void {

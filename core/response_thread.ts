@@ -8,6 +8,7 @@
  */
 
 import { CompletionArea, CompletionState } from "./completion_area.ts";
+import { type Counterpart, RingCounterpart } from "./counterpart.ts";
 import type { LinkOptions } from "./link.ts";
 import { linkLayout } from "./link.ts";
 import type { CompletionEnd, LinkEnd } from "./link_end.ts";
@@ -37,6 +38,8 @@ export class ResponseThread implements WaitSource {
   readonly #end: LinkEnd;
   readonly #completion: CompletionEnd;
   readonly #waiter: Waiter;
+  /** See {@link WaitSource.counterpart}. */
+  readonly counterpart: Counterpart;
   readonly #policy: NotificationPolicy;
   readonly #area: CompletionArea;
   readonly #ring: Ring;
@@ -63,6 +66,7 @@ export class ResponseThread implements WaitSource {
     this.#control = end.memory.frameWords(layout.controlFrame, 1);
     this.#area = new CompletionArea(completion.memory, link);
     this.#ring = Ring.front(words, layout.entryCount);
+    this.counterpart = RingCounterpart.ofFront(words);
     this.#sleepFlags = link.channel.suppression === "sleep-flag";
     if (this.#sleepFlags) this.#ring.useSleepFlags(this.#control, FRONTEND_SLEEP_WORD, BACKEND_SLEEP_WORD);
     const shadow = ShadowTable.attach(layout.entryCount, link.slots.count, this.#area.shadow);

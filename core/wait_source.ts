@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Counterpart } from "./counterpart.ts";
+
 /** Something that can give a thread work. */
 export interface WaitSource {
   /** Whether there seems to be work: what a spin looks at. It may be late, and it may be wrong. On the hot path. */
@@ -24,4 +26,6 @@ export interface WaitSource {
   readonly descriptor?: number;
   /** How many entries were taken from it so far, modulo 2³², where it is a ring. */
   readonly taken?: number;
+  /** The policy at its other end, where it is a ring. */
+  readonly counterpart?: Counterpart;
 }

@@ -18,6 +18,7 @@
  */
 
 import { setImmediate } from "node:timers";
+import type { Counterpart } from "./counterpart.ts";
 import type { EventPage } from "./event_channel.ts";
 import { FloodGuard } from "./flood_guard.ts";
 import { endLooks, type NotificationPolicy, resetPlan, type WaitOutcome, type WaitPlan } from "./notification.ts";
@@ -86,6 +87,8 @@ export abstract class LookingWaiter implements Waiter {
   readonly #events: EventPage;
   readonly #beat: () => void;
   readonly #offerCore: (() => void) | null;
+  /** The policies at the other ends of the thread's rings. */
+  readonly counterparts: Counterpart[] = [];
   readonly #sources: WaitSource[] = [];
   readonly #plan: WaitPlan = { spinNs: 0, yieldNs: 0, preSleepNs: 0, armDistance: 1, blockNs: Infinity };
   readonly #outcome: WaitOutcome = { spinHit: false, spunNs: 0, lostNs: 0, sleptNs: 0, wakeNs: 0, found: false };
@@ -117,7 +120,9 @@ export abstract class LookingWaiter implements Waiter {
   }
 
   /** Sleeps until the bell is another than `seen`, or for `timeoutMs`. */
-  protected abstract block(seen: number, timeoutMs: number): void;
+  protected block(seen: number, timeoutMs: number): void {
+    this.#events.sleep(seen, timeoutMs);
+  }
 
   /** Whether the sleep ends when this source has work, though nobody rings. */
   protected wakesBy(_source: WaitSource): boolean {
@@ -137,6 +142,7 @@ export abstract class LookingWaiter implements Waiter {
 
   add(source: WaitSource): void {
     this.#sources.push(source);
+    if (source.counterpart !== undefined) this.counterparts.push(source.counterpart);
     this.#nsPerLook = NS_PER_LOAD;
     for (const { peekNs = 0 } of this.#sources) this.#nsPerLook += peekNs;
     this.#looksPerCheck = Math.max(1, Math.floor(NS_PER_CHECK / this.#nsPerLook));
@@ -376,17 +382,9 @@ export abstract class LookingWaiter implements Waiter {
 
 /** A waiter that needs nothing but shared words: it sleeps in `Atomics.wait` on the domain's event page. */
 export class AtomicsWaiter extends LookingWaiter {
-  readonly #page: EventPage;
-
   /** A waiter without sources; see {@link LookingWaiter}. */
   constructor(events: EventPage, beat: () => void, offerCore: (() => void) | null = null) {
     super(events, beat, offerCore);
-    this.#page = events;
-  }
-
-  /** Sleeps on the word of the bell. */
-  protected override block(seen: number, timeoutMs: number): void {
-    this.#page.sleep(seen, timeoutMs);
   }
 }
 

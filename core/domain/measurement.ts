@@ -75,7 +75,7 @@ export class MeasurementWindow {
     if (!begins) {
       this.#pieces.cut(pieceIn(word));
     } else if (command === Command.WarmUp) {
-      this.#measured.meter?.restart();
+      this.#measured.meter?.restart(true);
     } else if (command === Command.Measure) {
       this.#measured.meter?.restart();
       this.#start = this.#snapshot();

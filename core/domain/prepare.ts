@@ -78,6 +78,8 @@ export async function prepareDomain(
       nowNs: () => performance.now() * NS_PER_MS,
       taken: () => waiter.taken,
       threadCpuNs: threadCpuClock() ?? (() => NaN),
+      side: boot.devices.length > 0 ? "backend" : "frontend",
+      counterparts: waiter.counterparts,
     }),
     gates,
     workload: plan.workload && workload

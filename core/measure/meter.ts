@@ -3,7 +3,8 @@
  *
  * Reading the clock costs about 100 ns, as much as a round trip between two domains. So only every n-th operation is
  * timed, with n such that the readings take about 2 % of the time: every operation of a slow device, one in some dozens
- * of the fastest. The gaps are random, so that nothing periodic escapes or repeats. A latency runs from `submit` to the
+ * of the fastest. The gaps are random, so that nothing periodic escapes or repeats. That n is found while the meter warms up,
+ * in some steps, so that the load is soon what it will be when it is measured. A latency runs from `submit` to the
  * moment the workload gets the slot back: it includes the time in the ring, in the device and in waiting to be noticed.
  *
  * An operation that was due at a certain time is always timed, and from that time on: what it waited for before it could be
@@ -20,6 +21,8 @@ const OPERATIONS = 0;
 const BYTES = 1;
 const ERRORS = 2;
 const FLUSHES = 3;
+/** Timed operations after which the distance between them is found anew while the meter warms up. */
+const TIMED_PER_STEP = 128;
 
 /** Meters one queue. */
 export class OperationMeter {
@@ -34,6 +37,9 @@ export class OperationMeter {
   /** Mean distance between timed operations. */
   #stride = 1;
   #untilTimed = 1;
+  /** Timed operations until the next step of warming up; negative: it is over. */
+  #untilStep = TIMED_PER_STEP;
+  readonly #clockNs = clockCostNs();
   #random = 0x9e3779b9;
   #startedAt = performance.now();
 
@@ -72,12 +78,16 @@ export class OperationMeter {
     return this.#stride;
   }
 
-  /** Starts counting anew, timing as many operations as the speed since the last start allows. */
-  restart(): void {
+  /**
+   * Starts counting anew, with the distance between timed operations that the speed since the last start allows.
+   *
+   * @param warmsUp whether that distance is to be found anew as operations come
+   */
+  restart(warmsUp = false): void {
     const now = performance.now();
-    const nsPerOperation = ((now - this.#startedAt) * NS_PER_MS) / Math.max(1, this.operations);
-    this.#stride = Math.max(1, Math.round((2 * clockCostNs()) / (CLOCK_SHARE * nsPerOperation)));
+    this.#stride = this.#strideBy(now);
     this.#untilTimed = 1;
+    this.#untilStep = warmsUp ? TIMED_PER_STEP : -1;
     this.#startedAt = now;
     this.#counts.fill(0);
     // What is in flight was chosen at another stride; but of what has a due time nothing is left out.
@@ -115,8 +125,20 @@ export class OperationMeter {
     this.#timedFrom[slot] = 0;
   }
 
+  /** The distance that the speed since the start allows. */
+  #strideBy(now: number): number {
+    const nsPerOperation = ((now - this.#startedAt) * NS_PER_MS) / Math.max(1, this.operations);
+    return Math.max(1, Math.round((2 * this.#clockNs) / (CLOCK_SHARE * nsPerOperation)));
+  }
+
+  #step(): void {
+    this.#untilStep = TIMED_PER_STEP;
+    this.#stride = this.#strideBy(performance.now());
+  }
+
   /** 1 to 2 × stride − 1, evenly (xorshift32). */
   #nextGap(): number {
+    if (--this.#untilStep === 0) this.#step();
     if (this.#stride === 1) return 1;
     this.#random ^= this.#random << 13;
     this.#random ^= this.#random >>> 17;

@@ -161,6 +161,8 @@ class Simulation {
       nowNs: () => this.#now,
       taken: () => this.#served >>> 0,
       threadCpuNs: () => this.#cpuNs,
+      side: "frontend",
+      counterparts: [],
     });
     this.#load = load;
     this.#costs = costs;

@@ -71,6 +71,17 @@ Deno.test("after a run of fast operations about one in a stride is timed, at gap
   assert(gaps.size > 1 && Math.max(...gaps) < 2 * meter.stride);
 });
 
+Deno.test("while it warms up, fewer are timed as soon as that is possible; once it measures, the distance stays", () => {
+  const meter = new OperationMeter(1);
+  meter.restart(true);
+  operate(meter, 100_000);
+  assert(meter.stride > 1 && meter.latencies.count < 50_000, `${meter.latencies.count} timed, stride ${meter.stride}`);
+  meter.restart();
+  const { stride } = meter;
+  operate(meter, 100_000);
+  assert.equal(meter.stride, stride);
+});
+
 Deno.test("flushes are counted apart, never timed, and their failures are errors", () => {
   const meter = new OperationMeter(1);
   for (const status of [0, -2]) {

@@ -3,11 +3,11 @@
  *
  * Each is followed for some milliseconds, of which the first do not count, as the peer must get used to it. What it scores
  * decides a tournament; the winner is kept. Later it has to defend itself against one other now and then, the less often the
- * longer it stands; and when the load has become another, all are tried again.
+ * longer it stands, and against the better ones first; and when the load has become another, all are tried again.
  *
- * Both ends of a ring do this, each for itself, and what is best for one depends on what the other does: where both sleep,
+ * Where both ends of a ring do this, each for itself, what is best for one depends on what the other does: where both sleep,
  * none gains by spinning alone. So the trials begin with the way that looks longest: both ends notice a new load at about
- * the same time, and so go through the ways together.
+ * the same time, and so go through the ways together. Better is that one tries for both (`together.ts`).
  *
  * @module
  */
@@ -24,11 +24,21 @@ export interface Progress {
   cpuNs(): number;
 }
 
+/** Code that has just begun to run is compiled meanwhile. Nothing counts as long as the rate rises from one such time to the next. */
+const WARM_UP_NS = 50e6;
+/** By what share it must. */
+const STILL_FASTER = 0.05;
+/** How often at most. */
+const MAX_WARM_UPS = 8;
 /** How long a trial does not count, and how long it does, in nanoseconds. */
 const SETTLE_NS = 1e6;
+/** The same at the beginning of a competition, until the other end has noticed. */
+const NOTICE_NS = 6e6;
 const TRIAL_NS = 4e6;
 /** Longest trial, where few entries come. */
 const MAX_TRIAL_NS = 40e6;
+/** Length of a trial whose score is sure. */
+const SURE_NS = 20e6;
 /** Entries that a trial must see, unless it takes too long. */
 const MIN_ENTRIES = 8;
 /** Length of a look at how the winner does. */
@@ -40,33 +50,38 @@ const OTHER_LOAD_LOOKS = 3;
 const FIRST_CHALLENGE_NS = 1e9;
 const MAX_CHALLENGE_NS = 16e9;
 
-/** Chooses among `count` ways, which are numbers from 0; a smaller one is preferred where two cannot be told apart. */
+/** Chooses among ways, which are numbers; an earlier one is preferred where two cannot be told apart. */
 export class Trials {
   /** The way to follow now. */
-  current = 0;
+  current: number;
   readonly #all: readonly number[];
   readonly #cpuPrice: number;
   /** What goes on; null while the winner is kept. */
   #tournament: Tournament | null;
   /** Whether the present epoch counts. */
   #counts = false;
-  #epochNs = SETTLE_NS;
+  #epochNs = WARM_UP_NS;
   /** The winner's rate, in entries a second; 0: not known yet. */
   #rate = 0;
   #otherLoad = 0;
+  /** Times of warming up that are left. */
+  #warmUps = MAX_WARM_UPS;
   #keptNs = 0;
   #challengeNs = FIRST_CHALLENGE_NS;
-  #challenger = 0;
+  /** Who challenges next. */
+  #challengers: readonly number[] = [];
 
   /**
    * Trials that have not begun.
    *
+   * @param ways at least one
    * @param cpuPrice from 0, entries a second count alone, to 1, entries for each second of CPU time
    */
-  constructor(count: number, cpuPrice: number) {
-    this.#all = Array.from({ length: count }, (_, way) => way);
+  constructor(ways: readonly number[], cpuPrice: number) {
+    this.#all = ways;
     this.#cpuPrice = cpuPrice;
-    this.#tournament = new Tournament(this.#all);
+    this.#tournament = new Tournament(ways, cpuPrice);
+    this.current = this.#tournament.current;
   }
 
   /** Whether a way was chosen, and is followed. */
@@ -84,12 +99,20 @@ export class Trials {
     const { elapsedNs, entries } = progress;
     if (elapsedNs < this.#epochNs) return false;
     // Nothing is learnt while there is nothing to do.
-    if (!this.#counts) this.#begin(entries > 0);
+    if (this.#warmUps > 0) this.#warm(rateOf(entries, elapsedNs));
+    else if (!this.#counts) this.#begin(entries > 0);
     else if (entries === 0) this.#begin(false);
     else if (this.#tournament === null) this.#kept(progress);
     else if (entries < MIN_ENTRIES && elapsedNs < MAX_TRIAL_NS) return false;
     else this.#tried(progress, this.#tournament);
     return true;
+  }
+
+  #warm(rate: number): void {
+    if (rate === 0) return; // Nothing was done that could be compiled.
+    this.#warmUps = rate > this.#rate * (1 + STILL_FASTER) ? this.#warmUps - 1 : 0;
+    this.#rate = rate;
+    if (this.#warmUps === 0) this.#begin(true);
   }
 
   /** Begins an epoch of the present way. */
@@ -106,9 +129,13 @@ export class Trials {
 
   #tried({ entries, elapsedNs, cpuNs }: Progress, tournament: Tournament): void {
     const cores = Math.max(1e-4, cpuNs() / elapsedNs);
-    tournament.scored(rateOf(entries, elapsedNs) / cores ** this.#cpuPrice);
+    // A trial that takes so long has seen the end of every disturbance.
+    tournament.tried(rateOf(entries, elapsedNs), cores, elapsedNs >= SURE_NS);
     const { winner } = tournament;
     if (winner !== null) {
+      const losers = tournament.losers;
+      const others = this.#challengers.filter((way) => way !== winner && !losers.includes(way));
+      this.#challengers = losers.length > 1 ? losers : [...others, ...losers];
       this.#tournament = null;
       this.#rate = 0;
       this.#otherLoad = 0;
@@ -137,14 +164,14 @@ export class Trials {
   /** The winner has to defend itself. */
   #challenge(): void {
     this.#challengeNs = Math.min(MAX_CHALLENGE_NS, this.#challengeNs * 2);
-    this.#challenger = (this.#challenger + 1) % this.#all.length;
-    if (this.#challenger === this.current) this.#challenger = (this.#challenger + 1) % this.#all.length;
-    this.#compete(this.#all.filter((way) => way === this.#challenger || way === this.current));
+    this.#compete(this.#all.filter((way) => way === this.#challengers[0] || way === this.current));
   }
 
   #compete(ways: readonly number[]): void {
-    this.#tournament = new Tournament(ways);
-    this.#follow(this.#tournament.current);
+    this.#tournament = new Tournament(ways, this.#cpuPrice);
+    this.current = this.#tournament.current;
+    this.#counts = false;
+    this.#epochNs = NOTICE_NS;
   }
 }
 
