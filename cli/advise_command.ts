@@ -7,9 +7,11 @@
 import type { PluginTable } from "../core/plugin.ts";
 import { advise, type AdviseProgress } from "../core/runner/advise/advise.ts";
 import type { Advice } from "../core/runner/advise/advice.ts";
+import { screeningNs } from "../core/runner/advise/load_axis.ts";
 import { prepareAdvice, type Prepared } from "../core/runner/advise/prepare.ts";
 import { missingConsent } from "../core/runner/consent.ts";
 import { type Diagnostic, ScenarioError } from "../core/runner/diagnostics.ts";
+import { formatDuration } from "../core/units.ts";
 import { renderAdvice } from "./advice_table.ts";
 import type { AdviseArguments } from "./arguments.ts";
 import { forceMistake } from "./consent.ts";
@@ -62,7 +64,23 @@ async function prepare(args: AdviseArguments, plugins: PluginTable): Promise<Pre
   }
 }
 
+/** Says before anything is measured that the time is too short for an answer. */
+function warnOfTime({ expanded, loads, axis }: Prepared, { timeNs }: AdviseArguments): void {
+  const { warmup: warmupNs, duration: durationNs } = expanded.scenario.run;
+  const neededNs = screeningNs({ cells: expanded.cells.length, warmupNs, durationNs });
+  if (neededNs <= timeNs) return;
+  const needed = `${Math.ceil(neededNs / 1e9)} s`;
+  console.error(
+    `iddr: warning: it takes about ${needed} until the first policies can be left out (` +
+      `${counted(loads[0].cells.length, "candidate")} at ${counted(loads.length, "load")}), and --time is ` +
+      `${formatDuration(timeNs)}: there may be no answer. Give more time, ` +
+      `${axis === null && loads.length > 1 ? "fewer loads (the scenario's matrix)" : "--fixed-load"}, fewer policies ` +
+      "(--policy) or a shorter --set run.warmup",
+  );
+}
+
 async function answer(prepared: Prepared, args: AdviseArguments, directory: string): Promise<number> {
+  warnOfTime(prepared, args);
   const file = new ResultFile(args.out, prepared.expanded.scenario.name);
   const progress = progressOf(prepared, args.progress);
   const { advice, result } = await advise(prepared, args, {

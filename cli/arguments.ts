@@ -271,7 +271,7 @@ export type SataListArguments = Extract<Arguments, { command: "sata-list" }>;
 /** What it says about asking a disk. */
 export type SataIdentifyArguments = Extract<Arguments, { command: "sata-identify" }>;
 
-/** A share as per cent, with or without the sign. */
+/** A share as per cent, with or without the sign; below 1 with it, as 0.05 may mean 5 %. */
 function percent(metavar: string, least: number, most: number): ValueParser<"sync", number> {
   const format = (share: number): string => formatPercentage(share);
   return {
@@ -280,6 +280,10 @@ function percent(metavar: string, least: number, most: number): ValueParser<"syn
     placeholder: least / 100,
     parse(input) {
       const value = /^\d+(\.\d+)?%?$/.test(input) ? parseFloat(input) : NaN;
+      if (value > 0 && value < 1 && !input.endsWith("%")) {
+        const [small, large] = [text(`${input}%`), text(`${Number((value * 100).toPrecision(12))}%`)];
+        return { success: false, error: message`must say which it is: ${small} or ${large}; found ${input}` };
+      }
       if (value >= least && value <= most) return { success: true, value: value / 100 };
       const limits = text(`${least}% to ${most}%`);
       return { success: false, error: message`must be a percentage from ${limits}: found ${input}` };

@@ -82,11 +82,18 @@ function explained({ cells, metric, errorRate, threshold, fewestRepetitions }: R
   const sure = formatPercentage(1 - errorRate);
   const better = LESS_IS_BETTER.includes(metric) ? "faster: less. " : "";
   const beyond = threshold === 0 ? "" : ` by more than ${formatPercentage(threshold)}`;
-  const interval = cells.some(({ ratio }) => ratio?.interval === "minmax") ? "the range" : "the 95 % interval";
+  const intervals = new Set(cells.map(({ ratio }) => ratio?.interval));
+  const hasIntervals = intervals.has("bootstrap95");
+  const interval = !intervals.has("minmax")
+    ? "the 95 % interval"
+    : hasIntervals
+    ? "the 95 % interval, or where there are fewer than six repetitions the range"
+    : "the range";
   return [
     `B/A: the ratio of the medians and [${interval}] of that. p: how likely ranks as uneven are by chance, corrected for ` +
     `${counted(cells.length, "cell")}.`,
-    `${better}Faster and slower${beyond}: ${sure} sure of all verdicts together (rank-sum test, Holm's correction).`,
+    `${better}Faster and slower${beyond}: ${sure} sure of all verdicts together (rank-sum test, Holm's correction).` +
+    (hasIntervals ? " An interval is of its cell alone, so some may leave out 1 without that." : ""),
     ...(cells.some(({ verdict }) => verdict === "too few repetitions")
       ? [`too few repetitions to tell: ${fewestRepetitions} of each side needed, for ${counted(cells.length, "cell")}`]
       : []),

@@ -50,6 +50,8 @@ interface PooledCell extends Side {
   readonly id: string;
   readonly scenario: string;
   readonly labels: Labels;
+  /** Whether its operations a second still rose or fell within its windows. */
+  readonly isUnsettled: boolean;
 }
 
 /**
@@ -104,6 +106,9 @@ export function matchRuns(first: NamedResults, second: NamedResults): Matched {
       ...machineWarnings([first, second]),
       ...orderWarnings(first, second),
       ...blockWarnings([first, second]),
+      ...[first, second].flatMap(interruptedWarnings),
+      ...doubts(first.name, [...pairs.keys()]),
+      ...doubts(second.name, [...pairs.values()]),
     ],
   };
 }
@@ -136,7 +141,8 @@ function pool({ name, results }: NamedResults): PooledCell[] {
   }
   return [...cells.values()].map(({ scenario, same }) => {
     const { id, labels } = same[0];
-    return { id, scenario, labels, ...sideOf(name, same) };
+    const isUnsettled = same.some(({ summary }) => summary.steady?.settled === false);
+    return { id, scenario, labels, isUnsettled, ...sideOf(name, same) };
   });
 }
 
@@ -218,8 +224,30 @@ export function matchWithin({ name, results }: NamedResults, by: string, baselin
       side: name,
       labels,
     })),
-    warnings: [...machineWarnings([{ name, results }]), ...results.flatMap(sequentialWarnings)],
+    warnings: [
+      ...machineWarnings([{ name, results }]),
+      ...results.flatMap(sequentialWarnings),
+      ...interruptedWarnings({ name, results }),
+      ...doubts(name, cells),
+    ],
   };
+}
+
+function interruptedWarnings({ name, results }: NamedResults): string[] {
+  return results.some(({ interrupted }) => interrupted)
+    ? [`${name} was interrupted: it has not all that was to be measured`]
+    : [];
+}
+
+/** What was noticed while the cells were measured. */
+function doubts(name: string, cells: readonly PooledCell[]): string[] {
+  const of = (count: number): string => `${count} of ${cells.length} cells of ${name}`;
+  const disturbed = cells.filter(({ samples }) => samples.some((sample) => sample.disturbed !== null)).length;
+  const unsettled = cells.filter(({ isUnsettled }) => isUnsettled).length;
+  return [
+    ...(disturbed === 0 ? [] : [`${of(disturbed)} have repetitions that the machine disturbed`]),
+    ...(unsettled === 0 ? [] : [`${of(unsettled)} had not settled: their run.warmup is too short`]),
+  ];
 }
 
 function sequentialWarnings({ scenario }: Result): string[] {

@@ -48,8 +48,6 @@ const MAX_WAITS = 4096;
 const KEPT_LOOK_NS = 4e6;
 /** What a wait without work must have lasted at least to say that there is none. Shorter than any wait for several entries. */
 const IDLE_NS = 1e5;
-/** How long is looked for work after a wait that brought none: 2 % of the time of an idle thread. */
-const IDLE_LOOK_NS = 2e6;
 const TWO_32 = 2 ** 32;
 
 class Auto implements NotificationPolicy {
@@ -93,18 +91,14 @@ class Auto implements NotificationPolicy {
   }
 
   plan(plan: WaitPlan): void {
+    // A thread without work sleeps, and is woken by the first entry.
+    if (this.#idle) return;
     const way = this.#way;
     plan.spinNs = way.spinNs;
     plan.yieldNs = way.yieldNs;
     plan.preSleepNs = way.preSleepNs;
-    if (!this.#idle) {
-      plan.armDistance = way.armDistance;
-      plan.blockNs = way.blockNs;
-      return;
-    }
-    // A thread without work is not to look for long, nor to wake for several entries, which do not come.
-    plan.spinNs = Math.min(IDLE_LOOK_NS, plan.spinNs);
-    plan.yieldNs = Math.min(IDLE_LOOK_NS, plan.yieldNs);
+    plan.armDistance = way.armDistance;
+    plan.blockNs = way.blockNs;
   }
 
   waited(outcome: WaitOutcome): void {

@@ -1,7 +1,8 @@
 /**
  * Does the requests of a trace again: what the filter `trace` has recorded.
  *
- * The data is the program's own: a trace has none. A trace that ends before the run does begins anew.
+ * The data is the program's own: a trace has none. A trace that ends before the run does begins anew. At the recorded times
+ * a request's latency runs from its time, whether or not a slot was free then, as in an open loop.
  *
  * @module
  */
@@ -125,6 +126,8 @@ class Replay {
   #passes = 0;
   /** Whether the queue has nothing more to give, as when the domain is told to stop. */
   #ended = false;
+  /** Until when there was no free slot, in milliseconds. */
+  #fullUntilMs = 0;
 
   constructor(records: readonly TraceRecord[], skips: readonly boolean[], given: Options, context: WorkloadContext) {
     const { queueDepth, speed } = given;
@@ -160,7 +163,9 @@ class Replay {
   /** Does the trace once. Whether to go on after it. */
   #pass(): boolean {
     const records = this.#records;
-    const startNs = performance.now() * NS_PER_MS;
+    const { now } = this.#context;
+    const timed = this.#speed !== Infinity;
+    const startNs = now() * NS_PER_MS;
     const firstNs = records[0].timeNs;
     for (let index = 0; index < records.length; index++) {
       if (!this.#context.running()) return false;
@@ -170,13 +175,16 @@ class Replay {
       }
       const record = records[index];
       const atNs = startNs + (record.timeNs - firstNs) / this.#speed; // As fast as it goes: all at once.
-      if (this.#speed !== Infinity && !this.#waitUntil(atNs)) return false;
-      if (this.#freeCount === 0 && !this.#take(this.#queue.wait())) {
-        this.#ended = true;
-        return false;
+      if (timed && !this.#waitUntil(atNs)) return false;
+      if (this.#freeCount === 0) {
+        if (!this.#take(this.#queue.wait())) {
+          this.#ended = true;
+          return false;
+        }
+        this.#fullUntilMs = now();
       }
-      if (this.#speed !== Infinity && performance.now() * NS_PER_MS - atNs > LATE_NS) this.#late++;
       const slot = this.#free[--this.#freeCount];
+      if (timed) this.#due(slot, record.byteLength, atNs / NS_PER_MS);
       this.#queue.submit(slot, record.operation as Operation, record.offsetBytes, record.byteLength);
       this.#submitted++;
     }
@@ -186,10 +194,18 @@ class Replay {
     return this.#context.running();
   }
 
+  /** The next request was due at a time. A flush has no length, and no latency. */
+  #due(slot: number, byteLength: number, dueMs: number): void {
+    const { now, due } = this.#context;
+    const nowMs = now();
+    if ((nowMs - dueMs) * NS_PER_MS > LATE_NS) this.#late++;
+    if (byteLength > 0) due(slot, dueMs, (nowMs - Math.max(dueMs, this.#fullUntilMs)) * NS_PER_MS);
+  }
+
   /** Takes back what is over until it is time. Whether to go on. */
   #waitUntil(atNs: number): boolean {
     for (;;) {
-      const leftNs = atNs - performance.now() * NS_PER_MS;
+      const leftNs = atNs - this.#context.now() * NS_PER_MS;
       if (leftNs <= 0) return true;
       if (!this.#context.running()) return false;
       if (this.#queue.inFlight === 0 && leftNs > 2 * PAUSE_LATE_NS) this.#context.pause(leftNs - PAUSE_LATE_NS);

@@ -119,6 +119,7 @@ Deno.test("what cannot be compared is refused in one line that names it, with st
         ],
         [["a.json", "b.json", "--baseline", "x"], /^iddr: --baseline is a value of --by, which is missing/],
         [["a.json", "--by", "color"], /^iddr: there is no label color/],
+        [["a.json", "a.json", "--threshold", "0.05"], /must say which it is: 0\.05% or 5%; found "?0\.05/],
         [["a.json", "a.json", "--confidence", "200%"], /must be a percentage from 50% to 99\.9999%: found "?200%/],
         [["a.json", "a.json", "--metric", "speed"], /iops.*latencyP99Ns/s],
       ] as const

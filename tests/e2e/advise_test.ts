@@ -40,6 +40,17 @@ Deno.test("advise measures some policies and says which is best, with tables; it
   });
 });
 
+Deno.test("a time that is too short for an answer is said to be so before anything is measured", async () => {
+  await withDirectory(async (directory) => {
+    const args = ["--time", "1s", "--fixed-load", "--policy", "interrupt", "--policy", "fixed-spin"];
+    const { stderr } = await advise(directory, args);
+    const warning =
+      /^iddr: warning: it takes about 4 s .*\(2 candidates at 1 load\), and --time is 1s: .*--fixed-load/m;
+    assert.match(stderr, warning);
+    assert.ok(stderr.search(warning) < stderr.indexOf("test ("), stderr);
+  });
+});
+
 Deno.test("the answer as JSON has the same structure whatever comes out", async () => {
   await withDirectory(async (directory) => {
     const args = [

@@ -151,6 +151,8 @@ export interface RecordedRun extends RecordingQueueOptions {
   readonly seed?: number;
   readonly thread?: number;
   readonly queue?: RecordingQueue;
+  /** What is told of times at which operations are due. */
+  readonly due?: (slot: number, dueMs: number, lateNs: number) => void;
   /** Whether the domain was told to stop. */
   readonly stopped?: () => boolean;
 }
@@ -159,7 +161,7 @@ export interface RecordedRun extends RecordingQueueOptions {
 export function runRecorded(
   plugin: WorkloadPlugin,
   given: unknown,
-  { turns = 500, seed = 42, thread = 0, queue, stopped = () => false, ...options }: RecordedRun = {},
+  { turns = 500, seed = 42, thread = 0, queue, due = () => {}, stopped = () => false, ...options }: RecordedRun = {},
 ): { queue: RecordingQueue; counters: Counters } {
   const parsed = plugin.options.parse(given);
   const { queueDepth, transferBytes, threads = 1 } = plugin.needs(parsed);
@@ -174,7 +176,7 @@ export function runRecorded(
     threads,
     running,
     now: used.now,
-    due: () => {},
+    due,
     stopRequested: stopped,
     pause: used.pause,
     watch: () => {},

@@ -66,11 +66,11 @@ function submissionTimes(given: Record<string, unknown>, count: number): number[
   const submit = queue.submit.bind(queue);
   const enough = new Error("enough");
   queue.submit = (slot, operation, offset, length) => {
-    times.push(performance.now());
+    times.push(queue.now());
     if (times.length === count) throw enough;
     submit(slot, operation, offset, length);
   };
-  const start = performance.now();
+  const start = queue.now();
   assert.throws(() => runRecorded(replay, { queueDepth: 4, ...given }, { queue, turns: Infinity }), enough);
   return times.map((each) => each - start);
 }
@@ -84,6 +84,39 @@ Deno.test("at the recorded times no request is before its own, and twice as fast
         assert(found[index] >= ms / factor, `${speed}: request ${index} after ${found[index]} ms`);
       }
     }
+  });
+});
+
+Deno.test("at the recorded times latencies run from when a request was due, though no slot was free then", () => {
+  const rows = [
+    ...[0, 10, 10, 10].map((ms) => ({ timeNs: ms * 1e6 })),
+    { timeNs: 10e6, operation: Operation.Flush, byteLength: 0 },
+    { timeNs: 40e6 },
+  ];
+  withTrace(rows, (file) => {
+    const queue = new RecordingQueue({ depth: 2, maxTransferBytes: 1 << 17 });
+    const dues: { dueMs: number; lateNs: number; nowMs: number }[] = [];
+    const wait = queue.wait.bind(queue);
+    queue.wait = () => {
+      queue.pause(5e6);
+      return wait();
+    };
+    const start = queue.now();
+    const due = (_: number, dueMs: number, lateNs: number): void =>
+      void dues.push({ dueMs, lateNs, nowMs: queue.now() });
+    const { counters } = runRecorded(replay, { file, speed: "1x", queueDepth: 2 }, { queue, due, turns: 1e6 });
+    const first = dues.slice(0, 5);
+    for (const [at, ms] of [0, 10, 10, 10, 40].entries()) {
+      assert(Math.abs(first[at].dueMs - start - ms) < 0.1, `request ${at} was due after ${first[at].dueMs - start} ms`);
+      assert(first[at].nowMs >= first[at].dueMs);
+      assert(first[at].lateNs < 1e5, "it waits for a slot, and not for the workload");
+    }
+    assert(first[3].nowMs - first[3].dueMs > 4, "the fourth had no slot");
+    assert(counters.replayedLate > 0);
+  });
+  withTrace(rows, (file) => {
+    const due = (): void => assert.fail("as fast as it goes, nothing is due at a time");
+    runRecorded(replay, { file, queueDepth: 2 }, { due, turns: 100 });
   });
 });
 

@@ -53,6 +53,27 @@ Deno.test("too few repetitions are said to be too few, with how many it takes", 
   assert.deepEqual([cell.verdict, fewestRepetitions, cell.ratio?.interval], ["too few repetitions", 6, "minmax"]);
 });
 
+Deno.test("what was disturbed, not settled or interrupted is told of each side", () => {
+  const [good, other] = [cellOf("a", around(100)), cellOf("b", around(100))];
+  const samples = good.samples.map((sample, at) =>
+    at === 0 ? { ...sample, disturbed: "the host took the core" } : sample
+  );
+  const unsettled = { ...other, summary: { ...other.summary, steady: { settled: false, slopePercent: 9 } } };
+  const matched = matchRuns(
+    named("A.json", resultOf([{ ...good, samples }, other])),
+    named("B.json", resultOf([good, unsettled], { interrupted: true })),
+  );
+  assert.deepEqual(matched.warnings.filter((warning) => !warning.includes("before")), [
+    "B.json was interrupted: it has not all that was to be measured",
+    "1 of 2 cells of A.json have repetitions that the machine disturbed",
+    "1 of 2 cells of B.json had not settled: their run.warmup is too short",
+  ]);
+  assert.deepEqual(matchWithin(named("A.json", resultOf([{ ...good, samples }, unsettled])), "policy").warnings, [
+    "1 of 2 cells of A.json have repetitions that the machine disturbed",
+    "1 of 2 cells of A.json had not settled: their run.warmup is too short",
+  ]);
+});
+
 Deno.test("a cell that failed is not compared: on the second side that is bad news, on the first it is not", () => {
   const good = cellOf("interrupt", around(100));
   const bad = { ...cellOf("fixed-spin", around(100)), ...FAILED };

@@ -79,6 +79,13 @@ export interface Lengths {
   readonly durationNs: number;
 }
 
+/** How long it takes until the first policies can be left out, in nanoseconds: some rounds of all at all loads. */
+export function screeningNs(
+  { cells, warmupNs, durationNs }: { readonly cells: number; readonly warmupNs: number; readonly durationNs: number },
+): number {
+  return SCREENING_ROUNDS * cells * (OVERHEAD_NS + warmupNs + durationNs);
+}
+
 /**
  * Divides the time: half of it for screening, the rest for the policies that are left. Repetitions measure for as long as
  * the scenario says, or shorter, down to 200 ms; where that is not enough, there are fewer loads. The warm-up stays as it

@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { z } from "../../../core/schema.ts";
 import type { Cell } from "../../../core/runner/cell.ts";
-import { divideTime, isOpenLoop, loadAxis, OVERHEAD_NS, spreadOut } from "../../../core/runner/advise/load_axis.ts";
+import {
+  divideTime,
+  isOpenLoop,
+  loadAxis,
+  OVERHEAD_NS,
+  screeningNs,
+  spreadOut,
+} from "../../../core/runner/advise/load_axis.ts";
 import { SCREENING_ROUNDS } from "../../../core/runner/advise/elimination.ts";
 
 Deno.test("of the values the given one is kept, then those that lie farthest from all others", () => {
@@ -83,6 +90,7 @@ Deno.test("screening takes at most half of the time, where that is possible at a
     assert.ok(loads >= 1 && loads <= each.loads);
     assert.ok(durationNs <= each.durationNs && durationNs > 0);
     const took = SCREENING_ROUNDS * each.policies * loads * (OVERHEAD_NS + each.warmupNs + durationNs);
+    assert.equal(screeningNs({ ...each, cells: each.policies * loads, durationNs }), took);
     if (loads > 1 || durationNs > 200 * MS) assert.ok(took <= each.timeNs / 2);
   }));
 });
