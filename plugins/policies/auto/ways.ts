@@ -27,23 +27,23 @@ const LOOKING = plan({ spinNs: LONG_NS });
 const ASLEEP = plan({});
 
 /** Looks for as long as it may be worth it. */
-export const SPIN = both("spin", LOOKING);
+export const SPIN: Way = both("spin", LOOKING);
 /** Looks, with the core offered to others: best where whoever is waited for needs this core. */
-export const YIELD = both("yield", plan({ spinNs: 1000, yieldNs: LONG_NS }));
+export const YIELD: Way = both("yield", plan({ spinNs: 1000, yieldNs: LONG_NS }));
 /** Looks for as long as a wake costs (Karlin et al., SOSP 1991). */
-export const SPIN_THEN_SLEEP = both("spin-then-sleep", plan({ spinNs: WAKE_NS }));
+export const SPIN_THEN_SLEEP: Way = both("spin-then-sleep", plan({ spinNs: WAKE_NS }));
 /** Sleeps at once. */
-export const SLEEP = both("sleep", ASLEEP);
+export const SLEEP: Way = both("sleep", ASLEEP);
 /** Sleeps until a few entries are there. */
-export const COALESCE = both("coalesce", plan({ armDistance: 4, blockNs: COALESCED_NS }));
+export const COALESCE: Way = both("coalesce", plan({ armDistance: 4, blockNs: COALESCED_NS }));
 /** Sleeps until many are. */
-export const COALESCE_MANY = both("coalesce-many", plan({ armDistance: 16, blockNs: COALESCED_NS }));
+export const COALESCE_MANY: Way = both("coalesce-many", plan({ armDistance: 16, blockNs: COALESCED_NS }));
 /** Sleeps for a time whatever happens, so that more is done at once: what a device completes cannot be coalesced else. */
-export const NAP = both("nap", plan({ preSleepNs: 100_000 }));
+export const NAP: Way = both("nap", plan({ preSleepNs: 100_000 }));
 /** A driver that looks serves an application that sleeps. */
-export const SERVER = { name: "server", frontend: ASLEEP, backend: LOOKING } satisfies Way;
+export const SERVER: Way = { name: "server", frontend: ASLEEP, backend: LOOKING };
 /** An application that looks is served by a driver that sleeps. */
-export const CLIENT = { name: "client", frontend: LOOKING, backend: ASLEEP } satisfies Way;
+export const CLIENT: Way = { name: "client", frontend: LOOKING, backend: ASLEEP };
 
 /** All; where two cannot be told apart, the one before is taken. So the shortest delays are first. */
 export const WAYS: readonly Way[] = [
