@@ -72,6 +72,20 @@ Deno.test("a document that measured nothing has every figure left out, with a se
   }
 });
 
+Deno.test("groups of bars whose lengths differ too much to be seen together have a picture and a scale each", () => {
+  const cell = (policy: string, load: string, iops: number): CellResult => {
+    const made = cellOf(policy, [iops]);
+    return { ...made, id: `${policy}-${load}`, labels: { ...made.labels, "workload.with.queueDepth": load } };
+  };
+  const cells = [["1", 100], ["2", 2900], ["4", 3100], ["8", 90]].flatMap(([load, iops]) => {
+    return ["a", "b"].map((policy) => cell(policy, load as string, (iops as number) * (policy === "a" ? 1 : 0.001)));
+  });
+  const { charts, caption } = throughputFigure(new Dimensions(resultOf(cells)));
+  const parts = (charts as BarChart[]).map(({ groups }) => groups.map(({ bars }) => bars[0].value));
+  assert.deepEqual(parts, [[100, 2900], [3100], [90]]);
+  assert.match(caption, /Each picture has a scale of its own\.$/);
+});
+
 Deno.test("many bars are put into several pictures, and none is lost", () => {
   const cells = Array.from({ length: 100 }, (_, depth) =>
     ["a", "b", "c"].map((policy) => {

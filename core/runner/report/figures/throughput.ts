@@ -12,6 +12,8 @@ import { estimatesInWords, intervalOf, missingInWords } from "../words.ts";
 
 /** Most bars of one picture, so that it fits on a printed page. */
 const MAX_BARS = 36;
+/** By which factor the longest bars of groups may differ in one picture: shorter ones could not be told apart. */
+const MAX_RANGE = 30;
 
 interface Metric {
   readonly name: string;
@@ -63,33 +65,44 @@ function barFigure(space: Dimensions, { name, title, key, unit, axis, of }: Metr
       ...{ name: space.nameOf(cell), series: space.seriesOf(cell), missing: missingInWords(cell) },
     })),
   }));
+  const parts = pictures(groups);
+  const scales = parts.length > 1 ? " Each picture has a scale of its own." : "";
   return {
     ...{ name, title },
-    caption: `${axis[0].toUpperCase()}${axis.slice(1)} of each cell. ${estimatesInWords(space.result)}`,
+    caption: `${axis[0].toUpperCase()}${axis.slice(1)} of each cell. ${estimatesInWords(space.result)}${scales}`,
     table: {
       columns: [...labelColumns(space), ...estimateColumns(key, axis, unit)],
       rows: cells.map((cell) => [...labelValues(cell, space), ...estimateValues(of(cell))]),
     },
-    charts: pictures(groups).map((part): BarChart => ({
+    charts: parts.map((part): BarChart => ({
       ...{ kind: "bars", axis: { title: axis, unit, scale: "linear" } },
       ...{ series: space.series, groups: part },
     })),
   };
 }
 
-/** Groups, as many together as one picture takes; a group that is longer is cut. */
+/**
+ * Groups, as many together as one picture takes; a group that is longer is cut. One that is much smaller or larger than those
+ * before has another picture, with a scale of its own.
+ */
 function pictures(groups: BarChart["groups"]): BarChart["groups"][] {
   const found: BarChart["groups"][number][][] = [[]];
   let count = 0;
+  let tallest: number[] = [];
   for (const { name, bars } of groups) {
+    const top = Math.max(0, ...bars.map(({ value }) => value ?? 0));
+    const tops = top === 0 ? tallest : [...tallest, top];
+    const isOfAnotherScale = Math.max(...tops) > MAX_RANGE * Math.min(...tops);
     for (let from = 0; from < bars.length; from += MAX_BARS) {
       const some = bars.slice(from, from + MAX_BARS);
-      if (count > 0 && count + some.length > MAX_BARS) {
+      if (count > 0 && (count + some.length > MAX_BARS || (from === 0 && isOfAnotherScale))) {
         found.push([]);
         count = 0;
+        tallest = [];
       }
       found[found.length - 1].push({ name, bars: some });
       count += some.length;
+      if (top > 0) tallest.push(top);
     }
   }
   return found;
