@@ -12,7 +12,7 @@ import { repetitionsInWords, warningsOf } from "../words.ts";
 import { type Html, html } from "./html.ts";
 
 /** Notes of the runner of which the warnings say more. */
-const WARNED = /^(?:not settled|disturbed): /;
+const WARNED = /^(?:not settled|disturbed|measured anew): /;
 
 /** The facts of one result. */
 export function aboutHtml({ result, shown }: Dimensions): Html {
