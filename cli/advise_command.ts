@@ -71,7 +71,7 @@ function warnOfTime({ expanded, loads, axis }: Prepared, { timeNs }: AdviseArgum
   if (neededNs <= timeNs) return;
   const needed = `${Math.ceil(neededNs / 1e9)} s`;
   console.error(
-    `iddr: warning: it takes about ${needed} until the first policies can be left out (` +
+    `iddr: warning: it takes at least ${needed} until policies can be left out (` +
       `${counted(loads[0].cells.length, "candidate")} at ${counted(loads.length, "load")}), and --time is ` +
       `${formatDuration(timeNs)}: there may be no answer. Give more time, ` +
       `${axis === null && loads.length > 1 ? "fewer loads (the scenario's matrix)" : "--fixed-load"}, fewer policies ` +

@@ -90,7 +90,7 @@ Deno.test("screening takes at most half of the time, where that is possible at a
     assert.ok(loads >= 1 && loads <= each.loads);
     assert.ok(durationNs <= each.durationNs && durationNs > 0);
     const took = SCREENING_ROUNDS * each.policies * loads * (OVERHEAD_NS + each.warmupNs + durationNs);
-    assert.equal(screeningNs({ ...each, cells: each.policies * loads, durationNs }), took);
+    assert.ok(screeningNs({ ...each, cells: each.policies * loads, durationNs }) < took);
     if (loads > 1 || durationNs > 200 * MS) assert.ok(took <= each.timeNs / 2);
   }));
 });
