@@ -24,8 +24,8 @@ import {
   writeResponse,
 } from "./blkif.ts";
 import { BlockRequest, type RequestOwner } from "./block_device.ts";
-import type { DeviceView } from "./device_gate.ts";
 import { type Counterpart, RingCounterpart } from "./counterpart.ts";
+import type { DeviceView } from "./device_gate.ts";
 import { writeDeviceInfo } from "./device_keys.ts";
 import { ConnectionError } from "./errors.ts";
 import { GrantMapper, GrantStatus } from "./grant_table.ts";

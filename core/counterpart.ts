@@ -8,7 +8,7 @@
  * @module
  */
 
-/** Where the padding begins that is used: behind the four indices and Xen's `pvt`, with the rest of 64 bytes left alone. */
+/** Two words of the padding, which goes from the fifth word after Xen's four indices, its `pvt`, to the end of 64 bytes. */
 const FRONT_WORD = 8;
 const BACK_WORD = 9;
 

@@ -46,8 +46,6 @@ export class ServedRing implements WaitSource {
   balance = 0;
   /** Whether its client has used up its limits. */
   throttled = false;
-  /** See {@link Backend.counterpart}. */
-  readonly counterpart: Counterpart;
   /** What it may take next. */
   readonly allowance: Allowance;
   readonly #turns: DeficitRoundRobin;
@@ -58,7 +56,11 @@ export class ServedRing implements WaitSource {
     this.limit = limit;
     this.allowance = new Allowance(sizeBytes);
     this.#turns = turns;
-    this.counterpart = backend.counterpart;
+  }
+
+  /** See {@link Backend.counterpart}. */
+  get counterpart(): Counterpart {
+    return this.backend.counterpart;
   }
 
   /** See {@link Backend.taken}. */

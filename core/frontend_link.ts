@@ -63,8 +63,8 @@ export class FrontendLink {
     this.#grants = end.memory.frameWords(layout.grantFrame, layout.grantFrameCount);
     this.words = end.memory.frameWords(layout.ringFrame, layout.ringFrameCount);
     this.ring = Ring.front(this.words, layout.entryCount);
-    this.counterpart = end.completion === undefined ? RingCounterpart.ofFront(this.words) : undefined;
     if (end.completion === undefined) {
+      this.counterpart = RingCounterpart.ofFront(this.words);
       this.shadow = ShadowTable.create(layout.entryCount, options.slots.count);
       this.responses = new RingResponses(end, this.ring, this.words, this.shadow);
     } else {

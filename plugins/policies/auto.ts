@@ -53,7 +53,6 @@ const TWO_32 = 2 ** 32;
 class Auto implements NotificationPolicy {
   readonly #context: PolicyContext;
   readonly #cpuPrice: number;
-  readonly #side: "frontend" | "backend";
   readonly #followers: FollowersCpu;
   /** How many followed when the present epoch began. */
   #following = 0;
@@ -82,7 +81,6 @@ class Auto implements NotificationPolicy {
   constructor(cpuPrice: number, context: PolicyContext) {
     this.#context = context;
     this.#cpuPrice = cpuPrice;
-    this.#side = context.side;
     this.#followers = new FollowersCpu(context.side === "backend" ? context.counterparts : []);
     this.#trials = new Trials(ALONE, cpuPrice);
     this.#way = WAYS[this.#trials.current][context.side];
@@ -121,7 +119,7 @@ class Auto implements NotificationPolicy {
     this.#waitedNs = 0;
     this.#lookedAt = now;
     const { counterparts } = this.#context;
-    if (this.#side === "frontend") {
+    if (this.#context.side === "frontend") {
       const told = toldBy(counterparts, WAYS.length);
       if (told !== 0) return this.#follow(told, now);
     }
@@ -135,7 +133,7 @@ class Auto implements NotificationPolicy {
     else if (this.#following === 0 && this.#followers.any()) this.#begin(now);
     const { current, decided } = this.#trials ?? trials;
     this.#lookNs = decided ? KEPT_LOOK_NS : TRIAL_LOOK_NS;
-    if (this.#side === "backend") sayWay(counterparts, current, !decided);
+    if (this.#context.side === "backend") sayWay(counterparts, current, !decided);
   }
 
   /** Begins an epoch, in which what the trials say is done. */
@@ -145,7 +143,7 @@ class Auto implements NotificationPolicy {
       this.#trials = new Trials(following > 0 ? TOGETHER : ALONE, this.#cpuPrice);
     }
     this.#following = following;
-    if (this.#trials !== null) this.#way = WAYS[this.#trials.current][this.#side];
+    if (this.#trials !== null) this.#way = WAYS[this.#trials.current][this.#context.side];
     this.#startedAt = now;
     this.#taken = this.#context.taken();
     this.#cpuNs = this.#ownCpuNs(now);
