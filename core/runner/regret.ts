@@ -8,7 +8,8 @@
  * Each policy is held against the best of the others. So the one that was chosen has no 1 for being chosen: it has to be
  * better than the runner-up once more.
  *
- * A load is all labels of a cell but those of its policy, the name of its scenario, and how long it was measured.
+ * A load is all labels of a cell but those of its policy, the name of its scenario, and how long it was measured. How long it
+ * was warmed up is no part of it: whatever the best were chosen from, the figures are all from the same warm-up.
  *
  * @module
  */
@@ -116,11 +117,11 @@ export function nameOf({ scenario, labels }: Pick<Load, "scenario" | "labels">):
 function loadsOf(results: readonly Result[]): Map<string, Load> {
   const loads = new Map<string, Load>();
   for (const result of results) {
-    const { name: scenario, run } = result.scenario as { name: string; run?: { warmup?: unknown; duration?: unknown } };
+    const { name: scenario, run } = result.scenario as { name: string; run?: { duration?: unknown } };
     for (const { labels, samples, status } of result.cells) {
       const { policy } = labels;
       const others = Object.entries(labels).filter(([label]) => label !== "policy" && !label.startsWith("policy."));
-      const key = JSON.stringify([scenario, run?.warmup, run?.duration, others.toSorted(([a], [b]) => a < b ? -1 : 1)]);
+      const key = JSON.stringify([scenario, run?.duration, others.toSorted(([a], [b]) => a < b ? -1 : 1)]);
       const load = loads.get(key) ??
         { scenario, labels: Object.fromEntries(others), samples: new Map(), failed: new Set() };
       loads.set(key, load);

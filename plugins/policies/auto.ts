@@ -59,7 +59,13 @@ class Auto implements NotificationPolicy {
   /** What to do is found by them; null where the backend says it. */
   #trials: Trials | null;
   /** What was done since the present epoch began. */
-  readonly #progress = { elapsedNs: 0, entries: 0, cpuNs: (): number => this.#usedNs() };
+  readonly #progress = {
+    elapsedNs: 0,
+    entries: 0,
+    cpuNs: (): number => this.#usedNs(),
+    lostNs: (): number => this.#lostNs(),
+    complete: (): boolean => !this.#followers.behind(),
+  };
   #way: Readonly<WaitPlan>;
   #lookNs = TRIAL_LOOK_NS;
   /** Waits until the clock is read again, and how many that were. */
@@ -71,8 +77,9 @@ class Auto implements NotificationPolicy {
   #startedAt: number;
   #taken = 0;
   #cpuNs = 0;
-  /** Time asleep so far. */
+  /** Time asleep so far, and that before the epoch. */
   #sleptNs = 0;
+  #sleptBeforeNs = 0;
   /** Time of the waits since the clock was read. */
   #waitedNs = 0;
   /** Whether the last wait of some length brought no work. */
@@ -147,6 +154,7 @@ class Auto implements NotificationPolicy {
     this.#startedAt = now;
     this.#taken = this.#context.taken();
     this.#cpuNs = this.#ownCpuNs(now);
+    this.#sleptBeforeNs = this.#sleptNs;
   }
 
   /** Does what the backend says, and says what that costs. */
@@ -168,6 +176,13 @@ class Auto implements NotificationPolicy {
   #usedNs(): number {
     const { elapsedNs } = this.#progress;
     return this.#ownCpuNs(this.#startedAt + elapsedNs) - this.#cpuNs + this.#followers.usedNs(elapsedNs);
+  }
+
+  /** Time since the epoch began in which the thread neither slept nor ran. */
+  #lostNs(): number {
+    const { elapsedNs } = this.#progress;
+    return elapsedNs - (this.#sleptNs - this.#sleptBeforeNs) -
+      (this.#ownCpuNs(this.#startedAt + elapsedNs) - this.#cpuNs);
   }
 
   /** The thread's CPU time so far. Where it cannot be known: all the time that it was awake. */

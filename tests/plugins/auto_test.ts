@@ -250,6 +250,25 @@ Deno.test("whatever the other end says, plans are those of ways, and a liar coun
   assert.equal(cpu.usedNs(MS), MS, "it cannot have used more than there was");
 });
 
+Deno.test("a backend waits for what frontends say, but not for one that said nothing the last time", () => {
+  const words = new Words(2);
+  const cpu = new FollowersCpu(words.frontends);
+  const [first, second] = words.words;
+  assert.equal(cpu.behind(), false, "nobody follows");
+  [first.front, second.front] = [1, 1];
+  cpu.begin();
+  assert.equal(cpu.behind(), true);
+  first.front = 2;
+  assert.equal(cpu.behind(), true, "one of two has said something");
+  cpu.begin();
+  first.front = 3;
+  assert.equal(cpu.behind(), false, "the other has nothing to do");
+  second.front = 2;
+  cpu.begin();
+  first.front = 4;
+  assert.equal(cpu.behind(), true, "it has something to do again");
+});
+
 Deno.test("the ways have the longest look first, each another name and plans; alone, each another plan", () => {
   assert.equal(WAYS[0], SPIN);
   assert.equal(new Set(WAYS.map(({ name }) => name)).size, WAYS.length);

@@ -29,7 +29,7 @@ Deno.test("a tournament finds who is better by much, and soon", () => {
     const means = Array.from({ length: 7 }, (_, candidate) => candidate === best ? 100 : 50);
     const { winner, scores } = play(means, 0.05, seed);
     assert.equal(winner, best);
-    assert(scores <= 21, `${scores} scores`);
+    assert(scores <= 6 * 7, `${scores} scores`);
   }));
 });
 
@@ -55,10 +55,24 @@ Deno.test("one disturbed trial puts nobody out", () => {
   }));
 });
 
+Deno.test("whose code is slow at first does not lose by it", () => {
+  const tournament = new Tournament([0, 1], 0);
+  const turns = [0, 0];
+  while (tournament.winner === null) {
+    const turn = turns[tournament.current]++;
+    tournament.tried(tournament.current === 0 ? 100 : [60, 80, 90, 130][Math.min(turn, 3)], 1, false);
+  }
+  assert.deepEqual([tournament.winner, turns], [1, [6, 6]]);
+});
+
 Deno.test("what is far worse is out after one round where scores are sure, and the losers are ranked", () => {
   const { winner, scores, losers } = play([80, 100, 10, 40, 85], 0.001, 1, true);
   assert.deepEqual([winner, losers], [1, [4, 0, 3, 2]]);
-  assert.equal(scores, 5 + 3, "of the second round only those that are left");
+  assert.equal(
+    scores,
+    5 + 2 * 3 + 3 * 3,
+    "three heats, of which the later are only of those that are left, and three rounds",
+  );
 });
 
 Deno.test("a score is of all trials together, so CPU time that is told one trial too late does no harm", () => {
@@ -81,7 +95,7 @@ Deno.test("a tournament ends, whatever is scored", () => {
     fc.infiniteStream(trial),
     (count, cpuPrice, trials) => {
       const tournament = new Tournament(numbers(count), cpuPrice);
-      for (let i = 0; i < 8 * count && tournament.winner === null; i++) {
+      for (let i = 0; i < (3 + 8) * count && tournament.winner === null; i++) {
         const [rate, cores, sure] = trials.next().value;
         tournament.tried(rate, cores, sure);
       }
@@ -100,6 +114,12 @@ class Thread {
   /** Time that each way was followed. */
   readonly followedNs: number[];
   readonly trials: Trials;
+  /** How long each epoch lasted. */
+  readonly epochsNs: number[] = [];
+  /** Share of the time in which others have the core. */
+  lost = 0;
+  /** When the other end says what it has used. */
+  saysAfterNs = 0;
   world: World;
   #sinceNs = 0;
   #entries = 0;
@@ -122,7 +142,15 @@ class Thread {
       this.#entries += entries;
       this.#sinceNs += stepNs;
       this.#cpuNs += cores * stepNs;
-      if (this.trials.advance({ elapsedNs: this.#sinceNs, entries: this.#entries, cpuNs: () => this.#cpuNs })) {
+      const progress = {
+        elapsedNs: this.#sinceNs,
+        entries: this.#entries,
+        cpuNs: () => this.#cpuNs,
+        lostNs: () => this.lost * this.#sinceNs,
+        complete: () => this.#sinceNs >= this.saysAfterNs,
+      };
+      if (this.trials.advance(progress)) {
+        this.epochsNs.push(this.#sinceNs);
         this.#sinceNs = this.#entries = this.#cpuNs = 0;
       }
     }
@@ -176,7 +204,7 @@ Deno.test("nothing is tried as long as a new thread becomes faster", () => {
 Deno.test("what has become better without another load is found by a challenge, in time", () => {
   const thread = new Thread(SLOW, 1).run(1000 * MS);
   thread.world = [{ rate: 5000, cores: 0.05 }, SLOW[1], SLOW[2]];
-  thread.run(10_000 * MS);
+  thread.run(20_000 * MS);
   assert.equal(thread.trials.current, 0);
 });
 
@@ -187,4 +215,27 @@ Deno.test("while there is nothing to do, nothing is tried", () => {
   thread.world = [{ rate: 1000, cores: 1 }, { rate: 1000, cores: 0.1 }];
   thread.run(1000 * MS);
   assert.equal(thread.trials.current, 1);
+});
+
+Deno.test("where others have the core in turns, a trial is longer than a turn, and begins after the other end's next turn", () => {
+  const alone = new Thread(FAST, 0).run(400 * MS);
+  assert.deepEqual([Math.max(...alone.epochsNs.slice(2, 8)), alone.trials.decided], [4 * MS, true]);
+  const shared = new Thread(FAST, 0);
+  shared.lost = 0.5;
+  shared.run(2000 * MS);
+  assert.deepEqual(shared.epochsNs.slice(2, 6), [20, 10, 20, 10].map((ms) => ms * MS));
+  assert.deepEqual([shared.trials.decided, shared.trials.current], [true, 0]);
+});
+
+Deno.test("a trial waits for what the other end says, but not for ever", () => {
+  const late = new Thread(FAST, 1);
+  late.saysAfterNs = 7 * MS;
+  late.run(2000 * MS);
+  assert.deepEqual(late.epochsNs.slice(2, 6), [7, 7, 7, 7].map((ms) => ms * MS));
+  assert.deepEqual([late.trials.decided, late.trials.current], [true, 0]);
+  const silent = new Thread(FAST, 1);
+  silent.saysAfterNs = Infinity;
+  silent.run(4000 * MS);
+  assert.deepEqual(silent.epochsNs.slice(2, 6), [40, 20, 40, 20].map((ms) => ms * MS));
+  assert.deepEqual([silent.trials.decided, silent.trials.current], [true, 0]);
 });

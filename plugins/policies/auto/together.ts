@@ -53,6 +53,8 @@ export class FollowersCpu {
   readonly #counterparts: readonly Counterpart[];
   /** What each said at the beginning; 0: nothing. */
   readonly #from: number[] = [];
+  /** Which said nothing from the last beginning to this: it seems to have nothing to do. */
+  readonly #idle: boolean[] = [];
 
   /** None is known to follow before {@link begin}. */
   constructor(counterparts: readonly Counterpart[]) {
@@ -70,10 +72,20 @@ export class FollowersCpu {
     const from = this.#from;
     let following = 0;
     for (let i = 0; i < this.#counterparts.length; i++) {
-      from[i] = this.#counterparts[i].said();
+      const said = this.#counterparts[i].said();
+      this.#idle[i] = said === from[i];
+      from[i] = said;
       if (from[i] !== 0) following++;
     }
     return following;
+  }
+
+  /** Whether one that has something to do has said nothing since the beginning: it may do as it was told before. */
+  behind(): boolean {
+    for (let i = 0; i < this.#from.length; i++) {
+      if (this.#from[i] !== 0 && !this.#idle[i] && this.#counterparts[i].said() === this.#from[i]) return true;
+    }
+    return false;
   }
 
   /** CPU time since the beginning, of `elapsedNs` nanoseconds, of those that followed then. */

@@ -1,19 +1,22 @@
 /**
  * Finds the best of several candidates, each of which scores differently each time that it is tried.
  *
- * All are tried in turns. After each round those are out that are worse than the best beyond what chance explains; it ends when
- * one is left, or after some rounds. Of those that are left, which cannot be told apart then, the first wins that is about as
- * good as the best.
+ * All are tried in turns. At first there are heats, which put out only who is hopeless and are then forgotten: code that is
+ * run for the first time is slow, each candidate's its own. After each round then those are out that are worse than the best
+ * beyond what chance explains; it ends when one is left, or after some rounds. Of those that are left, which cannot be told
+ * apart then, the first wins that is about as good as the best.
  *
  * @module
  */
 
+/** Rounds that are heats. */
+const HEATS = 3;
 /** Rounds before anybody is out that may have had bad luck: one says nothing about chance. */
-const LEAST_ROUNDS = 2;
+const LEAST_ROUNDS = 3;
 const MOST_ROUNDS = 8;
 /** What is worse by less than this share is not worse. */
 const EQUAL = 0.01;
-/** Who scores less than this share of the best is out after one round, where scores are sure. */
+/** Who scores less than this share of the best is hopeless: out after the heats, or after one round, where scores are sure. */
 const HOPELESS = 0.5;
 /** Least standard deviation of a score, as a share, that is believed of a few. */
 const LEAST_DEVIATION = 0.02;
@@ -37,6 +40,8 @@ export class Tournament {
   #left: readonly Entrant[];
   #turn = 0;
   #rounds = 0;
+  /** Heats that are left. */
+  #heats = HEATS;
   /** Whether all scores so far are sure. */
   #sure = true;
   /** Those that are out, the last of them first. */
@@ -60,7 +65,7 @@ export class Tournament {
 
   /** Who has won; null as long as that is open. */
   get winner(): number | null {
-    if (this.#left.length > 1 && this.#rounds < MOST_ROUNDS) return null;
+    if (this.#left.length > 1 && (this.#heats > 0 || this.#rounds < MOST_ROUNDS)) return null;
     const least = this.#score(this.#best()) * (1 - EQUAL);
     return this.#left.find((entrant) => this.#score(entrant) >= least)?.candidate ?? this.#left[0].candidate;
   }
@@ -90,6 +95,20 @@ export class Tournament {
     this.#turn = 0;
     this.#rounds++;
     this.#drop();
+    if (this.#heats > 0 && --this.#heats === 0) this.#forget();
+  }
+
+  /** The heats are over. */
+  #forget(): void {
+    if (this.#left.length === 1) return;
+    for (const entrant of this.#left) {
+      entrant.rate =
+        entrant.cores =
+        entrant.scores =
+        entrant.squares =
+          0;
+    }
+    this.#rounds = 0;
   }
 
   #drop(): void {
@@ -97,7 +116,9 @@ export class Tournament {
     const isLeft = (entrant: Entrant): boolean => {
       const most = this.#score(best);
       const score = this.#score(entrant);
-      if (this.#rounds < LEAST_ROUNDS) return !this.#sure || score >= HOPELESS * most;
+      if (this.#heats > 0 || this.#rounds < LEAST_ROUNDS) {
+        return !(this.#sure || this.#heats === 1) || score >= HOPELESS * most;
+      }
       const chance = BEYOND_CHANCE * Math.sqrt(this.#variance(entrant) + this.#variance(best));
       return most - score <= Math.max(EQUAL * most, chance);
     };

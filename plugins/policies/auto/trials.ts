@@ -22,6 +22,10 @@ export interface Progress {
   readonly entries: number;
   /** CPU time that it has used, in nanoseconds. */
   cpuNs(): number;
+  /** Time in which it wanted to run and others had the core, in nanoseconds. */
+  lostNs(): number;
+  /** Whether the CPU time of all is known, and all know what is tried. */
+  complete(): boolean;
 }
 
 /** Code that has just begun to run is compiled meanwhile. Nothing counts as long as the rate rises from one such time to the next. */
@@ -39,6 +43,15 @@ const TRIAL_NS = 4e6;
 const MAX_TRIAL_NS = 40e6;
 /** Length of a trial whose score is sure. */
 const SURE_NS = 20e6;
+/**
+ * What share of an epoch others have had the core at least for the core to be shared. A turn on it lasts some milliseconds.
+ * So the other end notices a new way later, and a trial sees one thread's turn and not the other's, unless it is as long as
+ * one that is sure.
+ */
+const SHARED_CORE = 0.25;
+const SHARED_SETTLE_NS = 10e6;
+/** How long the other end may take to notice a new way. */
+const MAX_SETTLE_NS = 20e6;
 /** Entries that a trial must see, unless it takes too long. */
 const MIN_ENTRIES = 8;
 /** Length of a look at how the winner does. */
@@ -46,8 +59,8 @@ const HOLD_NS = 20e6;
 /** Factor by which its rate must have changed for the load to be another, and for how many looks in a row. */
 const OTHER_LOAD = 2;
 const OTHER_LOAD_LOOKS = 3;
-/** Time until the winner is challenged: at first, and at most. */
-const FIRST_CHALLENGE_NS = 1e9;
+/** Time until the winner is challenged: at first, and at most. The challenger has the way for 40 ms, 1 % of it, at most. */
+const FIRST_CHALLENGE_NS = 4e9;
 const MAX_CHALLENGE_NS = 16e9;
 
 /** Chooses among ways, which are numbers; an earlier one is preferred where two cannot be told apart. */
@@ -100,10 +113,11 @@ export class Trials {
     if (elapsedNs < this.#epochNs) return false;
     // Nothing is learnt while there is nothing to do.
     if (this.#warmUps > 0) this.#warm(rateOf(entries, elapsedNs));
+    else if (!this.#counts && elapsedNs < MAX_SETTLE_NS && !isSettled(progress)) return false;
     else if (!this.#counts) this.#begin(entries > 0);
     else if (entries === 0) this.#begin(false);
     else if (this.#tournament === null) this.#kept(progress);
-    else if (entries < MIN_ENTRIES && elapsedNs < MAX_TRIAL_NS) return false;
+    else if (elapsedNs < MAX_TRIAL_NS && !isTrial(progress)) return false;
     else this.#tried(progress, this.#tournament);
     return true;
   }
@@ -173,6 +187,21 @@ export class Trials {
     this.#counts = false;
     this.#epochNs = NOTICE_NS;
   }
+}
+
+/** Whether all do by now what is tried. */
+function isSettled(progress: Progress): boolean {
+  return progress.complete() && (progress.elapsedNs >= SHARED_SETTLE_NS || !isShared(progress));
+}
+
+/** Whether enough was seen of what is tried. */
+function isTrial(progress: Progress): boolean {
+  const { entries, elapsedNs } = progress;
+  return entries >= MIN_ENTRIES && progress.complete() && (elapsedNs >= SURE_NS || !isShared(progress));
+}
+
+function isShared({ elapsedNs, lostNs }: Progress): boolean {
+  return lostNs() > SHARED_CORE * elapsedNs;
 }
 
 function rateOf(entries: number, elapsedNs: number): number {

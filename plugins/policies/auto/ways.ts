@@ -28,8 +28,8 @@ const ASLEEP = plan({});
 
 /** Looks for as long as it may be worth it. */
 export const SPIN: Way = both("spin", LOOKING);
-/** Looks, with the core offered to others: best where whoever is waited for needs this core. */
-export const YIELD: Way = both("yield", plan({ spinNs: 1000, yieldNs: LONG_NS }));
+/** Looks, with the core offered to others: best where whoever is waited for needs this core, so it is offered at once. */
+export const YIELD: Way = both("yield", plan({ yieldNs: LONG_NS }));
 /** Looks for as long as a wake costs (Karlin et al., SOSP 1991). */
 export const SPIN_THEN_SLEEP: Way = both("spin-then-sleep", plan({ spinNs: WAKE_NS }));
 /** Sleeps at once. */
