@@ -9,7 +9,7 @@
  * better than the runner-up once more.
  *
  * A load is all labels of a cell but those of its policy, the name of its scenario, and how long it was measured. How long it
- * was warmed up is no part of it: whatever the best were chosen from, the figures are all from the same warm-up.
+ * was warmed up is no part of it, as the figures are all from the confirming results.
  *
  * @module
  */

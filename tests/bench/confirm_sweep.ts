@@ -2,8 +2,8 @@
  * Measures once more what decides a sweep: of each load, the policies that can be the answer.
  *
  * `deno task lab:confirm CHOSEN OUT` reads the results of a first sweep of scenarios/lab/sweep from the folder CHOSEN. Of each
- * load it runs `auto`, and the best and the worst of the other policies by throughput, by throughput for each core, and by the
- * 99th percentile: `regret` holds a policy against the one that was chosen as the best of the others, and asks whether it is
+ * load it runs `auto`, and the best and the worst of the other policies by throughput, by throughput for each core, by the 99th
+ * percentile and by CPU time: `regret` holds a policy against the one that was chosen as the best of the others, and asks whether it is
  * the worst. The warm-up is twice as long, as a policy that learns should have learnt. A load's cells take turns, and its result is a file in the folder OUT, for
  * `regret --choose CHOSEN --confirm OUT`.
  *
@@ -18,7 +18,7 @@ import type { EstimateName, Result } from "../../core/runner/result.ts";
 /** Policies that are measured in any case. */
 const OWN = /^auto\(/;
 /** By what the best and the worst are. */
-const METRICS: readonly EstimateName[] = ["iops", "iopsPerCpuCore", "latencyP99Ns"];
+const METRICS: readonly EstimateName[] = ["iops", "iopsPerCpuCore", "latencyP99Ns", "cpuCores"];
 
 interface Chosen {
   readonly labels: Readonly<Record<string, string>>;

@@ -113,6 +113,53 @@ Deno.test("without a clock of CPU time, auto takes the time awake for it", () =>
   assert.deepEqual([plan.spinNs, plan.yieldNs], [SLEEP.backend.spinNs, SLEEP.backend.yieldNs]);
 });
 
+/**
+ * How long the driver's end learns where all ways do the same, in milliseconds: until it goes the last of them.
+ *
+ * @param cores what it uses
+ * @param slept the share of the time that it sleeps
+ * @param saysEveryMs how often its frontend says something; null: it has none that follows
+ */
+function learnsForMs(cores: number, slept: number, saysEveryMs: number | null): number {
+  const words = new Words(1);
+  const stepNs = 0.2 * MS;
+  let [now, last] = [0, 0];
+  const policy = auto.create(auto.options.parse({ cpuPrice: 0 }), {
+    ...{ side: "backend", counterparts: words.frontends },
+    ...{ nowNs: () => now, taken: () => now / stepNs * 10, threadCpuNs: () => now * cores },
+  });
+  const plan: WaitPlan = { spinNs: 0, yieldNs: 0, preSleepNs: 0, armDistance: 1, blockNs: 0 };
+  const outcome = { spinHit: false, spunNs: stepNs, lostNs: 0, sleptNs: 10e9, wakeNs: 0, found: true };
+  let before = "";
+  while (now < 10e9) {
+    resetPlan(plan);
+    policy.plan(plan);
+    const way = JSON.stringify(plan);
+    if (way !== before) last = now;
+    before = way;
+    now += stepNs;
+    if (saysEveryMs !== null) words.words[0].front = 1 + Math.floor(now / (saysEveryMs * MS));
+    policy.waited?.(outcome);
+    outcome.sleptNs = slept * stepNs;
+    if (now > 2e9 && now - last > 0.5e9) break;
+  }
+  return last / MS;
+}
+
+Deno.test("auto tries longer where others want its core, but not because it slept", () => {
+  const alone = learnsForMs(1, 0, null);
+  assert(alone < 600, `${alone} ms`);
+  assert(learnsForMs(0.4, 0.6, null) < 600);
+  assert(learnsForMs(0.4, 0, null) > 2 * alone);
+});
+
+Deno.test("auto tries longer where its frontend seldom says what it has used", () => {
+  const often = learnsForMs(1, 0, 0.2);
+  assert(often < 800, `${often} ms`);
+  const seldom = learnsForMs(1, 0, 12);
+  assert(seldom > 2 * often, `${seldom} ms`);
+});
+
 /** Words between a backend and its frontends, and what each side may write whenever it likes. */
 class Words {
   readonly frontends: Counterpart[] = [];

@@ -28,8 +28,8 @@ export const OVERHEAD_NS = 4e8;
 export const LEAST_OVERHEAD_NS = 1.5e8;
 /** A shorter measurement says little, unless the scenario itself has one. */
 const LEAST_DURATION_NS = 2e8;
-/** Time for policies that learn to have learnt. */
-export const LEAST_WARMUP_NS = 5e8;
+/** Time for policies that learn to have learnt: `auto` takes up to about so long, unless little happens. */
+export const LEAST_WARMUP_NS = 1e9;
 const NS_PER_MS = 1e6;
 
 /** The name of the option by which an open loop is told: requests come at so many a second. */

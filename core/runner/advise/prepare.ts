@@ -48,7 +48,7 @@ type Json = Record<string, unknown>;
 /**
  * Reads a scenario and puts the candidates in. The scenario's matrix stays, but for what it says of the policy: its
  * combinations are the loads. Where nothing is left of it, the load is varied. Expectations are left out. A repetition
- * warms up for 500 ms at least, unless an override says how long.
+ * warms up for 1 s at least, unless an override says how long.
  *
  * @param overrides values that replace those of the file
  * @throws {ScenarioError} with every mistake that was found

@@ -22,7 +22,7 @@ export interface Progress {
   readonly entries: number;
   /** CPU time that it has used, in nanoseconds. */
   cpuNs(): number;
-  /** Time in which it wanted to run and others had the core, in nanoseconds. */
+  /** Time in which it neither slept nor ran, as others had the core, in nanoseconds. */
   lostNs(): number;
   /** Whether the CPU time of all is known, and all know what is tried. */
   complete(): boolean;
@@ -59,7 +59,7 @@ const HOLD_NS = 20e6;
 /** Factor by which its rate must have changed for the load to be another, and for how many looks in a row. */
 const OTHER_LOAD = 2;
 const OTHER_LOAD_LOOKS = 3;
-/** Time until the winner is challenged: at first, and at most. The challenger has the way for 40 ms, 1 % of it, at most. */
+/** Time until the winner is challenged: at first, and at most. A challenge takes some 50 ms, longer where trials are. */
 const FIRST_CHALLENGE_NS = 4e9;
 const MAX_CHALLENGE_NS = 16e9;
 

@@ -101,19 +101,19 @@ Deno.test("the scenario's own matrix gives the loads, but for what it says of th
 
 Deno.test("expectations and repetitions are not the scenario's; what it measures is shortened where there is little time", async () => {
   const parts = {
-    run: { warmup: "600ms", duration: "1s", repetitions: 9 },
+    run: { warmup: "1100ms", duration: "1s", repetitions: 9 },
     matrix: { policy: [{ use: "interrupt" }] },
     expect: ["iops(policy=interrupt) > 1"],
   };
   const { expanded } = await prepared({ ...parts, workload: random }, { timeNs: 30e9 });
   assert.deepEqual(expanded.expectations, []);
   const { repetitions, warmup, duration } = expanded.scenario.run;
-  assert.deepEqual([repetitions, warmup], [1, 600e6]);
+  assert.deepEqual([repetitions, warmup], [1, 1100e6]);
   assert.ok(duration < 1e9 && duration >= 200e6);
 });
 
 Deno.test("a warm-up is long enough for policies that learn, unless --set says how long", async () => {
-  assert.equal((await prepared({})).expanded.scenario.run.warmup, 500e6);
+  assert.equal((await prepared({})).expanded.scenario.run.warmup, 1e9);
   const overrides = [{ path: "run.warmup", value: "30ms" }];
   assert.equal((await prepared({}, {}, overrides)).expanded.scenario.run.warmup, 30e6);
 });
