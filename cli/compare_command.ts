@@ -4,7 +4,6 @@
  * @module
  */
 
-import { messageOf } from "../core/errors.ts";
 import { compareCells, type RunComparison } from "../core/runner/compare.ts";
 import { CompareError, type Matched, matchRuns, matchWithin, type NamedResults } from "../core/runner/compare_cells.ts";
 import { readResults, ResultError } from "../core/runner/read_result.ts";
@@ -12,7 +11,7 @@ import type { CompareArguments } from "./arguments.ts";
 import { renderComparison } from "./compare_table.ts";
 import { ExitStatus } from "./exit_status.ts";
 import { counted } from "./labels.ts";
-import { join } from "./paths.ts";
+import { resultFiles } from "./result_files.ts";
 import { tableColumns } from "./table.ts";
 
 /** Runs the command. */
@@ -60,19 +59,5 @@ async function match({ results, by, baseline }: CompareArguments): Promise<Match
 
 /** The results in a file, or in all files of a folder that end in .json. */
 async function readAll(path: string): Promise<NamedResults["results"]> {
-  const files = filesIn(path);
-  if (files === null) return await readResults(path);
-  if (files.length === 0) throw new ResultError(`${path}: is a folder without a result (*.json)`);
-  return (await Promise.all(files.map((file) => readResults(join(path, file))))).flat();
-}
-
-/** Names of the results in a folder; null if it is none. */
-function filesIn(path: string): string[] | null {
-  try {
-    if (!Deno.statSync(path).isDirectory) return null;
-    return [...Deno.readDirSync(path)].map(({ name }) => name).filter((name) => name.endsWith(".json")).sort();
-  } catch (thrown) {
-    if (thrown instanceof Deno.errors.NotFound) return null; // Who reads it says so.
-    throw new ResultError(`${path}: cannot be read: ${messageOf(thrown)}`);
-  }
+  return (await Promise.all(resultFiles(path).map(readResults))).flat();
 }

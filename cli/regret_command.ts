@@ -4,15 +4,14 @@
  * @module
  */
 
-import { messageOf } from "../core/errors.ts";
 import { readResults, ResultError } from "../core/runner/read_result.ts";
 import { regretTable } from "../core/runner/regret.ts";
 import type { Result } from "../core/runner/result.ts";
 import type { RegretArguments } from "./arguments.ts";
 import { ExitStatus } from "./exit_status.ts";
-import { join } from "./paths.ts";
 import { ensurePermissions } from "./permissions.ts";
 import { renderRegret, tally } from "./regret_table.ts";
+import { resultFiles } from "./result_files.ts";
 
 /** Runs the command. */
 export async function regretCommand(args: RegretArguments): Promise<number> {
@@ -61,23 +60,7 @@ function isSameRun(one: Result, other: Result): boolean {
 async function readAll(paths: readonly string[]): Promise<Result[]> {
   const results: Result[] = [];
   for (const path of paths) {
-    for (const file of filesOf(path)) results.push(...await readResults(file));
+    for (const file of resultFiles(path)) results.push(...await readResults(file));
   }
   return results;
-}
-
-function filesOf(path: string): string[] {
-  let entries: Deno.DirEntry[];
-  try {
-    if (!Deno.statSync(path).isDirectory) return [path];
-    entries = [...Deno.readDirSync(path)];
-  } catch (thrown) {
-    if (thrown instanceof Deno.errors.NotFound) throw new ResultError(`${path}: there is no such file or folder`);
-    throw new ResultError(`${path}: cannot be read: ${messageOf(thrown)}`);
-  }
-  const files = entries.filter(({ name, isFile }) => isFile && name.endsWith(".json")).map(({ name }) =>
-    join(path, name)
-  );
-  if (files.length === 0) throw new ResultError(`${path}: no file in it ends in .json`);
-  return files.sort();
 }

@@ -11,6 +11,7 @@ import type { ReportArguments } from "./arguments.ts";
 import { ExitStatus } from "./exit_status.ts";
 import { counted } from "./labels.ts";
 import { figuresDirectory, reportPath, writeReport } from "./page_file.ts";
+import { resultFiles } from "./result_files.ts";
 
 /** Runs the command. */
 export async function reportCommand({ files, out }: ReportArguments): Promise<number> {
@@ -19,10 +20,13 @@ export async function reportCommand({ files, out }: ReportArguments): Promise<nu
     return ExitStatus.Invalid;
   }
   const results: Result[] = [];
+  const read: string[] = [];
   let valid = true;
-  for (const file of files) {
+  for (const path of files) {
     try {
-      results.push(...await readResults(file));
+      const found = resultFiles(path);
+      for (const file of found) results.push(...await readResults(file));
+      read.push(...found);
     } catch (thrown) {
       if (!(thrown instanceof ResultError)) throw thrown;
       console.error(`iddr: ${thrown.message}`);
@@ -30,7 +34,7 @@ export async function reportCommand({ files, out }: ReportArguments): Promise<nu
     }
   }
   if (!valid) return ExitStatus.Invalid;
-  const page = reportPath(files, out);
+  const page = reportPath(read, out);
   try {
     // Loaded here, as the library that draws takes longer to load than all other commands take to start.
     const { renderReport } = await import("../core/runner/report/report.ts");

@@ -55,6 +55,21 @@ Deno.test("several results have one page, in the folder that --out names, which 
   });
 });
 
+Deno.test("a folder stands for its results, whose page is in it", async () => {
+  await withDirectory(async (directory) => {
+    await copied(directory, "a.json");
+    await copied(directory, "b.json");
+    const { code, stdout, stderr } = await report(directory, directory);
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout, `${join(directory, "report.html")}\n`);
+    const empty = join(directory, "empty");
+    await Deno.mkdir(empty);
+    const none = await report(directory, empty);
+    assert.equal(none.code, 2);
+    assert.match(none.stderr, /^iddr: .*empty: is a folder without a result/);
+  });
+});
+
 Deno.test("each file that holds no result is named, with the place; nothing is written", async () => {
   await withDirectory(async (directory) => {
     const wrong = join(directory, "wrong.json");

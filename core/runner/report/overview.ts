@@ -21,12 +21,13 @@ export interface NamedResult {
 
 const MAX_CELLS = 18;
 
-/** The cells that two or more results have with the same labels, beside each other; null where there are none. */
+/** The cells that two or more results of a scenario have with the same labels, beside each other; null where there are none. */
 export function overviewFigure(results: readonly NamedResult[]): Figure | null {
   const cells = new Map<string, { readonly index: number; readonly cell: CellResult }[]>();
   for (const [index, { result }] of results.entries()) {
     for (const cell of result.cells) {
-      const key = JSON.stringify(Object.entries(cell.labels).sort(([a], [b]) => a < b ? -1 : 1));
+      const { name: scenario } = result.scenario as { name?: string };
+      const key = JSON.stringify([scenario, Object.entries(cell.labels).sort(([a], [b]) => a < b ? -1 : 1)]);
       cells.set(key, [...cells.get(key) ?? [], { index, cell }]);
     }
   }
@@ -50,7 +51,7 @@ export function overviewFigure(results: readonly NamedResult[]): Figure | null {
   }));
   return {
     ...{ name: "overview", title: "The same cells in several results" },
-    caption: `${counted(shared.length, "cell")} with the same labels in two results or more: operations a second, ` +
+    caption: `${counted(shared.length, "cell")} with the same labels in two results of a scenario or more: operations a second, ` +
       "medians with their intervals. The results were measured after each other, so that a difference can also be one " +
       `of the machine's load at the time${
         machines.size > 1 ? "; and they are of different machines or versions" : ""

@@ -14,7 +14,7 @@ import { distributionFigure } from "./figures/distribution.ts";
 import { efficiencyFigure } from "./figures/efficiency.ts";
 import { expectationsTable } from "./figures/expectations.ts";
 import { latencyFigure } from "./figures/latency.ts";
-import { relativeFigure } from "./figures/relative.ts";
+import { relativeFigure, relativeOverview } from "./figures/relative.ts";
 import { sweepFigures } from "./figures/sweeps.ts";
 import { throughputFigure, workloadFigures } from "./figures/throughput.ts";
 import { timelineFigure } from "./figures/timeline.ts";
@@ -70,16 +70,17 @@ export async function renderReport(results: readonly Result[]): Promise<Report> 
   const styles = new Styles();
   const files = new Map<string, string>();
   const sections: Section[] = [];
+  const spaces = named.map(({ name, result }) => ({ name, space: new Dimensions(result, styles) }));
   for (const [index, { name, result }] of named.entries()) {
     const prefix = results.length === 1 ? "" : `${index + 1}-`;
     const figures: DrawnFigure[] = [];
     for (const figure of figuresOf(result, styles)) figures.push(await drawn(figure, prefix, files));
     const { description = "" } = result.scenario as { description?: string };
-    const about = aboutHtml(new Dimensions(result, styles));
+    const about = aboutHtml(spaces[index].space);
     sections.push({ id: `result-${index + 1}`, title: name, startedAt: result.startedAt, description, about, figures });
   }
   const title = results.length === 1 ? named[0].name : `${results.length} results`;
-  const shared = results.length === 1 ? null : overviewFigure(named);
+  const shared = results.length === 1 ? null : overviewFigure(named) ?? relativeOverview(spaces);
   const overview = shared === null ? null : await drawn(shared, "", files);
   return { html: pageHtml(title, overview, sections), files };
 }

@@ -4,7 +4,7 @@ import { Dimensions } from "../../../core/runner/report/dimensions.ts";
 import type { AreaChart, Figure, MatrixChart, PlotChart, Value } from "../../../core/runner/report/figure.ts";
 import { distributionFigure, latencyAt, pooledHistogram } from "../../../core/runner/report/figures/distribution.ts";
 import { expectationsTable } from "../../../core/runner/report/figures/expectations.ts";
-import { relativeFigure } from "../../../core/runner/report/figures/relative.ts";
+import { relativeFigure, relativeOverview } from "../../../core/runner/report/figures/relative.ts";
 import { sweepFigures } from "../../../core/runner/report/figures/sweeps.ts";
 import { activity, medianRepetition, timelineFigure } from "../../../core/runner/report/figures/timeline.ts";
 import { overviewFigure } from "../../../core/runner/report/overview.ts";
@@ -197,4 +197,26 @@ Deno.test("of several results the cells with the same labels are shown beside ea
   const warned = overviewFigure([{ name: "one", result: first }, { name: "two", result: elsewhere }]);
   assert.match(warned?.caption ?? "", /different machines/);
   assert.equal(overviewFigure([{ name: "one", result: first }]), null);
+  const another = { ...second, scenario: { ...second.scenario as Record<string, unknown>, name: "another" } };
+  const apart = overviewFigure([{ name: "one", result: first }, { name: "two", result: another }]);
+  assert.equal(apart, null, "the same labels of another scenario are another load");
+});
+
+Deno.test("results of different loads are shown in one table, each load beside its best", () => {
+  const space = (name: string, a: number, b: number) => ({
+    name,
+    space: new Dimensions(resultOf([cellOf("a", [a]), cellOf("b", [b])])),
+  });
+  const figure = relativeOverview([space("one", 10, 20), space("two", 40, 10)]);
+  assert.ok(figure);
+  assert.deepEqual(column(figure, "result"), ["one", "two"]);
+  assert.deepEqual(column(figure, "best"), ["b", "a"]);
+  assert.deepEqual(column(figure, "a %"), [50, 100]);
+  assert.deepEqual(column(figure, "b %"), [100, 25]);
+  const other = { name: "other", space: new Dimensions(resultOf([cellOf("a", [1])])) };
+  assert.equal(relativeOverview([space("one", 10, 20), other]), null, "it compares no policies");
+  const more = { name: "more", space: new Dimensions(resultOf([cellOf("b", [1]), cellOf("c", [2])])) };
+  const wider = relativeOverview([space("one", 10, 20), more]);
+  assert.deepEqual((wider?.charts as MatrixChart[])[0].columns, ["a", "b", "c"]);
+  assert.deepEqual(column(wider as Figure, "a %"), [50, null]);
 });

@@ -13,13 +13,13 @@ import { COLOURS, TINTS } from "./palette.ts";
 import { textWidth } from "./text.ts";
 
 const ROW = 26;
-const MAX_NAME = 44;
+const MAX_NAME = 48;
 const MAX_COLUMN_WIDTH = 110;
 
 /** The picture of a chart. Its columns' names stand upright, as they are long. */
 export function matrix({ columns, rows }: MatrixChart): Picture {
   const names = columns.map((name) => shorten(name, MAX_NAME));
-  const left = Math.min(330, Math.max(...rows.map(({ name }) => textWidth(shorten(name, MAX_NAME))))) + 24;
+  const left = Math.min(350, Math.max(...rows.map(({ name }) => textWidth(shorten(name, MAX_NAME))))) + 24;
   const top = Math.max(...names.map(textWidth)) + 20;
   const width = Math.min(MAX_COLUMN_WIDTH, (WIDTH - left - 12) / columns.length);
   const children: Element[] = [
