@@ -123,7 +123,9 @@ const report = command(
   object({
     command: constant("report"),
     files: multiple(
-      argument(path("RESULT", "any", [".json"]), { description: message`Results that were saved (JSON), or folders of results.` }),
+      argument(path("RESULT", "any", [".json"]), {
+        description: message`Results that were saved (JSON), or folders of results.`,
+      }),
       { min: 1, errors: { tooFew: message`Name at least one result.` } },
     ),
     out: optional(option("--out", path("FOLDER", "any"), {

@@ -17,13 +17,28 @@ export function pagePath(result: string): string {
 }
 
 /**
- * The folder of a report.
+ * The folder of a report: that of the first result, or the first itself if it is a folder of results.
  *
  * @param files the results, at least one
  * @param out what `--out` says
  */
 export function reportDirectory(files: readonly string[], out?: string): string {
-  return out ?? dirname(files[0]);
+  const [first] = files;
+  return out ?? (isFolder(first) ? first : dirname(first));
+}
+
+function isFolder(path: string): boolean {
+  // To ask for the permission is left to who says what it is for.
+  if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return false;
+  return existing(path)?.isDirectory ?? false;
+}
+
+function existing(path: string): Deno.FileInfo | null {
+  try {
+    return Deno.statSync(path);
+  } catch {
+    return null; // Who reads it says why.
+  }
 }
 
 /** The page of a report. */

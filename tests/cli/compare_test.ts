@@ -108,7 +108,7 @@ Deno.test("what cannot be compared is refused in one line that names it, with st
     await Deno.mkdir(join(directory, "empty"));
     for (
       const [args, message] of [
-        [["a.json", "none.json"], /^iddr: none\.json: there is no such file\n$/],
+        [["a.json", "none.json"], /^iddr: none\.json: there is no such file or folder\n$/],
         [["a.json", "bad.json"], /^iddr: bad\.json: scenario must be a mapping/],
         [["a.json", "b.json"], /^iddr: a\.json and b\.json have no cell in common/],
         [["a.json", "empty"], /^iddr: empty: is a folder without a result/],

@@ -118,7 +118,7 @@ Deno.test("what cannot be used is named, with status 2", async () => {
     const wrong: readonly (readonly [readonly string[], RegExp])[] = [
       [["--choose", join(directory, "none.json")], /none\.json: there is no such file or folder$/m],
       [["--choose", text], /^iddr: .*bad\.json: .*it is no result of a run/m],
-      [["--choose", empty], /empty: no file in it ends in \.json$/m],
+      [["--choose", empty], /empty: is a folder without a result/m],
       [
         ["--choose", good, "--confirm", good],
         /^iddr: the run that was started at .* is among those of --choose and those/m,

@@ -88,7 +88,7 @@ Deno.test("each file that holds no result is named, with the place; nothing is w
     assert.equal(stdout, "");
     assert.match(stderr, /^iddr: .*wrong\.json: scenario /m);
     assert.match(stderr, /^iddr: .*broken\.json: /m);
-    assert.match(stderr, /^iddr: .*missing\.json: there is no such file$/m);
+    assert.match(stderr, /^iddr: .*missing\.json: there is no such file or folder$/m);
     assert.deepEqual(names(directory), ["broken.json", "ok.json", "wrong.json"]);
   });
 });
