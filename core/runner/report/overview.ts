@@ -51,7 +51,10 @@ export function overviewFigure(results: readonly NamedResult[]): Figure | null {
   }));
   return {
     ...{ name: "overview", title: "The same cells in several results" },
-    caption: `${counted(shared.length, "cell")} with the same labels in two results of a scenario or more: operations a second, ` +
+    caption:
+      `${
+        counted(shared.length, "cell")
+      } with the same labels in two results of a scenario or more: operations a second, ` +
       "medians with their intervals. The results were measured after each other, so that a difference can also be one " +
       `of the machine's load at the time${
         machines.size > 1 ? "; and they are of different machines or versions" : ""
