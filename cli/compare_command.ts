@@ -6,12 +6,12 @@
 
 import { compareCells, type RunComparison } from "../core/runner/compare.ts";
 import { CompareError, type Matched, matchRuns, matchWithin, type NamedResults } from "../core/runner/compare_cells.ts";
-import { readResults, ResultError } from "../core/runner/read_result.ts";
+import { ResultError } from "../core/runner/read_result.ts";
 import type { CompareArguments } from "./arguments.ts";
 import { renderComparison } from "./compare_table.ts";
 import { ExitStatus } from "./exit_status.ts";
 import { counted } from "./labels.ts";
-import { resultFiles } from "./result_files.ts";
+import { readSaved } from "./saved_results.ts";
 import { tableColumns } from "./table.ts";
 
 /** Runs the command. */
@@ -44,7 +44,7 @@ function openCells({ cells, sides, unmatched }: RunComparison): number {
 
 /** What is to be compared with what. */
 async function match({ results, by, baseline }: CompareArguments): Promise<Matched> {
-  const sides = results.map((name) => ({ name, read: () => readAll(name) }));
+  const sides = results.map((name) => ({ name, read: () => readSaved([name]) }));
   const named = async (index: number): Promise<NamedResults> => {
     return { name: sides[index].name, results: await sides[index].read() };
   };
@@ -55,9 +55,4 @@ async function match({ results, by, baseline }: CompareArguments): Promise<Match
   if (baseline !== undefined) throw new CompareError("--baseline is a value of --by, which is missing");
   if (sides.length === 2) return matchRuns(await named(0), await named(1));
   throw new CompareError("name two results, or one and --by, such as --by policy");
-}
-
-/** The results in a file, or in all files of a folder that end in .json. */
-async function readAll(path: string): Promise<NamedResults["results"]> {
-  return (await Promise.all(resultFiles(path).map(readResults))).flat();
 }

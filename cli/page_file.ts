@@ -6,7 +6,7 @@
 
 import type { Report } from "../core/runner/report/report.ts";
 import { dirname, join } from "./paths.ts";
-import { writeText } from "./result_file.ts";
+import { isDirectory, writeText } from "./result_file.ts";
 
 /** What the report of several results is called. */
 const SEVERAL = "report";
@@ -29,16 +29,7 @@ export function reportDirectory(files: readonly string[], out?: string): string 
 
 function isFolder(path: string): boolean {
   // To ask for the permission is left to who says what it is for.
-  if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return false;
-  return existing(path)?.isDirectory ?? false;
-}
-
-function existing(path: string): Deno.FileInfo | null {
-  try {
-    return Deno.statSync(path);
-  } catch {
-    return null; // Who reads it says why.
-  }
+  return Deno.permissions.querySync({ name: "read", path }).state === "granted" && isDirectory(path);
 }
 
 /** The page of a report. */

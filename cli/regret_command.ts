@@ -4,14 +4,14 @@
  * @module
  */
 
-import { readResults, ResultError } from "../core/runner/read_result.ts";
+import { ResultError } from "../core/runner/read_result.ts";
 import { regretTable } from "../core/runner/regret.ts";
 import type { Result } from "../core/runner/result.ts";
 import type { RegretArguments } from "./arguments.ts";
 import { ExitStatus } from "./exit_status.ts";
 import { ensurePermissions } from "./permissions.ts";
 import { renderRegret, tally } from "./regret_table.ts";
-import { resultFiles } from "./result_files.ts";
+import { readSaved } from "./saved_results.ts";
 
 /** Runs the command. */
 export async function regretCommand(args: RegretArguments): Promise<number> {
@@ -23,8 +23,8 @@ export async function regretCommand(args: RegretArguments): Promise<number> {
   }));
   if (!ensurePermissions(needs)) return ExitStatus.Invalid;
   try {
-    const chosen = await readAll(choose);
-    const confirming = confirm.length === 0 ? undefined : await readAll(confirm);
+    const chosen = await readSaved(choose);
+    const confirming = confirm.length === 0 ? undefined : await readSaved(confirm);
     const twice = confirming?.find((result) => chosen.some((other) => isSameRun(result, other)));
     if (twice !== undefined) {
       throw new ResultError(
@@ -54,13 +54,4 @@ export async function regretCommand(args: RegretArguments): Promise<number> {
 function isSameRun(one: Result, other: Result): boolean {
   const name = ({ scenario }: Result): unknown => (scenario as { name?: unknown }).name;
   return one.startedAt === other.startedAt && name(one) === name(other);
-}
-
-/** The results in files, and in those of folders that end in .json. */
-async function readAll(paths: readonly string[]): Promise<Result[]> {
-  const results: Result[] = [];
-  for (const path of paths) {
-    for (const file of resultFiles(path)) results.push(...await readResults(file));
-  }
-  return results;
 }

@@ -11,7 +11,7 @@ import type { ReportArguments } from "./arguments.ts";
 import { ExitStatus } from "./exit_status.ts";
 import { counted } from "./labels.ts";
 import { figuresDirectory, reportPath, writeReport } from "./page_file.ts";
-import { resultFiles } from "./result_files.ts";
+import { savedFiles } from "./saved_results.ts";
 
 /** Runs the command. */
 export async function reportCommand({ files, out }: ReportArguments): Promise<number> {
@@ -24,7 +24,7 @@ export async function reportCommand({ files, out }: ReportArguments): Promise<nu
   let valid = true;
   for (const path of files) {
     try {
-      const found = resultFiles(path);
+      const found = savedFiles(path);
       for (const file of found) results.push(...await readResults(file));
       read.push(...found);
     } catch (thrown) {

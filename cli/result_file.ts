@@ -33,11 +33,12 @@ export function prepareOut(out: string): string | undefined {
   }
 }
 
-function isDirectory(path: string): boolean {
+/** Whether a path is that of a folder; false where nothing is. */
+export function isDirectory(path: string): boolean {
   try {
     return Deno.statSync(path).isDirectory;
   } catch {
-    return false; // It is not there yet.
+    return false; // Who uses it says why.
   }
 }
 

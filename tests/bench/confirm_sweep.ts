@@ -1,19 +1,20 @@
 /**
  * Measures once more what decides a sweep: of each load, the policies that can be the answer.
  *
- * `deno task lab:confirm CHOSEN OUT` reads the results of a first sweep of scenarios/lab/sweep from the folder CHOSEN. Of each
- * load it runs `auto`, and the best and the worst of the other policies by throughput, by throughput for each core, by the 99th
- * percentile and by CPU time: `regret` holds a policy against the one that was chosen as the best of the others, and asks whether it is
- * the worst. The warm-up is twice as long, as a policy that learns should have learnt. A load's cells take turns, and its result is a file in the folder OUT, for
- * `regret --choose CHOSEN --confirm OUT`.
+ * `deno task lab:confirm CHOSEN OUT` reads the results of a first sweep of scenarios/lab/sweep from the folder CHOSEN. Of
+ * each load it runs `auto`, and the best and the worst of the other policies by throughput, by throughput for each core,
+ * by the 99th percentile and by CPU time: `regret` holds a policy against the one that was chosen as the best of the
+ * others, and asks whether it is the worst. The warm-up is twice as long, as a policy that learns should have learnt. A
+ * load's cells take turns, and its result is a file in the folder OUT, for `regret --choose CHOSEN --confirm OUT`.
  *
  * @module
  */
 
 import { join } from "node:path";
-import { readResults } from "../../core/runner/read_result.ts";
+import { readSaved } from "../../cli/saved_results.ts";
 import { moreIsBetter, regretTable } from "../../core/runner/regret.ts";
 import type { EstimateName, Result } from "../../core/runner/result.ts";
+import { duration, formatDuration } from "../../core/units.ts";
 
 /** Policies that are measured in any case. */
 const OWN = /^auto\(/;
@@ -45,62 +46,44 @@ function chosenOf(result: Result): Chosen[] {
 }
 
 /** The scenario of one load, with its policies alone. */
-function scenarioOf(result: Result, { labels, policies }: Chosen): unknown {
-  const scenario = result.scenario as { run: { warmup: string }; matrix: Record<string, unknown[]> };
+function scenarioOf({ scenario: whole, cells }: Result, { labels, policies }: Chosen): unknown {
+  const scenario = whole as { run: { warmup: string }; matrix: Record<string, unknown[]> };
+  // Cells are in the order of the matrix.
+  const inOrder = [...new Set(cells.map((cell) => cell.labels.policy))];
   const matrix = Object.fromEntries(
-    Object.entries(scenario.matrix).map(([path, values]) => {
-      const isChosen = (value: unknown): boolean =>
-        path === "policy" ? policies.has(labelOf(value as Plugin)) : String(value) === labels[path];
-      const chosen = values.filter(isChosen);
-      if (chosen.length !== (path === "policy" ? policies.size : 1)) {
-        throw new Error(`${path}: ${JSON.stringify(labels)}`);
-      }
-      return [path, chosen];
-    }),
+    Object.entries(scenario.matrix).map(([path, values]) => [
+      path,
+      values.filter((value, index) =>
+        path === "policy" ? policies.has(inOrder[index]) : String(value) === labels[path]
+      ),
+    ]),
   );
-  return { ...scenario, run: { ...scenario.run, warmup: twice(scenario.run.warmup) }, matrix };
-}
-
-interface Plugin {
-  readonly use: string;
-  readonly with?: Readonly<Record<string, unknown>>;
-}
-
-function labelOf({ use, with: options = {} }: Plugin): string {
-  const list = Object.entries(options).map(([name, value]) => `${name}=${value}`).join(", ");
-  return list === "" ? use : `${use}(${list})`;
-}
-
-function twice(duration: string): string {
-  return duration.replace(/^\d+/, (digits) => String(2 * Number(digits)));
+  const warmup = formatDuration(2 * duration().parse(scenario.run.warmup));
+  return { ...scenario, run: { ...scenario.run, warmup }, matrix };
 }
 
 const [chosenFolder, outFolder] = Deno.args;
 if (outFolder === undefined) throw new Error("usage: deno task lab:confirm CHOSEN OUT");
 await Deno.mkdir(outFolder, { recursive: true });
-const names = [...Deno.readDirSync(chosenFolder)].map(({ name }) => name).filter((name) => name.endsWith(".json"))
-  .sort();
 let number = 0;
-for (const name of names) {
-  for (const result of await readResults(join(chosenFolder, name))) {
-    for (const chosen of chosenOf(result)) {
-      const path = join(outFolder, `${String(++number).padStart(2, "0")}.scenario.yaml`);
-      await Deno.writeTextFile(path, JSON.stringify(scenarioOf(result, chosen)));
-      const out = path.replace(".scenario.yaml", ".json");
-      const args = [
-        "run",
-        "--frozen",
-        "--allow-all",
-        "cli/main.ts",
-        "run",
-        path,
-        "--out",
-        out,
-        "--no-progress",
-        "--no-report",
-      ];
-      const { code } = await new Deno.Command(Deno.execPath(), { args, stdout: "inherit", stderr: "inherit" }).output();
-      if (code !== 0) Deno.exit(code);
-    }
+for (const result of await readSaved([chosenFolder])) {
+  for (const chosen of chosenOf(result)) {
+    const path = join(outFolder, String(++number).padStart(2, "0"));
+    const scenario = `${path}.scenario.yaml`;
+    await Deno.writeTextFile(scenario, JSON.stringify(scenarioOf(result, chosen)));
+    const flags = ["--frozen", "--allow-all"];
+    const args = [
+      "run",
+      ...flags,
+      "cli/main.ts",
+      "run",
+      scenario,
+      "--out",
+      `${path}.json`,
+      "--no-progress",
+      "--no-report",
+    ];
+    const { code } = await new Deno.Command(Deno.execPath(), { args, stdout: "inherit", stderr: "inherit" }).output();
+    if (code !== 0) Deno.exit(code);
   }
 }

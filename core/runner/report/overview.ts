@@ -21,7 +21,7 @@ export interface NamedResult {
 
 const MAX_CELLS = 18;
 
-/** The cells that two or more results of a scenario have with the same labels, beside each other; null where there are none. */
+/** The cells that several results of a scenario have with the same labels, beside each other; null where there are none. */
 export function overviewFigure(results: readonly NamedResult[]): Figure | null {
   const cells = new Map<string, { readonly index: number; readonly cell: CellResult }[]>();
   for (const [index, { result }] of results.entries()) {
@@ -52,10 +52,8 @@ export function overviewFigure(results: readonly NamedResult[]): Figure | null {
   return {
     ...{ name: "overview", title: "The same cells in several results" },
     caption:
-      `${
-        counted(shared.length, "cell")
-      } with the same labels in two results of a scenario or more: operations a second, ` +
-      "medians with their intervals. The results were measured after each other, so that a difference can also be one " +
+      `${counted(shared.length, "cell")} of a scenario with the same labels in two results or more: operations ` +
+      "a second, medians with their intervals. The results were measured after each other, so that a difference can also be one " +
       `of the machine's load at the time${
         machines.size > 1 ? "; and they are of different machines or versions" : ""
       }.`,
